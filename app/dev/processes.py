@@ -1,0 +1,129 @@
+"""Start a program that dies with us, look at its descendants, end it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import SystemRandom
+
+from app.dev.account import Account
+
+_WRAPPER = Path(__file__).with_name("child.py")
+_PORTS = range(15_000, 32_000)
+"""Below Linux's range for outgoing connections, so that no client takes a server's port while it restarts."""
+
+
+class NoFreePort(RuntimeError):
+    """No port of our range could be bound."""
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    death_signal: signal.Signals = signal.SIGKILL,
+    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `command`, its output appended to `log`; when the calling thread ends, so does the program.
+
+    The kernel watches the thread that forked: call this from a thread that lives as long as the program should.
+    """
+    user = (account.uid, account.gid) if account else (-1, -1)
+    wrapper = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(_WRAPPER),
+        *map(str, (int(death_signal), os.getpid(), *user)),
+    ]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*wrapper, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            process_group=0,
+        )
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now. Raises `NoFreePort`."""
+    for port in SystemRandom().sample(_PORTS, 200):
+        if port_is_free(port):
+            return port
+    raise NoFreePort(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether 127.0.0.1 can be bound, connections of an earlier server that still linger aside."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def descendants(pid: int) -> list[int]:
+    """Children of the process and theirs, also those that left its process group (PostgreSQL's backends do)."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (parent := _parent(entry)) is not None:
+            children.setdefault(parent, []).append(int(entry.name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        here = children.get(waiting.pop(), [])
+        found += here
+        waiting += here
+    return found
+
+
+def _parent(entry: Path) -> int | None:
+    try:
+        # The name in parentheses may itself hold spaces and parentheses.
+        return int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def send(pids: Sequence[int], number: signal.Signals) -> None:
+    """Signal each process that still exists."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def end(
+    process: subprocess.Popen[bytes], number: signal.Signals, seconds: float
+) -> None:
+    """Ask the program to stop, and kill it with all its descendants if it has not after `seconds`."""
+    if process.poll() is not None:
+        return
+    process.send_signal(number)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        send([process.pid, *descendants(process.pid)], signal.SIGKILL)
+        process.wait()
+
+
+def wait_gone(pid: int, seconds: float) -> bool:
+    """Wait for a process that is not our child; False if it is still there."""
+    deadline = time.monotonic() + seconds
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
