@@ -67,12 +67,8 @@ def _can_become(account: Account) -> bool:
 def reaches(account: Account, path: Path) -> bool:
     """Whether the user may enter every folder above `path`, and `path` itself if it is one."""
     resolved = path.resolve()
-    folders = (
-        [resolved, *resolved.parents] if resolved.is_dir() else list(resolved.parents)
-    )
-    return all(
-        _may_enter(account, folder.stat()) for folder in folders if folder.exists()
-    )
+    folders = [resolved, *resolved.parents] if resolved.is_dir() else list(resolved.parents)
+    return all(_may_enter(account, folder.stat()) for folder in folders if folder.exists())
 
 
 def _may_enter(account: Account, entry: os.stat_result) -> bool:
@@ -120,15 +116,9 @@ def _shared_folder(account: Account) -> Path:
         except OSError:
             continue
         entry = folder.lstat()
-        if (
-            stat.S_ISDIR(entry.st_mode)
-            and entry.st_uid == 0
-            and reaches(account, folder)
-        ):
+        if stat.S_ISDIR(entry.st_mode) and entry.st_uid == 0 and reaches(account, folder):
             return folder
-    raise NoAccount(
-        f"none of {', '.join(map(str, SHARED_FOLDERS))} can hold files for the user {account.uid}"
-    )
+    raise NoAccount(f"none of {', '.join(map(str, SHARED_FOLDERS))} can hold files for the user {account.uid}")
 
 
 def give(account: Account | None, path: Path) -> None:
@@ -138,6 +128,4 @@ def give(account: Account | None, path: Path) -> None:
     os.chown(path, account.uid, account.gid, follow_symlinks=False)
     for folder, folders, files in os.walk(path):
         for entry in (*folders, *files):
-            os.chown(
-                Path(folder, entry), account.uid, account.gid, follow_symlinks=False
-            )
+            os.chown(Path(folder, entry), account.uid, account.gid, follow_symlinks=False)

@@ -31,7 +31,6 @@ def main() -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    os.umask(0o077)
     # Python ignores SIGPIPE and a background shell ignores SIGINT; both would be inherited by the program.
     for inherited in (signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT):
         signal.signal(inherited, signal.SIG_DFL)

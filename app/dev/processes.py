@@ -105,9 +105,7 @@ def send(pids: Sequence[int], number: signal.Signals) -> None:
             continue
 
 
-def end(
-    process: subprocess.Popen[bytes], number: signal.Signals, seconds: float
-) -> None:
+def end(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float) -> None:
     """Ask the program to stop, and kill it with all its descendants if it has not after `seconds`."""
     if process.poll() is not None:
         return

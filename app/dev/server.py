@@ -9,6 +9,8 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Self
 from uuid import uuid4
@@ -16,7 +18,7 @@ from uuid import uuid4
 import msgspec
 
 from app.dev.account import Account, give, own_folder, reaches, server_account
-from app.dev.processes import end, free_port, spawn
+from app.dev.processes import end, free_port, send, spawn, wait_gone
 
 READY_SECONDS = 60.0
 """A start is ready in a second or two; replaying the log after a crash under load takes longer."""
@@ -39,6 +41,8 @@ class EmbeddedServer(ABC):
     """One server on loopback whose files live in `data`; usable as `start()`/`stop()` or `async with`."""
 
     name: ClassVar[str]
+    package: ClassVar[str]
+    """The distribution that brings the programs; its version is theirs."""
     stop_signal: ClassVar[signal.Signals]
 
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -59,11 +63,11 @@ class EmbeddedServer(ABC):
 
     @property
     def pid(self) -> int | None:
-        return (
-            self._process.pid
-            if self._process and self._process.poll() is None
-            else None
-        )
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def version(self) -> str:
+        return version(self.package)
 
     @property
     def password(self) -> str:
@@ -76,6 +80,11 @@ class EmbeddedServer(ABC):
     @abstractmethod
     def command(self) -> list[str]:
         """The server's command line, without anything secret."""
+
+    @property
+    @abstractmethod
+    def lock(self) -> Path:
+        """Where the server writes its process id, in the first line."""
 
     @abstractmethod
     def set_up(self) -> None:
@@ -91,8 +100,9 @@ class EmbeddedServer(ABC):
         self._record = self._remember()
         self.home.mkdir(mode=0o700, exist_ok=True)
         self.home.joinpath("owner").write_text(self._record.id)
-        self.set_up()
         give(self._account, self.home)
+        self._retire_predecessor()
+        self.set_up()
 
     def spawn(self) -> None:
         """Start the process; it dies with the calling thread."""
@@ -109,19 +119,9 @@ class EmbeddedServer(ABC):
         """Raises `ServerFailed` when the process ends or stays silent."""
         deadline = time.monotonic() + READY_SECONDS
         while not self.answers():
-            if (
-                self._process is None
-                or self._process.poll() is not None
-                or time.monotonic() > deadline
-            ):
-                tail = (
-                    self.log.read_text(errors="replace")[-2000:]
-                    if self.log.exists()
-                    else ""
-                )
-                raise ServerFailed(
-                    f"{self.name} did not start; the end of {self.log}:\n{tail}"
-                )
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
+                raise ServerFailed(f"{self.name} did not start; the end of {self.log}:\n{tail}")
             time.sleep(0.02)
 
     def start(self) -> None:
@@ -163,6 +163,31 @@ class EmbeddedServer(ABC):
     async def __aexit__(self, *_: object) -> None:
         await self.stop_in_loop()
 
+    def _retire_predecessor(self) -> None:
+        """Let a server that outlived its launcher finish, and forget a lock file whose process is another's.
+
+        PostgreSQL itself takes over a lock file whose process is gone, but not one whose id was given to a new process
+        of the same user meanwhile, as happens after a container restarts.
+        """
+        if not self.lock.exists():
+            return
+        first = self.lock.read_text().partition("\n")[0].strip()
+        pid = int(first) if first.isdigit() else 0
+        if pid and self._is_ours(pid):
+            for number, seconds in ((self.stop_signal, 20.0), (signal.SIGKILL, 5.0)):
+                send([pid], number)
+                if wait_gone(pid, seconds):
+                    return
+            raise ServerFailed(f"an earlier {self.name} (process {pid}) still uses {self.home}")
+        self.lock.unlink()
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return os.fsencode(self.home) in command_line
+
     def _known(self) -> ServerRecord:
         if self._record is None:
             raise ServerFailed(f"{self.name} was not started")
@@ -173,9 +198,7 @@ class EmbeddedServer(ABC):
         if file.exists():
             record = msgspec.json.decode(file.read_bytes(), type=ServerRecord)
         else:
-            record = ServerRecord(
-                id=uuid4().hex, password=secrets.token_urlsafe(24), home=""
-            )
+            record = ServerRecord(id=uuid4().hex, password=secrets.token_urlsafe(24), home="")
         recorded = Path(record.home) if record.home else self.data / "home"
         self._account = server_account(recorded)
         home = str(self._home_of(record, recorded))
@@ -186,11 +209,7 @@ class EmbeddedServer(ABC):
 
     def _home_of(self, record: ServerRecord, recorded: Path) -> Path:
         inside = self.data / "home"
-        if (
-            recorded != inside
-            and recorded.exists()
-            and _owner_id(recorded) == record.id
-        ):
+        if recorded != inside and recorded.exists() and _owner_id(recorded) == record.id:
             return recorded
         if self._account is None or reaches(self._account, self.data):
             return inside
@@ -211,13 +230,24 @@ def _owner_id(home: Path) -> str | None:
     return file.read_text() if file.exists() else None
 
 
+def tail(log: Path) -> str:
+    """The last lines of a log, as far as there is one."""
+    return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+
+def wheel_folder(package: str) -> Path:
+    """Where a wheel that only brings programs is installed, without importing it. Raises `ServerFailed`."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise ServerFailed(f"{package} is not installed: use `make install`, or set DATABASE_URL and REDIS_URL")
+    return Path(found.origin).parent
+
+
 def write_private(file: Path, content: bytes) -> None:
     """Replace the file at once, or not at all, readable by its owner only."""
     unfinished = file.with_name(f"{file.name}.new")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-    ) as output:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
         output.write(content)
         output.flush()
         os.fsync(output.fileno())
