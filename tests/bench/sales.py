@@ -1,0 +1,121 @@
+"""Sales a second beside the yardstick, cell by cell in turn."""
+
+from statistics import median
+
+from tests.bench.measure import Cell, middle
+from tests.bench.parts import Bench, failures
+from tests.bench.report import Demand, Section, say
+from tests.bench.shape import analyse, past_sales
+
+CELLS = ((1, 1), (1, 8), (1, 32), (10, 8), (10, 32))
+"""Shops and clients."""
+SHARE = {1: 50, 10: 60}
+"""Percent of the yardstick that the product must reach, by the number of shops."""
+P99_AT_8 = 30.0
+DIRECT_SHARE = 75
+"""Percent of the same function called without HTTP below which the yardstick does not count."""
+
+
+async def run(bench: Bench) -> Section:
+    yardstick, server = await bench.yardstick()
+    many = await bench.shops([f"Tienda {n} de diez" for n in range(1, 11)])
+    for shop in many:
+        await past_sales(bench.house, shop, bench.pace.past_sales // len(many))
+    await analyse(bench.house)
+    await bench.restart_api()
+
+    bare: dict[tuple[int, int], list[Cell]] = {cell: [] for cell in CELLS}
+    product: dict[tuple[int, int], list[Cell]] = {cell: [] for cell in CELLS}
+    direct: list[float] = []
+    caller = ""
+    for turn in range(1, bench.pace.rounds + 1):
+        rate, caller = await yardstick.call_directly(bench.pace.seconds)
+        direct.append(rate)
+        say(f"round {turn}: {caller} {rate:.0f}/s")
+        for shops, clients in CELLS:
+            job = yardstick.job(server, shops=shops, clients=clients, seconds=bench.pace.seconds)
+            first = await bench.bare_cell(job)
+            second = await bench.product_cell("sales", many[:shops], clients)
+            bare[shops, clients].append(first)
+            product[shops, clients].append(second)
+            say(
+                f"round {turn}: {shops} shop(s), {clients} clients: yardstick {first.rate:.0f}/s, "
+                f"sales {second.rate:.0f}/s = {100 * second.rate / first.rate:.0f} %, p99 {second.p99:.1f} ms"
+            )
+            for failure in failures([first, second]):
+                say(f"errors: {failure}")
+
+    bare_middle = {cell: middle(cells) for cell, cells in bare.items()}
+    product_middle = {cell: middle(cells) for cell, cells in product.items()}
+    return Section(
+        name="sales",
+        title="POST /v1/sales, three lines, all rules on",
+        head=(
+            "shops",
+            "clients",
+            "yardstick/s",
+            "sales/s",
+            "of yardstick",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "CPU ms/sale api",
+            "PG",
+            "yardstick api",
+            "PG",
+            "generator",
+            "errors",
+        ),
+        rows=[_row(cell, bare_middle[cell], product_middle[cell]) for cell in CELLS],
+        demands=_demands(bare_middle, product_middle, median(direct), caller),
+        notes=[
+            f"The yardstick is Litestar on granian with one asyncpg call of one PL/pgSQL function, pool of {yardstick.pool} "
+            f"(the fastest of 4, 8, 16), {bench.pace.past_sales:,} past sales in its tables and as many in the product's.",
+            f"Median of {bench.pace.rounds} rounds of {bench.pace.seconds:g} s a cell; the worker is not running.",
+        ],
+    )
+
+
+def _row(cell: tuple[int, int], bare: Cell, product: Cell) -> list[str]:
+    return [
+        str(cell[0]),
+        str(cell[1]),
+        f"{bare.rate:.0f}",
+        f"{product.rate:.0f}",
+        f"{_share(bare, product):.0f} %",
+        f"{product.p50:.1f}",
+        f"{product.p95:.1f}",
+        f"{product.p99:.1f}",
+        f"{product.cpu['api']:.2f}",
+        f"{product.cpu['postgres']:.2f}",
+        f"{bare.cpu['api']:.2f}",
+        f"{bare.cpu['postgres']:.2f}",
+        f"{product.cpu['generator']:.2f}",
+        str(product.failed),
+    ]
+
+
+def _share(bare: Cell, product: Cell) -> float:
+    return 100 * product.rate / bare.rate if bare.rate else 0.0
+
+
+def _demands(
+    bare: dict[tuple[int, int], Cell], product: dict[tuple[int, int], Cell], direct: float, caller: str
+) -> list[Demand]:
+    of_direct = 100 * bare[1, 8].rate / direct
+    text = (
+        f"the yardstick counts: {bare[1, 8].rate:.0f}/s with 8 clients in one shop is {of_direct:.0f} % of {caller} "
+        f"with 8 clients calling the same function ({direct:.0f}/s; at least {DIRECT_SHARE} %)"
+    )
+    demands = [Demand(text, of_direct >= DIRECT_SHARE)]
+    for shops, clients in CELLS:
+        share = _share(bare[shops, clients], product[shops, clients])
+        text = f"{shops} shop(s), {clients} clients: {share:.0f} % of the yardstick (at least {SHARE[shops]} %)"
+        demands.append(Demand(text, share >= SHARE[shops]))
+    for shops in SHARE:
+        p99 = product[shops, 8].p99
+        demands.append(
+            Demand(f"{shops} shop(s), 8 clients: p99 {p99:.1f} ms (at most {P99_AT_8:g} ms)", p99 <= P99_AT_8)
+        )
+    failed = sum(cell.failed for cell in product.values())
+    return [*demands, Demand(f"{failed} errors in all cells (0)", failed == 0)]
