@@ -1,0 +1,113 @@
+"""The API application: the only module that knows every domain."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.types import ASGIApp, ControllerRouterHandler
+from redis.asyncio import Redis
+
+from app.db.lane import Lane
+from app.db.session import Database
+from app.db.unit_of_work import RequestGate, UnitOfWork, provide_work
+from app.lib.access import check_routes
+from app.lib.clock import follow_clock_file
+from app.lib.edge import Edge
+from app.lib.jobs import Bell
+from app.lib.log import set_up_logging
+from app.lib.money import Exact
+from app.lib.openapi import openapi_config
+from app.lib.problem import HANDLERS
+from app.lib.ratelimit import RateLimits
+from app.lib.redis import connect_redis
+from app.lib.schemas import decode_special
+from app.lib.tokens import AccessTokens
+from app.settings import Settings, read_settings
+
+BUSINESS: Sequence[ControllerRouterHandler] = ()
+"""Controllers of all domains, in the order of the OpenAPI document."""
+
+
+def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """Build the framework's application; nothing connects before its lifespan begins."""
+    redis = connect_redis(settings)
+    database = Database(settings, Bell(redis))
+    lane = Lane(settings)
+    tokens = AccessTokens(settings.signing_key)
+    limits = RateLimits(redis, settings)
+
+    @asynccontextmanager
+    async def connections(_app: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await lane.close()
+            await database.close()
+            await _close(redis)
+
+    business = Router(
+        "/v1",
+        route_handlers=BUSINESS,
+        middleware=[UnitOfWork()],
+        dependencies={"work": Provide(provide_work)},
+    )
+    app = Litestar(
+        [business, *extra_routes],
+        lifespan=[connections],
+        exception_handlers=HANDLERS,
+        type_decoders=[(_is_exact, decode_special)],
+        type_encoders={Exact: str},
+        openapi_config=openapi_config(settings),
+        cors_config=_cors(settings),
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    app.state.update(
+        {
+            "settings": settings,
+            "database": database,
+            "lane": lane,
+            "redis": redis,
+            "tokens": tokens,
+            "limits": limits,
+            "gate": RequestGate(database, tokens, limits),
+        }
+    )
+    check_routes(app.routes)
+    return app
+
+
+def create_app(settings: Settings, extra_routes: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
+    """The whole API as granian serves it."""
+    return cast("ASGIApp", Edge(cast("ASGIApp", create_litestar(settings, extra_routes)), settings.trusted_proxies))
+
+
+def from_environment() -> ASGIApp:
+    """Factory for the server process."""
+    set_up_logging("api")
+    settings = read_settings(os.environ)
+    follow_clock_file(settings.clock_file)
+    return create_app(settings)
+
+
+def _is_exact(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exact)
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.cors_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(settings.cors_origins),
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
+        expose_headers=["ETag", "X-Request-Id", "Idempotency-Replayed", "Retry-After"],
+        max_age=600,
+    )
+
+
+async def _close(redis: "Redis[bytes]") -> None:
+    await redis.aclose()

@@ -1,0 +1,15 @@
+"""All models, for Alembic and for the catalogue tests: importing this module fills the metadata."""
+
+from app.db import platform
+from app.db.base import DefaultBase
+from app.domain.accounts import models as accounts
+from app.domain.cash import models as cash
+from app.domain.catalog import models as catalog
+from app.domain.customers import models as customers
+from app.domain.imports import models as imports
+from app.domain.inventory import models as inventory
+from app.domain.sales import models as sales
+from app.domain.tenants import models as tenants
+
+MODULES = (platform, tenants, accounts, catalog, inventory, customers, cash, sales, imports)
+METADATA = DefaultBase.metadata

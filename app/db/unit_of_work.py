@@ -1,0 +1,234 @@
+"""A request's transaction, seen from the outside: begun by the guard, committed before the first byte of the answer.
+
+The middleware holds the answer back until the commit has succeeded, so that nobody is told of a sale that is not there,
+and stores it under the request's idempotency key in the same transaction.
+"""
+
+from hashlib import sha256
+from typing import Any, Final
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from sqlalchemy import text
+
+from app.db.session import Database, Work
+from app.lib.access import bearer, check_idempotency_key
+from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES, Access, Actor, admit
+from app.lib.edge import client_address, request_id
+from app.lib.errors import RuleBroken
+from app.lib.etag import tag_of
+from app.lib.problem import NUL_ESCAPE, nul_refusal, to_problem
+from app.lib.ratelimit import RateLimits
+from app.lib.tokens import AccessTokens, Claims
+
+_READ_ACTOR = text(
+    f"SELECT {ACTOR_COLUMNS} FROM {ACTOR_TABLES} WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id "
+    "AND m.user_id = :user_id AND a.id = :session_id"
+)
+_CLAIM = text(
+    "INSERT INTO idempotency (tenant_id, user_id, key, body_hash) VALUES (:tenant_id, :user_id, :key, :body_hash) "
+    "ON CONFLICT DO NOTHING"
+)
+_EARLIER = text(
+    "SELECT body_hash, status, answer FROM idempotency "
+    "WHERE tenant_id = :tenant_id AND user_id = :user_id AND key = :key"
+)
+_KEEP = text(
+    "UPDATE idempotency SET status = :status, answer = :answer "
+    "WHERE tenant_id = :tenant_id AND user_id = :user_id AND key = :key"
+)
+
+_REPEATABLE: Final = frozenset({"POST", "PATCH", "DELETE", "PUT"})
+_FIRST_REFUSAL: Final = 400
+
+
+class Replay(Exception):
+    """The request was answered before; the stored answer is sent again."""
+
+    def __init__(self, status: int, answer: bytes) -> None:
+        super().__init__("replayed")
+        self.status = status
+        self.answer = answer
+
+
+class RequestWork:
+    """What one request holds: its transaction, once a guard or a handler began one, and its idempotency key."""
+
+    def __init__(self) -> None:
+        self.work: Work | None = None
+        self.key: str | None = None
+        self.replayed = False
+
+    async def settle(self, status: int, body: bytes | None) -> None:
+        """Commit what succeeded, with its answer; drop the rest."""
+        work, self.work = self.work, None
+        if work is None:
+            return
+        try:
+            if status >= _FIRST_REFUSAL or self.replayed:
+                return
+            await work.finish()
+            if self.key is not None and body is not None:
+                await work.session.execute(
+                    _KEEP,
+                    {
+                        "tenant_id": work.tenant_id,
+                        "user_id": work.actor.user_id,
+                        "key": self.key,
+                        "status": status,
+                        "answer": body.decode(),
+                    },
+                )
+            await work.commit()
+        finally:
+            await work.close()
+
+
+class UnitOfWork(ASGIMiddleware):
+    """Holds each answer until its transaction is settled."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        held: Message | None = None
+        chunks: list[bytes] = []
+        request_work = RequestWork()
+        scope["state"]["request_work"] = request_work
+
+        async def send_settled(message: Message) -> None:
+            nonlocal held
+            if message["type"] == "http.response.start":
+                held = message
+                return
+            if message["type"] != "http.response.body" or held is None:
+                await send(message)
+                return
+            if request_work.work is not None and message.get("more_body") and request_work.key is not None:
+                chunks.append(message["body"])
+                return
+            body = b"".join((*chunks, message["body"])) if chunks else message["body"]
+            start, held = held, None
+            try:
+                await request_work.settle(start["status"], None if message.get("more_body") else body)
+            except Exception as error:  # noqa: BLE001 - answered as a problem: the commit failed, nothing was sent yet
+                response = to_problem(Request(scope, receive, send), error)
+                await response.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
+                return
+            if _is_tagged(scope, start, message):
+                tag = tag_of(body)
+                start["headers"] = [*start["headers"], (b"etag", tag.encode())]
+                if tag in _wanted_tags(scope):
+                    start = {**start, "status": 304, "headers": [(b"etag", tag.encode())]}
+                    body = b""
+            await send(start)
+            await send({**message, "body": body})
+
+        try:
+            await next_app(scope, receive, send_settled)
+        finally:
+            if request_work.work is not None:
+                await request_work.work.close()
+
+
+def _is_tagged(scope: Scope, start: Message, message: Message) -> bool:
+    """Whole JSON answers to a GET carry their tag; streams and files do not."""
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and start["type"] == "http.response.start"
+        and start["status"] == 200  # noqa: PLR2004
+        and message["type"] == "http.response.body"
+        and not message.get("more_body")
+        and any(name == b"content-type" and b"json" in value for name, value in start["headers"])
+    )
+
+
+def _wanted_tags(scope: Scope) -> set[str]:
+    headers = scope["headers"]
+    found = b",".join(value for name, value in headers if name == b"if-none-match").decode("latin-1")
+    return {tag.strip().removeprefix("W/") for tag in found.split(",")}
+
+
+class RequestGate:
+    """Answers the guards: who calls, and may they."""
+
+    def __init__(self, database: Database, tokens: AccessTokens, limits: RateLimits) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._limits = limits
+
+    async def identify(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Claims:
+        """Check the token in process and the caller's rate. Raises 401 and 429."""
+        claims = self._tokens.read(bearer(connection))
+        await self._limits.count_request(connection.scope, claims)
+        connection.scope["state"]["claims"] = claims
+        return claims
+
+    async def enter(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, access: Access) -> None:
+        """Begin the request's transaction and read the person's state with its first statement. Raises 401 and 403."""
+        request_work: RequestWork = connection.scope["state"]["request_work"]
+        work = Work(self._database, self._database.session())
+        request_work.work = work
+        await work.pin(tenant_id=claims.tenant_id, user_id=claims.user_id)
+        row = (await work.session.execute(_READ_ACTOR, actor_key(claims))).mappings().one_or_none()
+        role, permissions = admit(dict(row) if row else None, access)
+        assert row is not None
+        work.actor = Actor(
+            tenant_id=claims.tenant_id,
+            user_id=claims.user_id,
+            session_id=claims.session_id,
+            role=role,
+            display_name=row["display_name"],
+            permissions=permissions,
+            tenant_status=row["tenant_status"],
+            time_zone=row["time_zone"],
+            address=client_address(connection.scope),
+            request_id=request_id(connection.scope),
+        )
+
+
+def actor_key(claims: Claims) -> dict[str, Any]:
+    return {"tenant_id": claims.tenant_id, "user_id": claims.user_id, "session_id": claims.session_id}
+
+
+async def provide_work(request: Request[Any, Any, Any]) -> Work:
+    """The request's transaction for a handler's services; claims its idempotency key, or raises the stored answer.
+
+    A twin of a running request waits on the claim for its first's answer; the lock time limit makes that 409.
+    """
+    request_work: RequestWork = request.scope["state"]["request_work"]
+    work = request_work.work
+    if work is None:
+        raise RuntimeError(f"{request.url.path} uses a transaction but its guard began none")
+    if request.method not in _REPEATABLE:
+        return work
+    body = await request.body()
+    if NUL_ESCAPE in body and "json" in request.headers.get("content-type", "json"):
+        raise nul_refusal()
+    key = check_idempotency_key(request, required=False)
+    if key is None:
+        return work
+    claim = {"tenant_id": work.tenant_id, "user_id": work.actor.user_id, "key": key}
+    body_hash = request_hash(request.method, request.scope["path"], request.scope["query_string"], body)
+    claimed = await work.session.execute(_CLAIM, claim | {"body_hash": body_hash})
+    if not claimed.rowcount:  # type: ignore[attr-defined]
+        earlier = (await work.session.execute(_EARLIER, claim)).mappings().one()
+        request_work.replayed = True
+        raise replay_of(body_hash, earlier["body_hash"], earlier["status"], earlier["answer"])
+    request_work.key = key
+    return work
+
+
+def request_hash(method: str, path: str, query: bytes, body: bytes) -> bytes:
+    """What makes two requests with one key the same request."""
+    return sha256(b"\0".join((method.encode(), path.encode(), query, body))).digest()
+
+
+def replay_of(body_hash: bytes, stored_hash: bytes, status: int | None, answer: str | None) -> Exception:
+    """The stored answer, or the refusal when the key was used for something else."""
+    if body_hash != stored_hash or status is None or answer is None:
+        return RuleBroken(
+            "Esta Idempotency-Key ya se usó con otra solicitud.",
+            code="idempotency-mismatch",
+        )
+    return Replay(status, answer.encode())

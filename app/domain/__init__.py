@@ -1,0 +1,1 @@
+"""The domains of the trade; each owns its tables."""

@@ -1,0 +1,4 @@
+"""People: sign-up, login, sessions, memberships.
+
+Owns `app_user`, `membership`, `auth_session`, `refresh_token`, `one_time_token`, `terms_acceptance`.
+"""

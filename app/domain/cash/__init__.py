@@ -1,0 +1,4 @@
+"""The drawer: sessions, movements, counts, closes.
+
+Owns `cash_session`, `cash_drawer`, `cash_movement`, `cash_close`, `cash_close_tender`.
+"""

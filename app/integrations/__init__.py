@@ -1,0 +1,1 @@
+"""One outside protocol each; no domain is known here."""

@@ -1,0 +1,1 @@
+"""What any domain may use; imports none of them."""

@@ -1,0 +1,93 @@
+"""The guard of a route: what its caller must be allowed. Start-up fails on a route without one."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Protocol, cast
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
+from litestar.types import Guard
+
+from app.lib.actor import Access
+from app.lib.errors import Malformed, PreconditionRequired, Unauthenticated
+from app.lib.permissions import PERMISSIONS
+from app.lib.tokens import Claims
+
+MOVES_VALUE: Final[dict[str, Any]] = {"idempotency_required": True}
+"""`opt` of a POST that moves money or stock: refused with 428 without `Idempotency-Key`."""
+
+_MAX_KEY: Final = 255
+_OPEN_PREFIXES: Final = ("/v1/auth/", "/v1/public/", "/health", "/metrics", "/schema", "/dev/", "/billing/webhooks/")
+"""Routes without login live only here."""
+
+
+class Gate(Protocol):
+    """What the guard needs of the request's machinery (`app.db.unit_of_work`)."""
+
+    async def identify(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Claims: ...
+
+    async def enter(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, access: Access) -> None: ...
+
+
+class Requires:
+    """Guard that admits members of a company with one permission."""
+
+    def __init__(self, access: Access, *, lane: bool) -> None:
+        self.access = access
+        self._lane = lane
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        gate: Gate = connection.app.state.gate
+        claims = await gate.identify(connection)
+        if not self._lane:
+            await gate.enter(connection, claims, self.access)
+        check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+
+
+def requires(
+    permission: str | None, *, writes: bool | None = None, in_read_only: bool = False, lane: bool = False
+) -> Guard:
+    """Admit callers with this permission; None admits any member of the company.
+
+    `lane` leaves reading the person's state to the handler's own first statement. `writes` is by default whatever is
+    not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this.
+    """
+    if permission is not None and permission not in PERMISSIONS:
+        raise ValueError(f"unknown permission {permission!r}")
+    if writes is None:
+        writes = permission is not None and not permission.endswith(":read")
+    return cast("Guard", Requires(Access(permission, writes=writes, in_read_only=in_read_only), lane=lane))
+
+
+def bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The access token of a request. Raises `Unauthenticated` without one."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Falta el token de acceso.", headers={"WWW-Authenticate": "Bearer"})
+    return token.strip()
+
+
+def check_idempotency_key(connection: ASGIConnection[Any, Any, Any, Any], *, required: bool) -> str | None:
+    """The request's idempotency key. Raises 428 when it is required and absent, 400 when it is not 1–255 visible characters."""
+    key = connection.headers.get("idempotency-key")
+    if key is None:
+        if required:
+            raise PreconditionRequired("Esta operación mueve dinero o existencias: envíe Idempotency-Key.")
+        return None
+    if not 0 < len(key) <= _MAX_KEY or not key.isascii() or not all("!" <= letter <= "~" for letter in key):
+        raise Malformed("Idempotency-Key debe tener de 1 a 255 caracteres visibles.")
+    return key
+
+
+def check_routes(routes: Iterable[Any]) -> None:
+    """Raise at start-up when a route outside the open prefixes declares no `requires(...)`."""
+    naked = [
+        f"{sorted(handler.http_methods)} {route.path}"
+        for route in routes
+        if isinstance(route, HTTPRoute) and not f"{route.path}/".startswith(_OPEN_PREFIXES)
+        for handler in route.route_handlers
+        if handler.http_methods != {"OPTIONS"}
+        and not any(isinstance(guard, Requires) for guard in handler.resolve_guards())
+    ]
+    if naked:
+        raise RuntimeError("routes without a declared permission: " + "; ".join(naked))

@@ -1,0 +1,71 @@
+"""Who is calling, read from the database with the first statement of a request."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from app.lib.errors import Forbidden, Unauthenticated
+from app.lib.permissions import ROLES
+
+ACTOR_COLUMNS: Final = (
+    "u.is_active AS user_active, m.is_active AS member_active, m.role AS role, m.display_name AS display_name, "
+    "a.revoked_at IS NULL AS session_active, t.status AS tenant_status, t.time_zone AS time_zone"
+)
+"""Selected by any first statement that joins `ACTOR_TABLES`."""
+
+ACTOR_TABLES: Final = (
+    "membership m JOIN app_user u ON u.id = m.user_id "
+    "JOIN tenant t ON t.tenant_id = m.tenant_id "
+    "JOIN auth_session a ON a.user_id = m.user_id"
+)
+"""Add `WHERE m.tenant_id = … AND t.tenant_id = … AND m.user_id = … AND a.id = …`."""
+
+_OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """The person of a request, in the company of its token."""
+
+    tenant_id: UUID
+    user_id: UUID
+    session_id: UUID
+    role: str
+    display_name: str
+    permissions: frozenset[str]
+    tenant_status: str
+    time_zone: str
+    address: str
+    request_id: str
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What a route asks of its caller."""
+
+    permission: str | None
+    """None: any member of the company."""
+    writes: bool
+    in_read_only: bool
+    """Allowed to a company that may only finish what it began."""
+
+
+def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset[str]]:
+    """Decide by the state in the database; answers role and permissions.
+
+    Raises `Unauthenticated` when the person or the session no longer counts, `Forbidden` when it may not do this.
+    """
+    if row is None or not row["user_active"] or not row["session_active"]:
+        raise Unauthenticated("Su sesión terminó; inicie sesión de nuevo.", code="session-ended")
+    if not row["member_active"]:
+        raise Forbidden("Su acceso a esta empresa fue retirado.", code="membership-inactive")
+    permissions = ROLES.get(row["role"], frozenset())
+    if access.permission is not None and access.permission not in permissions:
+        raise Forbidden("Su rol no permite hacer esto.", permission=access.permission)
+    status = row["tenant_status"]
+    if access.writes and not access.in_read_only and status not in _OPEN_STATUSES:
+        raise Forbidden("La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=status)
+    return row["role"], permissions

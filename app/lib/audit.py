@@ -1,0 +1,109 @@
+"""The audit chain's writing side: one link per business write, in its transaction, locked last.
+
+hash(n) = HMAC(key of row n, hash(n-1) ‖ int8(n) ‖ int8(number) ‖ content), with SHA-256, computed inside PostgreSQL with
+its own `sha256`: the head never travels, and a statement log shows only keys that are good for one row.
+"""
+
+import hmac
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.lib import clock
+from app.lib.actor import Actor
+from app.lib.schemas import canonical
+
+GENESIS: Final = bytes(32)
+"""Head of an empty chain."""
+
+_BLOCK: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+
+NEXT_HASH: Final = "sha256({opad} || sha256({ipad} || hash || int8send(seq + 1) || int8send({number}) || convert_to({content}, 'UTF8')))"
+"""SQL for the new head over the old row of `audit_head`; used here and by the sale's write statement."""
+
+_APPEND = text(
+    "WITH head AS (UPDATE audit_head SET seq = seq + 1, hash = "
+    + NEXT_HASH.format(
+        opad="CAST(:opad AS bytea)",
+        ipad="CAST(:ipad AS bytea)",
+        number="CAST(:number AS bigint)",
+        content="CAST(:content AS text)",
+    )
+    + " WHERE tenant_id = :tenant_id RETURNING seq, hash) "
+    "INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash) "
+    "SELECT :tenant_id, seq, :id, CAST(:at AS timestamptz), :action, :subject_id, CAST(:number AS bigint), "
+    "CAST(:content AS text), hash FROM head RETURNING seq"
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A link before it has its place."""
+
+    action: str
+    """`product.created`, `sale.posted`: subject and verb."""
+    subject_id: UUID
+    before: Any = None
+    after: Any = None
+    number: int = 0
+
+
+class AuditKeys:
+    """Derives a company's key and, from it, one key per row."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._root = hmac.digest(secret, b"audit", "sha256")
+
+    def row_key(self, tenant_id: UUID, entry_id: UUID) -> bytes:
+        return hmac.digest(hmac.digest(self._root, tenant_id.bytes, "sha256"), entry_id.bytes, "sha256")
+
+    def pads(self, tenant_id: UUID, entry_id: UUID) -> tuple[bytes, bytes]:
+        """Inner and outer HMAC pads of a row's key."""
+        block = self.row_key(tenant_id, entry_id).ljust(_BLOCK, b"\0")
+        return block.translate(_INNER), block.translate(_OUTER)
+
+    def link(self, tenant_id: UUID, entry_id: UUID, head: bytes, seq: int, number: int, content: str) -> bytes:
+        """The hash PostgreSQL computes for a row, for verification."""
+        message = head + seq.to_bytes(8, "big") + number.to_bytes(8, "big", signed=True) + content.encode()
+        return hmac.digest(self.row_key(tenant_id, entry_id), message, sha256)
+
+
+def entry_content(actor: Actor, entry: Entry) -> str:
+    """Canonical JSON of everything a reader of the trail will ask."""
+    return canonical(
+        {
+            "actor": {"userId": actor.user_id, "name": actor.display_name, "role": actor.role},
+            "address": actor.address,
+            "requestId": actor.request_id,
+            "action": entry.action,
+            "subject": entry.subject_id,
+            "before": entry.before,
+            "after": entry.after,
+        }
+    ).decode()
+
+
+async def append(session: AsyncSession, keys: AuditKeys, actor: Actor, entry: Entry) -> None:
+    """Chain one entry. Call last in a transaction: it holds the company's head until commit."""
+    entry_id = uuid7()
+    ipad, opad = keys.pads(actor.tenant_id, entry_id)
+    await session.execute(
+        _APPEND,
+        {
+            "tenant_id": actor.tenant_id,
+            "id": entry_id,
+            "at": clock.now(),
+            "action": entry.action,
+            "subject_id": entry.subject_id,
+            "number": entry.number,
+            "content": entry_content(actor, entry),
+            "ipad": ipad,
+            "opad": opad,
+        },
+    )

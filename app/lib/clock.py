@@ -1,0 +1,54 @@
+"""The one clock. Schedules, business days and tokens ask here, so that development can move it."""
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+_CHECK_EVERY = 0.25
+"""Seconds between looks at the development clock file."""
+
+
+class _Moved(msgspec.Struct):
+    offset_seconds: float = 0.0
+
+
+class _Clock:
+    """Real time, plus what the development launcher wrote; production has no file and no offset."""
+
+    def __init__(self) -> None:
+        self._file: Path | None = None
+        self._offset = timedelta()
+        self._looked_at = 0.0
+
+    def follow(self, file: str | None) -> None:
+        self._file = Path(file) if file else None
+        self._offset = timedelta()
+        self._looked_at = 0.0
+
+    def now(self) -> datetime:
+        if self._file is not None and time.monotonic() - self._looked_at > _CHECK_EVERY:
+            self._looked_at = time.monotonic()
+            moved = msgspec.json.decode(self._file.read_bytes(), type=_Moved) if self._file.exists() else _Moved()
+            self._offset = timedelta(seconds=moved.offset_seconds)
+        return datetime.now(UTC) + self._offset
+
+
+_CLOCK = _Clock()
+
+
+def follow_clock_file(file: str | None) -> None:
+    """Let a development file `{"offset_seconds": n}` move the clock; None follows nothing."""
+    _CLOCK.follow(file)
+
+
+def now() -> datetime:
+    """This instant, in UTC."""
+    return _CLOCK.now()
+
+
+def business_day(instant: datetime, zone: str) -> date:
+    """Day of an instant in the shop's zone, such as `America/Bogota`."""
+    return instant.astimezone(ZoneInfo(zone)).date()

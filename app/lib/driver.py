@@ -1,0 +1,16 @@
+"""The driver's own exception behind SQLAlchemy's wrappers."""
+
+from sqlalchemy.exc import DBAPIError
+
+
+def driver_error(error: DBAPIError) -> BaseException:
+    """What asyncpg raised; it tells the constraint and the SQLSTATE class that the wrappers hide."""
+    wrapped = error.orig
+    if wrapped is None:
+        return error
+    return wrapped.__cause__ or wrapped
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Name of the broken constraint, if one was."""
+    return getattr(driver_error(error), "constraint_name", None)

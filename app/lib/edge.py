@@ -1,0 +1,175 @@
+"""The outermost layer of the API: request id, body limits, security headers, one log line a request."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from app.lib.log import access_line
+from app.lib.schemas import JSON
+
+BODY_LIMIT: Final = 1_048_576
+UPLOAD_LIMIT: Final = 10 * 1_048_576
+_UPLOADS: Final = ("/v1/imports/",)
+_WEBHOOK_LIMIT: Final = 262_144
+_WEBHOOKS: Final = ("/billing/webhooks/",)
+
+_ID: Final = "mostrador.request_id"
+_ADDRESS: Final = "mostrador.client_address"
+
+_API_HEADERS: Final[list[tuple[bytes, bytes]]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+_PAGE_POLICY: Final = (
+    b"default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"frame-ancestors 'none'"
+)
+"""For the bundled OpenAPI page alone, which draws itself with inline scripts and loads nothing from elsewhere."""
+
+
+def request_id(scope: MutableMapping[str, Any] | Scope) -> str:
+    """Id of a request, as answered in `X-Request-Id`."""
+    return str(scope.get(_ID, ""))  # type: ignore[union-attr]
+
+
+def client_address(scope: MutableMapping[str, Any] | Scope) -> str:
+    """Address of the client; from `X-Forwarded-For` only when a trusted proxy spoke to us."""
+    return str(scope.get(_ADDRESS, ""))  # type: ignore[union-attr]
+
+
+class Edge:
+    """ASGI application around the framework's: cheap, and first and last to see each request."""
+
+    def __init__(self, app: ASGIApp, trusted_proxies: Iterable[str]) -> None:
+        self._app = app
+        self._trusted = tuple(ip_network(network, strict=False) for network in trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        identity = str(uuid7())
+        scope[_ID] = identity  # type: ignore[literal-required]
+        scope[_ADDRESS] = self._address(scope)  # type: ignore[literal-required]
+        status = 500
+        page = scope["path"].startswith("/schema")
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = [(b"x-request-id", identity.encode()), *_API_HEADERS]
+                if page:
+                    own = [(n, _PAGE_POLICY if n == b"content-security-policy" else v) for n, v in own]
+                if rate := scope.get("state", {}).get("rate"):
+                    own += _rate_headers(*rate)
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(header for header in own if header[0] not in present)]
+            await send(message)
+
+        try:
+            refusal = self._refuse(scope)
+            if refusal is not None:
+                await _answer(send_dressed, identity, *refusal)
+                return
+            await self._app(scope, _limited(receive, _limit_of(scope["path"])), send_dressed)
+        except BodyTooLargeError:
+            await _answer(send_dressed, identity, 413, "too-large", "El cuerpo de la solicitud es demasiado grande.")
+        finally:
+            access_line(identity, scope, status, (time.perf_counter() - started) * 1000)
+
+    def _address(self, scope: Scope) -> str:
+        client = scope.get("client")
+        address = client[0] if client else ""
+        if not self._trusted or not _inside(address, self._trusted):
+            return address
+        forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for hop in reversed(forwarded.decode("latin-1").split(",")):
+            candidate = hop.strip()
+            if not _is_address(candidate):
+                break
+            address = candidate
+            if not _inside(candidate, self._trusted):
+                break
+        return address
+
+    @staticmethod
+    def _refuse(scope: Scope) -> tuple[int, str, str] | None:
+        if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            return 400, "malformed", "La dirección contiene un carácter nulo (NUL)."
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or int(value) > _limit_of(scope["path"])):
+                return 413, "too-large", "El cuerpo de la solicitud es demasiado grande."
+        return None
+
+
+def _rate_headers(burst: int, remaining: int, per_minute: int) -> list[tuple[bytes, bytes]]:
+    used = burst - remaining
+    return [
+        (b"ratelimit-limit", str(burst).encode()),
+        (b"ratelimit-remaining", str(max(0, remaining)).encode()),
+        (b"ratelimit-reset", str(-(-max(0, used) * 60 // per_minute)).encode()),
+    ]
+
+
+class BodyTooLargeError(Exception):
+    """More bytes came than the route accepts."""
+
+
+def _limit_of(path: str) -> int:
+    if path.startswith(_UPLOADS):
+        return UPLOAD_LIMIT
+    return _WEBHOOK_LIMIT if path.startswith(_WEBHOOKS) else BODY_LIMIT
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def receive_counted() -> Any:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message["body"])
+            if seen > limit:
+                raise BodyTooLargeError
+        return message
+
+    return receive_counted
+
+
+async def _answer(send: Callable[[Any], Awaitable[None]], identity: str, status: int, code: str, detail: str) -> None:
+    body = JSON.encode(
+        {
+            "type": f"https://mostrador.co/problemas/{code}",
+            "title": "Demasiado grande" if status == 413 else "Datos inválidos",  # noqa: PLR2004
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "instance": identity,
+        }
+    )
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _inside(address: str, networks: tuple[Any, ...]) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)

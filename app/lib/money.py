@@ -1,0 +1,135 @@
+"""Exact amounts: the type that bodies use, and the one place that rounds."""
+
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from typing import Final
+
+CENT: Final = Decimal("0.01")
+ZERO: Final = Decimal("0.00")
+_MAX_WHOLE_DIGITS: Final = 12
+"""numeric(18,6) holds twelve digits before the point."""
+_MAX_SCALE: Final = 6
+_MAX_TEXT: Final = 32
+_CONTEXT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""Wide enough that price times quantity times rate is exact before it is rounded."""
+
+
+class Exact(Decimal):
+    """A number of a body: sent as a string or an integer, since a JSON number with a fraction has lost cents already."""
+
+    __slots__ = ()
+
+
+class Pesos(Exact):
+    """An amount of money: at most two decimals."""
+
+    __slots__ = ()
+
+
+class UnitPrice(Exact):
+    """Pesos for one unit: at most six decimals."""
+
+    __slots__ = ()
+
+
+class Units(Exact):
+    """A quantity of goods: at most six decimals."""
+
+    __slots__ = ()
+
+
+_SCALES: Final[dict[type, int]] = {Pesos: 2, UnitPrice: _MAX_SCALE, Units: _MAX_SCALE, Exact: _MAX_SCALE}
+
+
+def parse_exact(kind: type[Exact], raw: object) -> Exact:
+    """Read an exact number from decoded JSON. Raises `ValueError` with a Spanish reason the client may see."""
+    if isinstance(raw, bool) or not isinstance(raw, (str, int)):
+        raise ValueError('Debe ser un texto o un entero, como "34900.00"; un número con fracción ya perdió centavos')
+    if isinstance(raw, str) and (len(raw) > _MAX_TEXT or not _is_plain(raw)):
+        raise ValueError('Debe ser un número decimal sencillo, como "34900.00"')
+    if isinstance(raw, int) and abs(raw) >= 10**_MAX_WHOLE_DIGITS:
+        raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
+    value = kind(raw)
+    scale = _SCALES[kind]
+    if abs(value) >= 10**_MAX_WHOLE_DIGITS:
+        raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > scale:
+        trimmed = value.normalize(_CONTEXT)
+        exponent = trimmed.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > scale:
+            raise ValueError(f"No puede tener más de {scale} decimales")
+        value = kind(trimmed)
+    return value
+
+
+def _is_plain(text: str) -> bool:
+    """Digits with an optional sign and one point: no exponent, no NaN, no blanks, no other script's digits."""
+    body = text[1:] if text.startswith("-") else text
+    whole, _, fraction = body.partition(".")
+    return body.isascii() and whole.isdigit() and (fraction.isdigit() if "." in body else True)
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Round pesos to the cent, half to even (NTC 3711, as the DIAN annex asks). Nothing else in the product rounds money."""
+    return amount.quantize(CENT, context=_CONTEXT)
+
+
+def times(one: Decimal, other: Decimal) -> Decimal:
+    """Exact product: the default context would cut at 28 digits."""
+    return _CONTEXT.multiply(one, other)
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Cents of `amount` that belong to `part` of `whole`; all of it when they are equal, nothing when whole is 0."""
+    if part == whole:
+        return amount
+    if not whole:
+        return ZERO
+    return cents(_CONTEXT.divide(_CONTEXT.multiply(amount, part), whole))
+
+
+def divide(amount: Decimal, by: Decimal) -> Decimal:
+    """Quotient at full precision, for a caller that rounds it."""
+    return _CONTEXT.divide(amount, by)
+
+
+def unit_cost(value: Decimal, quantity: Decimal) -> Decimal:
+    """Pesos of one unit, to six decimals; 0 without units."""
+    if not quantity:
+        return Decimal("0.000000")
+    return _CONTEXT.divide(value, quantity).quantize(Decimal("0.000001"), context=_CONTEXT)
+
+
+def spread(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+    """Split pesos over weights to the cent, largest remainder first; earlier ones win a tie. Adds up to `amount` exactly.
+
+    No share exceeds its weight as long as `amount` does not exceed their sum.
+    """
+    whole = sum(weights, start=ZERO)
+    if not whole:
+        return [ZERO for _ in weights]
+    exact = [_CONTEXT.divide(_CONTEXT.multiply(amount, weight), whole) for weight in weights]
+    with localcontext(_CONTEXT):
+        floors = [value.quantize(CENT, rounding=ROUND_DOWN) for value in exact]
+        missing = int((amount - sum(floors, start=ZERO)) / CENT)
+        order = sorted(range(len(weights)), key=lambda n: (floors[n] - exact[n], n))
+    for n in order[:missing]:
+        floors[n] += CENT
+    return floors
+
+
+def as_quantity(value: Decimal) -> Decimal:
+    """A quantity as the contract prints it: at least three decimals, at most six, no needless zeros."""
+    trimmed = value.normalize(_CONTEXT)
+    exponent = trimmed.as_tuple().exponent
+    scale = max(3, -exponent if isinstance(exponent, int) else 3)
+    return trimmed.quantize(Decimal(1).scaleb(-scale), context=_CONTEXT)
+
+
+def as_price(value: Decimal) -> Decimal:
+    """A unit price as the contract prints it: at least two decimals, at most six, no needless zeros."""
+    trimmed = value.normalize(_CONTEXT)
+    exponent = trimmed.as_tuple().exponent
+    scale = max(2, -exponent if isinstance(exponent, int) else 2)
+    return trimmed.quantize(Decimal(1).scaleb(-scale), context=_CONTEXT)

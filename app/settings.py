@@ -1,0 +1,184 @@
+"""All settings: one frozen struct, read from the environment once, every error told at once and by name."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+_Option = TypeVar("_Option", bound=str)
+
+
+class SettingsError(Exception):
+    """The environment does not make a runnable system; the message lists every reason, one a line."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process needs to know. Secrets have no defaults; `mostrador up` makes its own."""
+
+    environment: Literal["development", "production", "test"]
+    database_url: str
+    database_platform_url: str
+    database_admin_url: str | None
+    database_backup_url: str | None
+    database_direct_url: str
+    redis_url: str
+    signing_key: bytes
+    """Ed25519 seed, 32 bytes."""
+    secret_key: bytes
+    """Root of the HMAC keys (audit, refresh rotation), 32 bytes."""
+    public_url: str
+    trusted_proxies: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    metrics_token: str | None
+    api_workers: int
+    pool_size: int
+    lane_size: int
+    """Connections of the sale's own pool, per API process."""
+    behind_pooler: bool
+    """DATABASE_URL goes through PgBouncer in transaction mode: no named prepared statements are kept."""
+    pin: Literal["set_config", "set_local"]
+    """How a transaction is tied to its company; Citus needs `set_local` (its shards do not see `set_config`)."""
+    rate_per_minute: int
+    rate_burst: int
+    signups_per_hour: int
+    smtp_host: str | None
+    smtp_port: int
+    smtp_user: str | None
+    smtp_pass: str | None
+    smtp_tls: Literal["none", "starttls", "tls"]
+    mail_from: str
+    alerts_enabled: bool
+    alert_email: str | None
+    slack_webhook_url: str | None
+    alert_webhook_url: str | None
+    clock_file: str | None
+    """Development only: where the launcher writes the moved clock."""
+    dev_control: str | None
+    """Development only: the launcher's control socket; its presence adds the `/dev` routes."""
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.errors: list[str] = []
+
+    def optional(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def required(self, name: str, hint: str) -> str:
+        if value := self.optional(name):
+            return value
+        self.errors.append(f"{name} is missing: {hint}")
+        return ""
+
+    def url(self, name: str, schemes: tuple[str, ...], hint: str) -> str:
+        return self._checked_url(name, self.required(name, hint), schemes)
+
+    def optional_url(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        value = self.optional(name)
+        return self._checked_url(name, value, schemes) if value else None
+
+    def _checked_url(self, name: str, value: str, schemes: tuple[str, ...]) -> str:
+        if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).hostname):
+            self.errors.append(f"{name} must be a URL beginning with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    def key(self, name: str) -> bytes:
+        value = self.required(name, "32 random bytes in base64 (openssl rand -base64 32)")
+        if not value:
+            return b""
+        try:
+            raw = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raw = b""
+        if len(raw) != _KEY_BYTES:
+            self.errors.append(f"{name} must be base64 of exactly {_KEY_BYTES} bytes")
+        elif len(set(raw)) < _KEY_BYTES // 4:
+            self.errors.append(f"{name} is not random: make one with openssl rand -base64 32")
+        return raw
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            self.errors.append(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+            return default
+        return int(value)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = (self.optional(name) or str(default)).lower()
+        if value not in {"true", "false"}:
+            self.errors.append(f"{name} must be true or false")
+        return value == "true"
+
+    def choice(self, name: str, options: tuple[_Option, ...], default: _Option) -> _Option:
+        value = self.optional(name) or default
+        for option in options:
+            if option == value:
+                return option
+        self.errors.append(f"{name} must be one of {', '.join(options)}, not {value!r}")
+        return default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in (self.optional(name) or "").split(",") if word.strip())
+
+
+_KEY_BYTES: Final = 32
+_POSTGRES: Final = ("postgresql", "postgres")
+_REDIS: Final = ("redis", "rediss")
+_HTTP: Final = ("http", "https")
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Build the settings from an environment. Raises `SettingsError` naming every bad variable together."""
+    env = _Reader(environ)
+    environment = env.choice("ENVIRONMENT", ("development", "production", "test"), "production")
+    database_url = env.url("DATABASE_URL", _POSTGRES, "postgresql://mostrador_app:…@host:5432/mostrador")
+    settings = Settings(
+        environment=environment,
+        database_url=database_url,
+        database_platform_url=env.url("DATABASE_PLATFORM_URL", _POSTGRES, "the role mostrador_platform"),
+        database_admin_url=env.optional_url("DATABASE_ADMIN_URL", _POSTGRES),
+        database_backup_url=env.optional_url("DATABASE_BACKUP_URL", _POSTGRES),
+        database_direct_url=env.optional_url("DATABASE_DIRECT_URL", _POSTGRES) or database_url,
+        redis_url=env.url("REDIS_URL", _REDIS, "redis://:…@host:6379/0"),
+        signing_key=env.key("TOKEN_SIGNING_KEY"),
+        secret_key=env.key("SECRET_KEY"),
+        public_url=(env.optional_url("PUBLIC_URL", _HTTP) or "http://127.0.0.1:8000").rstrip("/"),
+        trusted_proxies=env.words("TRUSTED_PROXIES"),
+        cors_origins=env.words("CORS_ORIGINS"),
+        metrics_token=env.optional("METRICS_TOKEN"),
+        api_workers=env.number("API_WORKERS", 1, 1, 64),
+        pool_size=env.number("DATABASE_POOL_SIZE", 8, 1, 100),
+        lane_size=env.number("DATABASE_LANE_SIZE", 4, 1, 32),
+        behind_pooler=env.flag("DATABASE_BEHIND_POOLER", default=False),
+        pin=env.choice("DATABASE_PIN", ("set_config", "set_local"), "set_config"),
+        rate_per_minute=env.number("RATE_LIMIT_PER_MINUTE", 60_000, 1, 10_000_000),
+        rate_burst=env.number("RATE_LIMIT_BURST", 60_000, 1, 10_000_000),
+        signups_per_hour=env.number("SIGNUPS_PER_HOUR", 30, 1, 1_000_000),
+        smtp_host=env.optional("SMTP_HOST"),
+        smtp_port=env.number("SMTP_PORT", 587, 1, 65_535),
+        smtp_user=env.optional("SMTP_USER"),
+        smtp_pass=env.optional("SMTP_PASS"),
+        smtp_tls=env.choice("SMTP_TLS", ("none", "starttls", "tls"), "starttls"),
+        mail_from=env.optional("MAIL_FROM") or "Mostrador <no-responder@localhost>",
+        alerts_enabled=env.flag("ALERTS_ENABLED", default=True),
+        alert_email=env.optional("ALERT_EMAIL"),
+        slack_webhook_url=env.optional_url("SLACK_WEBHOOK_URL", _HTTP),
+        alert_webhook_url=env.optional_url("ALERT_WEBHOOK_URL", _HTTP),
+        clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
+        dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
+    )
+    if environment == "production":
+        for name in ("MOSTRADOR_CLOCK_FILE", "MOSTRADOR_DEV_CONTROL"):
+            if env.optional(name):
+                env.errors.append(f"{name} belongs to development and may not be set in production")
+    if env.errors:
+        raise SettingsError("\n".join(env.errors))
+    return settings

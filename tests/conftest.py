@@ -1,0 +1,160 @@
+"""Real PostgreSQL and Redis for every test: one pair of servers a run, one database a parallel worker."""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy.engine import make_url
+
+from app.asgi import create_litestar
+from app.db.migrate import migrate
+from app.db.session import Database
+from app.lib.edge import Edge
+from app.settings import Settings, read_settings
+from tests.shop import Shop, sign_up
+
+TEMPLATE = "mostrador_template"
+_SERVERS = "MOSTRADOR_TEST_SERVERS"
+"""Where the run's servers listen: set by the controller before its workers start."""
+
+_KEEP_ALIVE: list[Any] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, in the process that the parallel workers come from."""
+    if hasattr(config, "workerinput") or os.environ.get(_SERVERS) or config.option.collectonly:
+        return
+    from app.dev.postgres import EmbeddedPostgres
+    from app.dev.redis import EmbeddedRedis
+
+    folder = Path(tempfile.mkdtemp(prefix="mostrador-test-"))
+    # Durability is the crash suite's subject; everywhere else it only costs time.
+    postgres = EmbeddedPostgres(folder / "postgresql", {"fsync": "off", "full_page_writes": "off"})
+    redis = EmbeddedRedis(folder / "redis")
+    postgres.start()
+    redis.start()
+    _KEEP_ALIVE.extend([postgres, redis, folder])
+    environ = {
+        "ENVIRONMENT": "test",
+        "DATABASE_ADMIN_URL": postgres.admin_url(TEMPLATE),
+        "DATABASE_URL": postgres.url("mostrador_app", "app-of-tests", TEMPLATE),
+        "DATABASE_PLATFORM_URL": postgres.url("mostrador_platform", "platform-of-tests", TEMPLATE),
+        "DATABASE_BACKUP_URL": postgres.url("mostrador_backup", "backup-of-tests", TEMPLATE),
+        "REDIS_URL": redis.url(),
+        "TOKEN_SIGNING_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "SECRET_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "SIGNUPS_PER_HOUR": "1000000",
+        "RATE_LIMIT_PER_MINUTE": "10000000",
+        "RATE_LIMIT_BURST": "10000000",
+        "DATABASE_POOL_SIZE": "8",
+    }
+    asyncio.run(_make_template(postgres.admin_url("postgres"), environ))
+    os.environ[_SERVERS] = json.dumps(environ)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or not _KEEP_ALIVE:
+        return
+    postgres, redis, folder = _KEEP_ALIVE
+    redis.stop()
+    postgres.stop()
+    postgres.remove()
+    shutil.rmtree(folder, ignore_errors=True)
+    _KEEP_ALIVE.clear()
+    os.environ.pop(_SERVERS, None)
+
+
+async def _make_template(admin_url: str, environ: dict[str, str]) -> None:
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    await connection.close()
+    await migrate(read_settings(environ))
+
+
+def in_database(environ: dict[str, str], name: str) -> dict[str, str]:
+    """The same servers with another database."""
+    return {
+        key: make_url(value).set(database=name).render_as_string(hide_password=False)
+        if key.startswith("DATABASE_") and key.endswith("URL")
+        else value
+        for key, value in environ.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def environ(worker_id: str) -> Iterator[dict[str, str]]:
+    """This worker's environment: a copy of the migrated template, a Redis database of its own."""
+    shared: dict[str, str] = json.loads(os.environ[_SERVERS])
+    name = f"mostrador_{worker_id}"
+    asyncio.run(_copy_template(shared["DATABASE_ADMIN_URL"], name))
+    number = 0 if worker_id == "master" else 1 + int(worker_id.removeprefix("gw"))
+    redis = make_url(shared["REDIS_URL"]).set(database=str(number)).render_as_string(hide_password=False)
+    yield in_database(shared, name) | {"REDIS_URL": redis}
+
+
+async def _copy_template(admin_url: str, name: str) -> None:
+    url = make_url(admin_url).set(database="postgres").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    try:
+        # Two copies of one template cannot be made at once; they take turns.
+        await connection.execute("SELECT pg_advisory_lock(1)")
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def settings(environ: dict[str, str]) -> Settings:
+    return read_settings(environ)
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    litestar = create_litestar(settings)
+    async with litestar.lifespan():
+        yield litestar
+
+
+@pytest.fixture(scope="session")
+async def http(app: Litestar, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The API without a socket: the same application that granian serves, its edge included."""
+    transport = httpx.ASGITransport(app=Edge(app, settings.trusted_proxies))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def database(app: Litestar) -> Database:
+    found: Database = app.state.database
+    return found
+
+
+@pytest.fixture
+async def admin(environ: dict[str, str]) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """The database's owner, past every fence: to look at what the API does not show."""
+    connection = await asyncpg.connect(environ["DATABASE_ADMIN_URL"])
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def shop(http: httpx.AsyncClient) -> Shop:
+    """A new company with its owner logged in: nothing to clean up, nobody to share with."""
+    return await sign_up(http)
+
+
+@pytest.fixture
+async def other_shop(http: httpx.AsyncClient) -> Shop:
+    """The stranger: another company, to try the first one's ids."""
+    return await sign_up(http)

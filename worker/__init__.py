@@ -1,0 +1,1 @@
+"""Background processes: queue worker, relay, scheduler, monitor. No business rule lives here."""
