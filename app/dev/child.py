@@ -1,8 +1,10 @@
-"""Become another user, ask to die with the parent, then become the program: `child.py SIGNAL PARENT UID GID PROGRAM ARGUMENT...`.
+"""Become another user, ask to die with the parent, then become the program.
+
+`child.py SIGNAL PARENT UID GID PROGRAM ARGUMENT...`; UID -1 keeps the user.
 
 A program of its own, and not a `preexec_fn`, because the order matters and the caller may have threads: changing the
 user clears the parent-death signal, so it is set afterwards, and a parent that died in between is noticed by its id.
-UID -1 keeps the user. Runs with `python -I -S`, so it imports nothing but the standard library.
+Runs with `python -I -S`, so it imports nothing but the standard library.
 """
 
 import ctypes

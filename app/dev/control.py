@@ -1,4 +1,4 @@
-"""How the `/dev` routes reach the launcher: one JSON line each way over a Unix socket that only its owner may open."""
+"""How the `/dev` routes reach the launcher: one JSON line each way over a Unix socket in a folder of its owner."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -83,7 +83,4 @@ async def listen(path: Path, answer: Callable[[AnyRequest], Awaitable[Answer]]) 
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(converse, path)
-    path.chmod(0o600)
-    return server
+    return await asyncio.start_unix_server(converse, path)

@@ -37,7 +37,7 @@ class Faults:
         if service is None:
             raise Refused(f"El servicio {wanted.service} no corre en esta instalación.")
         if wanted.fault == "stop":
-            service.held = True
+            service.allowed.clear()
             self.thaw(service.name)
             await service.stop(_STOP_SECONDS)
         elif wanted.fault == "kill":
@@ -58,9 +58,9 @@ class Faults:
         self.forget()
         self.thaw()
         for service in self._services.values():
-            if service.held:
+            if not service.allowed.is_set():
                 await service.start()
-                service.held = False
+                service.allowed.set()
 
     def forget(self) -> None:
         """Drop what an earlier launcher left broken."""

@@ -13,7 +13,7 @@ from app.dev.processes import descendants, send
 
 def main() -> None:
     pid = int(sys.argv[1])
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else None
+    seconds = float(sys.argv[2]) if sys.argv[2:] else None
     # The root first: frozen, it makes no new children.
     send([pid], signal.SIGSTOP)
     frozen = [pid, *descendants(pid)]

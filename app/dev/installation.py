@@ -40,6 +40,8 @@ class Installation:
         for folder in (self.mail, self._logs):
             folder.mkdir(mode=0o700, exist_ok=True)
         make_socket_folder(self.control.parent, None)
+        # Of a launcher that was killed: its lock is ours now.
+        self.control.unlink(missing_ok=True)
         self._put_long_logs_aside()
 
     def foundation(self) -> list[Service]:

@@ -61,16 +61,17 @@ async def up(data: Path, port: int, demo: bool, *, program: Sequence[str] = CLI)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     try:
-        with _only_launcher_of(data.absolute()):
-            launcher = _Launcher(Installation(data.absolute(), _usable(port), program), demo=demo)
-            return await launcher.run_until(stopping)
+        with _installation(data, port, program) as installation:
+            return await _Launcher(installation, demo=demo).run_until(stopping)
     except (CannotStart, NoAccount, NoFreePort, NotOurs, ServerFailed) as reason:
         warn(f"mostrador: {reason}")
         return 1
 
 
 @contextlib.contextmanager
-def _only_launcher_of(data: Path) -> Iterator[None]:
+def _installation(folder: Path, port: int, program: Sequence[str]) -> Iterator[Installation]:
+    """The data folder's installation, as its only launcher."""
+    data = folder.absolute()
     data.mkdir(parents=True, exist_ok=True)
     with data.joinpath("lock").open("a+") as lock:
         try:
@@ -84,7 +85,7 @@ def _only_launcher_of(data: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        yield Installation(data, _usable(port), program)
 
 
 def _usable(port: int) -> int:

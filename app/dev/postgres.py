@@ -60,7 +60,8 @@ class EmbeddedPostgres(EmbeddedServer):
         return socket_folder(self.home / "run")
 
     def command(self) -> list[str]:
-        settings = {**DEFAULTS, "port": str(self.port), **self.settings}
+        # The cluster's name stands in the title of every backend: none of an earlier server may be left at a start.
+        settings = {**DEFAULTS, "port": str(self.port), "cluster_name": self.mark, **self.settings}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [
             str(self.programs / "postgres"),
@@ -122,6 +123,11 @@ class EmbeddedPostgres(EmbeddedServer):
         finally:
             password_file.unlink()
         unfinished.rename(self.cluster)
+
+    def disown_lock(self) -> None:
+        """Name a process that cannot exist (4,194,304 is Linux's highest): the file's other lines stay of use."""
+        _, newline, others = self.lock.read_text().partition("\n")
+        self.lock.write_text(f"4194305{newline}{others}")
 
     def remove(self) -> None:
         if self._record:

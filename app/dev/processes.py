@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -164,11 +163,16 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float
         process.wait()
 
 
-def wait_gone(pid: int, seconds: float) -> bool:
-    """Wait for a process that is not our child; False if it is still there."""
-    deadline = time.monotonic() + seconds
-    while Path(f"/proc/{pid}").exists():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def marked(word: str) -> list[int]:
+    """Processes that carry the word in their command line, which every user may read of every process."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command_line = entry.joinpath("cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if word.encode() in command_line:
+            found.append(int(entry.name))
+    return found

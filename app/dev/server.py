@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,8 +19,10 @@ from uuid import uuid4
 import msgspec
 
 from app.dev.account import Account, give, own_folder, reaches, server_account
-from app.dev.processes import end, free_port, send, spawn, wait_gone
+from app.dev.processes import end, free_port, marked, send, spawn
 
+_LAST_WORDS_SECONDS = 15.0
+"""How long a server whose launcher was killed may take to write everything down."""
 READY_SECONDS = 60.0
 """A start is ready in a second or two; replaying the log after a crash under load takes longer."""
 
@@ -99,7 +102,7 @@ class EmbeddedServer(ABC):
         self.data.mkdir(parents=True, exist_ok=True)
         self._record = self._remember()
         self.home.mkdir(mode=0o700, exist_ok=True)
-        self.home.joinpath("owner").write_text(self._record.id)
+        self.home.joinpath("owner").write_text(f"{self._record.id}\n{self.data}")
         give(self._account, self.home)
         self._retire_predecessor()
         self.set_up()
@@ -120,8 +123,8 @@ class EmbeddedServer(ABC):
         deadline = time.monotonic() + READY_SECONDS
         while not self.answers():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                tail = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
-                raise ServerFailed(f"{self.name} did not start; the end of {self.log}:\n{tail}")
+                self.stop(0)
+                raise ServerFailed(f"{self.name} did not start; the end of {self.log}:\n{tail(self.log)}")
             time.sleep(0.02)
 
     def start(self) -> None:
@@ -163,30 +166,45 @@ class EmbeddedServer(ABC):
     async def __aexit__(self, *_: object) -> None:
         await self.stop_in_loop()
 
+    @property
+    def mark(self) -> str:
+        """Stands on the command line of each of the server's processes, and of no other."""
+        return f"mostrador-{self._known().id}"
+
+    def disown_lock(self) -> None:
+        """Make the lock file harmless whose process id now belongs to another program."""
+        self.lock.unlink()
+
     def _retire_predecessor(self) -> None:
         """Let a server that outlived its launcher finish, and forget a lock file whose process is another's.
 
         PostgreSQL itself takes over a lock file whose process is gone, but not one whose id was given to a new process
         of the same user meanwhile, as happens after a container restarts.
         """
-        if not self.lock.exists():
-            return
-        first = self.lock.read_text().partition("\n")[0].strip()
-        pid = int(first) if first.isdigit() else 0
-        if pid and self._is_ours(pid):
-            for number, seconds in ((self.stop_signal, 20.0), (signal.SIGKILL, 5.0)):
-                send([pid], number)
-                if wait_gone(pid, seconds):
-                    return
-            raise ServerFailed(f"an earlier {self.name} (process {pid}) still uses {self.home}")
-        self.lock.unlink()
+        leader = self._lock_holder()
+        if leader in self._processes():
+            send([leader], self.stop_signal)
+        if not self._gone_within(_LAST_WORDS_SECONDS):
+            send(self._processes(), signal.SIGKILL)
+            if not self._gone_within(_LAST_WORDS_SECONDS):
+                raise ServerFailed(f"an earlier {self.name} still uses {self.home}: processes {self._processes()}")
+        if leader and Path(f"/proc/{leader}").exists():
+            self.disown_lock()
 
-    def _is_ours(self, pid: int) -> bool:
-        try:
-            command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return os.fsencode(self.home) in command_line
+    def _lock_holder(self) -> int:
+        first = self.lock.read_text().partition("\n")[0].strip() if self.lock.exists() else ""
+        return int(first) if first.isdigit() else 0
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._processes():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _processes(self) -> list[int]:
+        return marked(self.mark)
 
     def _known(self) -> ServerRecord:
         if self._record is None:
@@ -201,6 +219,9 @@ class EmbeddedServer(ABC):
             record = ServerRecord(id=uuid4().hex, password=secrets.token_urlsafe(24), home="")
         recorded = Path(record.home) if record.home else self.data / "home"
         self._account = server_account(recorded)
+        if not file.exists():
+            # Before its home: what has no record may be swept away.
+            write_private(file, msgspec.json.encode(record))
         home = str(self._home_of(record, recorded))
         if home != record.home:
             record.home = home
@@ -214,6 +235,7 @@ class EmbeddedServer(ABC):
         if self._account is None or reaches(self._account, self.data):
             return inside
         outside = own_folder(self._account, self.data, self.name)
+        _sweep(outside.parent)
         if outside.exists() and (inside.exists() or _owner_id(outside) != record.id):
             # An unfinished copy, or of a deleted data folder at the same path: its password went with it.
             shutil.rmtree(outside)
@@ -227,7 +249,15 @@ class EmbeddedServer(ABC):
 
 def _owner_id(home: Path) -> str | None:
     file = home / "owner"
-    return file.read_text() if file.exists() else None
+    return file.read_text().partition("\n")[0] if file.exists() else None
+
+
+def _sweep(shared: Path) -> None:
+    """Remove homes whose data folder stood below the machine's temporary folder and is gone."""
+    for owner in shared.glob("*/owner"):
+        data = Path(owner.read_text().partition("\n")[2])
+        if data.is_relative_to(tempfile.gettempdir()) and not data.joinpath("server.json").exists():
+            shutil.rmtree(owner.parent)
 
 
 def tail(log: Path) -> str:

@@ -21,8 +21,9 @@ class Service(ABC):
         self.name = name
         self.url = url
         self.version = version
-        self.held = False
-        """Stopped on purpose, until `DELETE /dev/faults`."""
+        self.allowed = asyncio.Event()
+        """Cleared while it is stopped on purpose, until `DELETE /dev/faults`."""
+        self.allowed.set()
 
     @property
     @abstractmethod

@@ -42,7 +42,7 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if current_fault(self._folder) == "error":
             return "451 4.3.0 The sink was asked to fail"
         content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()

@@ -43,17 +43,17 @@ async def _keep(service: Service) -> None:
     wait = FIRST_WAIT
     while True:
         since = time.monotonic()
-        while service.pid is not None:
+        while service.pid is not None:  # noqa: ASYNC110 - a process ends without telling the loop
             await asyncio.sleep(_LOOK_SECONDS)
-        if service.held:
-            await asyncio.sleep(_LOOK_SECONDS)
+        if not service.allowed.is_set():
+            await service.allowed.wait()
             continue
         if time.monotonic() - since > _STEADY_SECONDS:
             wait = FIRST_WAIT
         warn(f"{service.name}: ended, starts again in {wait:.0f} s")
         await asyncio.sleep(wait)
         wait = min(2 * wait, LONGEST_WAIT)
-        if service.held:
+        if not service.allowed.is_set():
             continue
         try:
             await service.start()

@@ -1,0 +1,60 @@
+# Needs Python 3.11 or newer with its venv module, and make; everything else is installed into .venv.
+PYTHON ?= python3
+# Words after the command, as in: make run ARGS="--port 8001 --data .data2"
+ARGS ?=
+BIN := .venv/bin
+SOURCES := app worker migrations tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check proofs crash bench
+# The recipes of one target stay in order even under `make -j`.
+.NOTPARALLEL:
+
+help: ## this list
+	@echo "Mostrador. make run starts everything; make test proves it. All targets:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while IFS='|' read -r target what; do printf '%-15s %s\n' "  $$target" "$$what"; done
+
+install: .venv/.project ## .venv with hash-pinned requirements and this project
+
+.venv/.requirements: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed as '$(PYTHON)'; name another with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "The venv module of $(PYTHON) is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into .venv; the first time this downloads for a minute or two"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+	  --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+.venv/.project: .venv/.requirements pyproject.toml
+	@echo "Installing this project into .venv"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet \
+	  --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q app worker migrations
+	@touch $@
+
+run: install ## start everything: database, queue, mail sink, worker, monitor, API and the demo shop
+	@exec $(BIN)/mostrador up $(ARGS)
+
+test: install ## every test, in parallel
+	@$(BIN)/pytest -n auto $(ARGS)
+
+check: install ## what can be known without running: style, types, dependencies, layers, the API document
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict $(SOURCES)
+	$(BIN)/basedpyright
+	$(BIN)/deptry .
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.schema_check
+
+proofs: install ## the proofs at full size, one after the other, with their figures
+	@$(BIN)/pytest -m proof -n0 -s $(ARGS)
+
+crash: install ## kill every process under load and count what was lost
+	@$(BIN)/python -m tests.crash $(ARGS)
+
+bench: install ## measure speed against the bare database; nothing else should run meanwhile
+	@$(BIN)/python -m tests.bench $(ARGS)
