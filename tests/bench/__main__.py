@@ -33,7 +33,7 @@ async def bench(parts: list[str], pace: Pace, data: Path, arguments: list[str], 
     missed = 0
     async with House(data) as house:
         run = Bench(house, pace)
-        version = await asyncio.to_thread(house.postgres.version)
+        version = house.postgres.version
         wanted = [PARTS[name] for name in parts]
         if SELLING & set(parts):
             wanted.append(reconcile)

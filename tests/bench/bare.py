@@ -44,18 +44,16 @@ class Yardstick:
         self.server: Server | None = None
 
     async def prepare(self, seconds: float) -> None:
-        """Fill, analyse, connect afresh, and keep the pool size that is fastest with 8 clients in one and in ten shops."""
+        """Fill, analyse, connect afresh, and keep the pool that is fastest with 8 clients, in one and in ten shops."""
         self._dsn = await self._house.create_database("yardstick")
         say(f"yardstick: filling {self._past_sales:,} sales")
-        connection = await asyncpg.connect(self._dsn)
-        try:
-            await connection.execute(_SQL.read_text())
-            await connection.execute("set search_path = yardstick")
-            await connection.execute(f"call fill({self._past_sales})")
-            await connection.execute("vacuum analyze")
-            await connection.execute("checkpoint")
-        finally:
-            await connection.close()
+        await self._house.postgres_do(
+            "yardstick",
+            _SQL.read_text(),
+            f"set search_path = yardstick; call fill({self._past_sales})",
+            "vacuum analyze",
+            "checkpoint",
+        )
         rates: dict[int, float] = {}
         for pool in POOLS:
             server = self._serve(pool)

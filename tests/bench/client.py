@@ -1,8 +1,8 @@
 """A lean load generator: keep-alive HTTP/1.1 on raw asyncio transports, in a process of its own.
 
-It shares the machine with what it measures, so every microsecond it burns is taken from the server: no HTTP library, one
-write a request, one search of the answer's head. `python -m tests.bench.client` reads one job from standard input and writes
-JSON lines: `begin` when the warm-up is over, `end` when the window closes, then the outcome.
+It shares the machine with what it measures, so every microsecond it burns is taken from the server: no HTTP library,
+one write a request, one search of the answer's head. `python -m tests.bench.client` reads one job from standard input
+and writes JSON lines: `begin` when the warm-up is over, `end` when the window closes, then the outcome.
 """
 
 import asyncio
@@ -87,6 +87,7 @@ class _Run:
         self.sending = True
         self.counting = False
         self.in_flight = 0
+        self.quiet = asyncio.Event()
         self.statuses: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
         self.latencies: list[float] = []
@@ -107,10 +108,23 @@ class _Run:
     async def _reconnect(self, number: int) -> None:
         while self.sending:
             try:
-                return await self.connect(number)
+                await self.connect(number)
             except OSError as refused:
                 self.fail(f"connect: {type(refused).__name__}", b"")
                 await asyncio.sleep(0.05)
+            else:
+                return
+
+    def answered(self) -> None:
+        self.in_flight -= 1
+        if not self.in_flight and not self.sending:
+            self.quiet.set()
+
+    async def settled(self) -> None:
+        """Stop sending and wait for the answers still on their way."""
+        self.sending = False
+        if self.in_flight:
+            await self.quiet.wait()
 
     def fail(self, reason: str, body: bytes) -> None:
         self.errors[reason] += 1
@@ -171,7 +185,7 @@ class _Connection(asyncio.Protocol):
     def _answered(self, now: float, status: int, data: bytes, body_at: int) -> None:
         run = self._run
         self._waiting = False
-        run.in_flight -= 1
+        run.answered()
         if run.counting:
             run.statuses[status] += 1
             run.latencies.append((now - self._sent_at) * 1000)
@@ -183,7 +197,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting:
-            self._run.in_flight -= 1
+            self._run.answered()
             self._run.fail(f"connection lost: {type(exc).__name__ if exc else 'closed'}", b"")
         if self._run.sending:
             self._run.reconnect(self._number)
@@ -208,14 +222,13 @@ async def generate(job: Job, source: Source, announce: Callable[[str], None]) ->
     run.counting = False
     seconds, cpu = perf_counter() - started, process_time() - cpu
     announce("end")
-    run.sending = False
-    deadline = perf_counter() + PATIENCE
-    while run.in_flight and perf_counter() < deadline:
-        await asyncio.sleep(0.005)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await run.settled()
+    except TimeoutError:
+        run.errors["no answer"] += run.in_flight
     if broken:
         raise broken[0]
-    if run.in_flight:
-        run.errors["no answer"] += run.in_flight
     return Outcome(
         clients=job.clients,
         seconds=seconds,

@@ -14,7 +14,7 @@ async def flat(bench: Bench) -> Section:
     count = bench.pace.flat_sales
     empty, full = await bench.shops(["Tienda nueva", "Tienda de años"])
     say(f"flat: filling {count:,} sales")
-    await past_sales(bench.house, full, count)
+    await past_sales(bench.house, await bench.api(), full, count)
     await analyse(bench.house)
     await bench.restart_api()
     cells: dict[str, list[Cell]] = {"empty": [], "full": []}

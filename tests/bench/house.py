@@ -1,4 +1,4 @@
-"""The servers of a bench run: PostgreSQL, Redis, the product's API and the yardstick, all on loopback, all ended with it."""
+"""The servers of a bench run: PostgreSQL, Redis, the API and the yardstick, all on loopback, all ended with it."""
 
 import asyncio
 import base64
@@ -74,9 +74,8 @@ class House:
         self.postgres = EmbeddedPostgres(data / "postgresql")
         self.redis = EmbeddedRedis(data / "redis")
         self._servers: list[Server] = []
-        self._secrets = {
-            name: base64.b64encode(secrets.token_bytes(32)).decode() for name in ("TOKEN_SIGNING_KEY", "SECRET_KEY")
-        }
+        self.secret_key = secrets.token_bytes(32)
+        self._signing_key = secrets.token_bytes(32)
 
     async def __aenter__(self) -> Self:
         await self.postgres.start_in_loop()
@@ -98,12 +97,17 @@ class House:
 
     async def create_database(self, name: str) -> str:
         """Make an empty database and return the superuser's URL of it."""
-        connection = await asyncpg.connect(self.postgres.admin_url())
+        await self.postgres_do("postgres", f'create database "{name}"')
+        return self.postgres.admin_url(name)
+
+    async def postgres_do(self, database: str, *statements: str) -> None:
+        """Run statements as the superuser, each in a transaction of its own."""
+        connection = await asyncpg.connect(self.postgres.admin_url(database))
         try:
-            await connection.execute(f'create database "{name}"')
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
-        return self.postgres.admin_url(name)
 
     def serve(self, name: str, module: list[str], environment: Mapping[str, str], port: int) -> Server:
         server = Server(name, [sys.executable, "-m", *module], environment, self.data / f"{name}.log", port)
@@ -115,10 +119,12 @@ class House:
         self._servers.remove(server)
 
     def environment(self) -> dict[str, str]:
-        """The variables of an ordinary installation, the limits raised out of the way of one generator on one address."""
+        """An ordinary installation's variables, the limits raised out of the way of one generator on one address."""
         roles = {"APP": "mostrador_app", "PLATFORM": "mostrador_platform", "BACKUP": "mostrador_backup"}
         urls = {name: self.postgres.url(role, f"{role}-bench", "mostrador") for name, role in roles.items()}
-        return self._secrets | {
+        return {
+            "TOKEN_SIGNING_KEY": base64.b64encode(self._signing_key).decode(),
+            "SECRET_KEY": base64.b64encode(self.secret_key).decode(),
             "ENVIRONMENT": "development",
             "DATABASE_URL": urls["APP"],
             "DATABASE_DIRECT_URL": urls["APP"],

@@ -5,15 +5,17 @@ from random import Random
 from urllib.parse import quote
 
 _THINGS = (
-    "Tornillo", "Tuerca", "Arandela", "Chazo", "Puntilla", "Bisagra", "Cerradura", "Candado", "Manija", "Tubería",
-    "Codo", "Unión", "Válvula", "Llave", "Grifería", "Manguera", "Cable", "Interruptor", "Tomacorriente", "Bombillo",
-    "Breaker", "Cinta", "Pegante", "Silicona", "Pintura", "Brocha", "Rodillo", "Lija", "Disco", "Broca",
-    "Martillo", "Destornillador", "Alicate", "Serrucho", "Taladro", "Pulidora", "Nivel", "Flexómetro", "Escuadra", "Palustre",
-    "Carretilla", "Pala", "Azadón", "Machete", "Cemento", "Ladrillo", "Varilla", "Alambre", "Malla", "Ángulo",
+    "Tornillo", "Tuerca", "Arandela", "Chazo", "Puntilla", "Bisagra", "Cerradura", "Candado", "Manija",
+    "Tubería", "Codo", "Unión", "Válvula", "Llave", "Grifería", "Manguera", "Cable", "Interruptor",
+    "Tomacorriente", "Bombillo", "Breaker", "Cinta", "Pegante", "Silicona", "Pintura", "Brocha", "Rodillo",
+    "Lija", "Disco", "Broca", "Martillo", "Destornillador", "Alicate", "Serrucho", "Taladro", "Pulidora",
+    "Nivel", "Flexómetro", "Escuadra", "Palustre", "Carretilla", "Pala", "Azadón", "Machete", "Cemento",
+    "Ladrillo", "Varilla", "Alambre", "Malla", "Ángulo",
 )  # fmt: skip
 _KINDS = (
-    "galvanizado", "cromado", "de bronce", "de acero", "inoxidable", "plástico", "económico", "profesional", "liviano", "reforzado",
-    "blanco", "negro", "gris", "eléctrico", "manual", "industrial", "doméstico", "para madera", "para concreto", "para lámina",
+    "galvanizado", "cromado", "de bronce", "de acero", "inoxidable", "plástico", "económico", "profesional",
+    "liviano", "reforzado", "blanco", "negro", "gris", "eléctrico", "manual", "industrial", "doméstico",
+    "para madera", "para concreto", "para lámina",
 )  # fmt: skip
 _SIZES = 100
 COUNT = len(_THINGS) * len(_KINDS) * _SIZES
@@ -40,7 +42,7 @@ def barcode(number: int) -> str:
 
 def with_typo(name: str, pick: Random) -> str:
     """The name as a hurried hand types it: no capital, and two neighbouring letters of the first word swapped."""
-    at = pick.randrange(1, name.index(" ") - 1)
+    at = pick.choice([n for n in range(1, name.index(" ") - 1) if name[n] != name[n + 1]])
     return (name[:at] + name[at + 1] + name[at] + name[at + 2 :]).lower()
 
 

@@ -18,9 +18,9 @@ _STARTED = perf_counter()
 _OPENING = """\
 # Benchmarks
 
-Written by `make bench` (`python -m tests.bench`); everything between the markers is replaced by the next run. Load generator,
-API and PostgreSQL share the machine; PostgreSQL runs with `fsync` and `synchronous_commit` on. Cells that are compared run
-alternately in one run, and a figure is the median of the rounds.
+Written by `make bench` (`python -m tests.bench`); everything between the markers is replaced by the next run. Load
+generator, API and PostgreSQL share the machine; PostgreSQL runs with `fsync` and `synchronous_commit` on. Cells that
+are compared run alternately in one run, and a figure is the median of the rounds.
 """
 
 
@@ -61,7 +61,8 @@ def stamp(postgres_version: str, arguments: Sequence[str]) -> str:
     command = " ".join(["python -m tests.bench", *arguments])
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_cpu_model()}, {os.cpu_count()} cores, {_memory()} GB, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, PostgreSQL {postgres_version}; `{command}`"
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
+        f"PostgreSQL {postgres_version}; `{command}`"
     )
 
 

@@ -1,10 +1,10 @@
-"""What the bench knows of the product: its public routes, made into shops that can sell, and requests for the generator."""
+"""Shops made through the public routes until they can sell, and the requests they send."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from time import time
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -69,7 +69,7 @@ async def _open_shop(http: httpx.AsyncClient, name: str, base: int) -> Shop:
     async def product(number: int) -> str:
         async with gate:
             made = await call(http, "/v1/products", product_body(number), headers)
-        return cast(str, made["id"])
+        return str(made["id"])
 
     products = await asyncio.gather(*(product(number) for number in range(PRODUCTS)))
     lines = [{"productId": each, "quantity": "1000000", "unitCost": "700.00"} for each in products]
@@ -100,12 +100,13 @@ def product_body(number: int) -> dict[str, object]:
     }
 
 
-async def call(http: httpx.AsyncClient, path: str, body: object, headers: dict[str, str]) -> dict[str, object]:
+async def call(http: httpx.AsyncClient, path: str, body: object, headers: dict[str, str]) -> dict[str, Any]:
     """POST with a key of its own; raises with the server's words on anything but success."""
     answer = await http.post(path, json=body, headers={"idempotency-key": uuid4().hex, **headers})
     if answer.is_error:
         raise RuntimeError(f"POST {path} answered {answer.status_code}: {answer.text}")
-    return cast(dict[str, object], answer.json())
+    made: dict[str, Any] = answer.json()
+    return made
 
 
 async def keep_fresh(server: Server, shops: Sequence[Shop]) -> None:
@@ -114,7 +115,7 @@ async def keep_fresh(server: Server, shops: Sequence[Shop]) -> None:
         for shop in shops:
             if shop.fresh_until < time():
                 pair = await call(http, "/v1/auth/refresh", {"refreshToken": shop.refresh}, {})
-                shop.access, shop.refresh = cast(str, pair["accessToken"]), cast(str, pair["refreshToken"])
+                shop.access, shop.refresh = pair["accessToken"], pair["refreshToken"]
                 shop.fresh_until = time() + FRESH_SECONDS
 
 

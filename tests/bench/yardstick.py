@@ -1,6 +1,7 @@
 """The bare endpoint: Litestar on granian, one asyncpg call of one function, and nothing of the product's rules.
 
-`python -m tests.bench.yardstick PORT POOL` serves the database that `YARDSTICK_DSN` names, with the product's own granian options.
+`python -m tests.bench.yardstick PORT POOL` serves the database that `YARDSTICK_DSN` names, with the product's own
+granian options.
 """
 
 import os
