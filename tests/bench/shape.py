@@ -85,9 +85,9 @@ CHECKS: Mapping[str, str] = {
                        from stock_movement group by 1, 2, 3) m using (tenant_id, product_id, warehouse_id)""",
     "kardex balances, movement by movement": """
         select count(*), count(*) filter (
-               where (balance_quantity, balance_value, position) is distinct from (quantities, values, place))
+               where (balance_quantity, balance_value, position) is distinct from (quantities, amounts, place))
           from (select balance_quantity, balance_value, position, sum(quantity) over w as quantities,
-                       sum(value) over w as values, row_number() over w as place
+                       sum(value) over w as amounts, row_number() over w as place
                   from stock_movement
                 window w as (partition by tenant_id, product_id, warehouse_id order by position)) k""",
     "drawers against the sum of their movements": """
@@ -96,7 +96,7 @@ CHECKS: Mapping[str, str] = {
           left join (select tenant_id, session_id, sum(amount) as cash
                        from cash_movement where method = 'cash' group by 1, 2) m using (tenant_id, session_id)""",
     "ticket numbers without gap or repeat": """
-        select sum(s.sold)::bigint, count(*) filter (
+        select coalesce(sum(s.sold), 0)::bigint, count(*) filter (
                where (s.first, s.last, n.next_no) is distinct from (1::bigint, s.sold, s.sold + 1))
           from (select tenant_id, branch_id, min(sequence) as first, max(sequence) as last,
                        count(distinct sequence) as sold
