@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 from app.db.lane import Lane
 from app.db.session import Database
 from app.db.unit_of_work import RequestGate, UnitOfWork, provide_work
+from app.domain.accounts.controller import AuthController, MeController
+from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Edge
@@ -28,7 +30,11 @@ from app.lib.schemas import decode_special
 from app.lib.tokens import AccessTokens
 from app.settings import Settings, read_settings
 
-BUSINESS: Sequence[ControllerRouterHandler] = ()
+BUSINESS: Sequence[ControllerRouterHandler] = (
+    AuthController,
+    MeController,
+    CompanyController,
+)
 """Controllers of all domains, in the order of the OpenAPI document."""
 
 

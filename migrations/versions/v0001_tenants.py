@@ -86,13 +86,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_cash_register")),
         sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_cash_register_tenant_id_name")),
     )
+    op.create_table(
+        "numbering",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("place_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("next_no", sa.BigInteger(), server_default="1", nullable=False),
+        sa.CheckConstraint("kind IN ('sale','return','void','z')", name=op.f("ck_numbering_kind")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_numbering_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "place_id", "kind", name=op.f("pk_numbering")),
+        postgresql_with={"fillfactor": 50},
+    )
     tenancy.protect("tenant", ("select", "insert", "update"), platform=("select",))
     tenancy.protect("branch", ("select", "insert", "update"))
     tenancy.protect("warehouse", ("select", "insert", "update"))
     tenancy.protect("cash_register", ("select", "insert", "update"))
+    tenancy.protect("numbering", ("select", "insert", "update"))
 
 
 def downgrade() -> None:
+    op.drop_table("numbering")
     op.drop_table("cash_register")
     op.drop_table("warehouse")
     op.drop_table("branch")

@@ -14,18 +14,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "numbering",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("place_id", sa.Uuid(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("prefix", sa.Text(), nullable=False),
-        sa.Column("next_no", sa.BigInteger(), server_default="1", nullable=False),
-        sa.CheckConstraint("kind IN ('sale','return','void','z')", name=op.f("ck_numbering_kind")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_numbering_tenant_id")),
-        sa.PrimaryKeyConstraint("tenant_id", "place_id", "kind", name=op.f("pk_numbering")),
-        postgresql_with={"fillfactor": 50},
-    )
-    op.create_table(
         "sale",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -239,7 +227,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_held_ticket")),
     )
     op.create_index("ix_held_ticket_created", "held_ticket", ["tenant_id", "created_at", "id"], unique=False)
-    tenancy.protect("numbering", ("select", "insert", "update"))
     tenancy.protect("sale")
     tenancy.protect("sale_line")
     tenancy.protect("sale_line_remaining", ("select", "insert", "update"))
@@ -259,4 +246,3 @@ def downgrade() -> None:
     op.drop_table("sale_line_remaining")
     op.drop_table("sale_line")
     op.drop_table("sale")
-    op.drop_table("numbering")

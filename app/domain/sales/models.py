@@ -10,22 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import ClientCreated, DefaultBase, Money, Quantity, Rate, TenantOwned, TenantRow, UnitAmount
 
 
-class Numbering(TenantOwned, DefaultBase):
-    """The next consecutive of one kind in one place: one row each, locked last, in the transaction that uses it."""
-
-    __tablename__ = "numbering"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
-        CheckConstraint("kind IN ('sale','return','void','z')", name="kind"),
-        {"postgresql_with": {"fillfactor": 50}},
-    )
-
-    place_id: Mapped[UUID] = mapped_column(primary_key=True)
-    """The branch for tickets; the register for Z reports."""
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    prefix: Mapped[str]
-    next_no: Mapped[int] = mapped_column(server_default="1")
-
 
 class Sale(TenantRow, ClientCreated, DefaultBase):
     """A posted ticket. Never edited: a mistake is answered by a return or a void."""

@@ -1,4 +1,4 @@
-"""The company and its places: branches, warehouses, registers.
+"""The company and its places: branches, warehouses, registers, consecutives.
 
-Owns `tenant`, `branch`, `warehouse`, `cash_register`.
+Owns `tenant`, `branch`, `warehouse`, `cash_register`, `numbering`.
 """

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import DefaultBase, Editable, Money, TenantRow
+from app.db.base import DefaultBase, Editable, Money, TenantOwned, TenantRow
 
 
 class TenantStatus(StrEnum):
@@ -93,3 +93,20 @@ class CashRegister(TenantRow, Editable, DefaultBase):
     branch_id: Mapped[UUID]
     warehouse_id: Mapped[UUID]
     name: Mapped[str]
+
+
+class Numbering(TenantOwned, DefaultBase):
+    """The next consecutive of one kind in one place: one row each, locked last, in the transaction that uses it."""
+
+    __tablename__ = "numbering"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("kind IN ('sale','return','void','z')", name="kind"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    place_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The branch for tickets; the register for Z reports."""
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    prefix: Mapped[str]
+    next_no: Mapped[int] = mapped_column(server_default="1")

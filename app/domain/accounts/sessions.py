@@ -1,0 +1,119 @@
+"""Sessions of people: opaque refresh tokens that rotate, and what happens when one is used twice."""
+
+import base64
+import binascii
+import hmac
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select, update
+from uuid_utils.compat import uuid7
+
+from app.db.session import Work
+from app.domain.accounts.models import AuthSession, RefreshToken
+from app.lib import clock
+
+LIFETIME: Final = timedelta(days=30)
+"""Of a refresh token; each use starts it anew."""
+GRACE: Final = timedelta(seconds=10)
+"""How long a used token still answers its successor: the answer may have been lost."""
+_ID_BYTES: Final = 16
+_SECRET_BYTES: Final = 32
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A session and the refresh token that continues it."""
+
+    session_id: UUID
+    tenant_id: UUID
+    refresh_token: str
+
+
+class Sessions:
+    """Begins, continues and ends sessions within a transaction pinned to their person."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._key = hmac.digest(work.database.settings.secret_key, b"refresh", "sha256")
+
+    async def begin(self, user_id: UUID, tenant_id: UUID, address: str, agent: str) -> Begun:
+        """A new login on a device."""
+        session = AuthSession(id=uuid7(), user_id=user_id, tenant_id=tenant_id, address=address, agent=agent[:300])
+        self._work.session.add(session)
+        await self._work.flush()
+        token = _write(user_id, hmac.digest(self._key, session.id.bytes, "sha256"))
+        await self._store(token, session.id, user_id, clock.now())
+        return Begun(session.id, tenant_id, token)
+
+    async def continue_with(self, token: str) -> Begun | None:
+        """Rotate: the successor of a token, or None when it does not count.
+
+        A token used more than ten seconds ago is a copy in wrong hands: the session it belongs to ends. The
+        successor is derived from the token with our key, so a repeated call within the grace answers the same one.
+        """
+        now = clock.now()
+        found = (
+            await self._work.session.execute(
+                select(RefreshToken, AuthSession)
+                .join(AuthSession, AuthSession.id == RefreshToken.session_id)
+                .where(RefreshToken.token_hash == _hash(token))
+                .with_for_update(of=RefreshToken)
+            )
+        ).one_or_none()
+        if found is None:
+            return None
+        row, session = found
+        if session.revoked_at is not None or row.expires_at <= now:
+            return None
+        user_id, _ = read_token(token) or (row.user_id, b"")
+        successor = _write(user_id, hmac.digest(self._key, token.encode(), "sha256"))
+        if row.used_at is None:
+            row.used_at = now
+            await self._store(successor, session.id, user_id, now)
+        elif now - row.used_at > GRACE:
+            await self.end(session.id, user_id)
+            return None
+        return Begun(session.id, session.tenant_id, successor)
+
+    async def end(self, session_id: UUID, user_id: UUID) -> None:
+        """End a session; its access tokens stop with the next request."""
+        await self._work.session.execute(
+            update(AuthSession)
+            .where(AuthSession.id == session_id, AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None))
+            .values(revoked_at=clock.now())
+        )
+
+    async def _store(self, token: str, session_id: UUID, user_id: UUID, now: datetime) -> None:
+        self._work.session.add(
+            RefreshToken(
+                id=uuid7(),
+                session_id=session_id,
+                user_id=user_id,
+                token_hash=_hash(token),
+                issued_at=now,
+                expires_at=now + LIFETIME,
+            )
+        )
+        await self._work.flush()
+
+
+def _write(user_id: UUID, secret: bytes) -> str:
+    return base64.urlsafe_b64encode(user_id.bytes + secret).decode().rstrip("=")
+
+
+def read_token(token: str) -> tuple[UUID, bytes] | None:
+    """The person a token names, needed to see its row at all, and its secret; None for another shape."""
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != _ID_BYTES + _SECRET_BYTES:
+        return None
+    return UUID(bytes=raw[:_ID_BYTES]), raw[_ID_BYTES:]
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
