@@ -122,8 +122,19 @@ def settings(environ: dict[str, str]) -> Settings:
 @pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[Litestar]:
     litestar = create_litestar(settings)
-    async with litestar.lifespan():
-        yield litestar
+    started, done = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        # One task enters and leaves: the framework's task group does not cross tasks, a fixture does.
+        async with litestar.lifespan():
+            started.set()
+            await done.wait()
+
+    living = asyncio.create_task(live())
+    await asyncio.wait({living, asyncio.ensure_future(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    yield litestar
+    done.set()
+    await living
 
 
 @pytest.fixture(scope="session")
