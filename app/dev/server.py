@@ -230,13 +230,13 @@ class EmbeddedServer(ABC):
 
     def _home_of(self, record: ServerRecord, recorded: Path) -> Path:
         inside = self.data / "home"
-        if recorded != inside and recorded.exists() and _owner_id(recorded) == record.id:
+        if recorded != inside and recorded.exists() and _owner(recorded)[0] == record.id:
             return recorded
         if self._account is None or reaches(self._account, self.data):
             return inside
         outside = own_folder(self._account, self.data, self.name)
         _sweep(outside.parent)
-        if outside.exists() and (inside.exists() or _owner_id(outside) != record.id):
+        if outside.exists() and (inside.exists() or _owner(outside)[0] != record.id):
             # An unfinished copy, or of a deleted data folder at the same path: its password went with it.
             shutil.rmtree(outside)
         if inside.exists():
@@ -247,17 +247,23 @@ class EmbeddedServer(ABC):
         return outside
 
 
-def _owner_id(home: Path) -> str | None:
-    file = home / "owner"
-    return file.read_text().partition("\n")[0] if file.exists() else None
+def _owner(home: Path) -> tuple[str, str]:
+    """Id and data folder that a home belongs to; empty while neither is known."""
+    try:
+        words = home.joinpath("owner").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        words = ""
+    identity, _, data = words.partition("\n")
+    return identity, data
 
 
 def _sweep(shared: Path) -> None:
     """Remove homes whose data folder stood below the machine's temporary folder and is gone."""
-    for owner in shared.glob("*/owner"):
-        data = Path(owner.read_text().partition("\n")[2])
+    for home in shared.glob("*-*"):
+        data = Path(_owner(home)[1])
         if data.is_relative_to(tempfile.gettempdir()) and not data.joinpath("server.json").exists():
-            shutil.rmtree(owner.parent)
+            # Another start may be sweeping too.
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def tail(log: Path) -> str:

@@ -43,7 +43,7 @@ async def _keep(service: Service) -> None:
     wait = FIRST_WAIT
     while True:
         since = time.monotonic()
-        while service.pid is not None:  # noqa: ASYNC110 - a process ends without telling the loop
+        while service.pid is not None:
             await asyncio.sleep(_LOOK_SECONDS)
         if not service.allowed.is_set():
             await service.allowed.wait()
