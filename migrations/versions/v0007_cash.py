@@ -60,7 +60,14 @@ def upgrade() -> None:
         sa.Column("cheque", sa.Numeric(precision=18, scale=2), server_default="0", nullable=False),
         sa.Column("voucher", sa.Numeric(precision=18, scale=2), server_default="0", nullable=False),
         sa.Column("rounding", sa.Numeric(precision=18, scale=2), server_default="0", nullable=False),
+        sa.Column("closed_total", sa.Numeric(precision=18, scale=2), nullable=True),
         sa.CheckConstraint("cash >= 0", name=op.f("ck_cash_drawer_cash")),
+        sa.CheckConstraint("is_open = (closed_total IS NULL)", name=op.f("ck_cash_drawer_closed_total")),
+        sa.CheckConstraint(
+            "is_open OR closed_total = "
+            "cash + debit_card + credit_card + transfer + nequi + daviplata + cheque + voucher + rounding",
+            name=op.f("ck_cash_drawer_nothing_after_close"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "register_id"],
             ["cash_register.tenant_id", "cash_register.id"],
@@ -72,6 +79,9 @@ def upgrade() -> None:
             name=op.f("fk_cash_drawer_tenant_id_session_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "session_id", name=op.f("pk_cash_drawer")),
+        sa.UniqueConstraint(
+            "tenant_id", "session_id", "is_open", name=op.f("uq_cash_drawer_tenant_id_session_id_is_open")
+        ),
         postgresql_with={"fillfactor": 50},
     )
     op.create_index(
@@ -90,6 +100,7 @@ def upgrade() -> None:
         sa.Column("method", sa.Text(), nullable=False),
         sa.Column("amount", sa.Numeric(precision=18, scale=2), nullable=False),
         sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("category", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("body_hash", sa.LargeBinary(), nullable=True),
@@ -101,6 +112,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "method IN ('cash', 'debit-card', 'credit-card', 'transfer', 'nequi', 'daviplata', 'check', 'voucher', 'rounding')",
             name=op.f("ck_cash_movement_method"),
+        ),
+        sa.CheckConstraint(
+            "category IN ('expense', 'deposit', 'safe-drop', 'change', 'other')",
+            name=op.f("ck_cash_movement_category"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "session_id"],
@@ -116,6 +131,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=False),
         sa.Column("register_id", sa.Uuid(), nullable=False),
         sa.Column("z_number", sa.BigInteger(), nullable=False),
+        sa.Column("drawer_open", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("closed_by", sa.Uuid(), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("business_day", sa.Date(), nullable=False),
@@ -127,6 +143,12 @@ def upgrade() -> None:
             ["cash_session.tenant_id", "cash_session.id"],
             name=op.f("fk_cash_close_tenant_id_session_id"),
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "session_id", "drawer_open"],
+            ["cash_drawer.tenant_id", "cash_drawer.session_id", "cash_drawer.is_open"],
+            name=op.f("fk_cash_close_tenant_id_session_id_drawer_open"),
+        ),
+        sa.CheckConstraint("NOT drawer_open", name=op.f("ck_cash_close_drawer_open")),
         sa.PrimaryKeyConstraint("tenant_id", "session_id", name=op.f("pk_cash_close")),
         sa.UniqueConstraint(
             "tenant_id", "register_id", "z_number", name=op.f("uq_cash_close_tenant_id_register_id_z_number")

@@ -8,7 +8,10 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import ClientCreated, DefaultBase, Money, TenantOwned, TenantRow
-from app.lib.tenders import METHODS
+from app.lib.tenders import METHODS, TENDER_COLUMNS
+
+CATEGORIES = ("expense", "deposit", "safe-drop", "change", "other")
+"""Why money goes in or out by hand."""
 
 
 class CashSession(TenantRow, ClientCreated, DefaultBase):
@@ -35,7 +38,8 @@ class CashSession(TenantRow, ClientCreated, DefaultBase):
 class CashDrawer(TenantOwned, DefaultBase):
     """Mutable companion of a session: open or not, and what each tender adds up to. Locked by every posting.
 
-    One column a tender, so that a sale with mixed tenders updates one row once.
+    One column a tender, so that a sale with mixed tenders updates one row once. Closing fixes `closed_total`, and from
+    then on no posting fits: a changed tender breaks a check, and the close's foreign key forbids opening it again.
     """
 
     __tablename__ = "cash_drawer"
@@ -49,7 +53,10 @@ class CashDrawer(TenantOwned, DefaultBase):
             unique=True,
             postgresql_where=text("is_open"),
         ),
+        UniqueConstraint("tenant_id", "session_id", "is_open"),
         CheckConstraint("cash >= 0", name="cash"),
+        CheckConstraint("is_open = (closed_total IS NULL)", name="closed_total"),
+        CheckConstraint(f"is_open OR closed_total = {' + '.join(TENDER_COLUMNS.values())}", name="nothing_after_close"),
         {"postgresql_with": {"fillfactor": 50}},
     )
 
@@ -66,6 +73,8 @@ class CashDrawer(TenantOwned, DefaultBase):
     cheque: Mapped[Money] = mapped_column(server_default="0")
     voucher: Mapped[Money] = mapped_column(server_default="0")
     rounding: Mapped[Money] = mapped_column(server_default="0")
+    closed_total: Mapped[Money | None]
+    """Sum of all tenders at the close."""
 
 
 class CashMovement(TenantRow, DefaultBase):
@@ -76,6 +85,7 @@ class CashMovement(TenantRow, DefaultBase):
         ForeignKeyConstraint(["tenant_id", "session_id"], ["cash_session.tenant_id", "cash_session.id"]),
         CheckConstraint("kind IN ('opening','sale','refund','in','out','transfer-in','transfer-out')", name="kind"),
         CheckConstraint(f"method IN {(*METHODS, 'rounding')}", name="method"),
+        CheckConstraint(f"category IN {CATEGORIES}", name="category"),
         Index("ix_cash_movement_session", "tenant_id", "session_id"),
     )
 
@@ -84,7 +94,9 @@ class CashMovement(TenantRow, DefaultBase):
     method: Mapped[str]
     amount: Mapped[Money]
     document_id: Mapped[UUID | None]
-    """The sale, return, void or transfer behind it."""
+    """The sale, return, void or transfer behind it. A transfer is named by its outgoing movement."""
+    category: Mapped[str | None]
+    """Of a movement by hand; none for all others."""
     reason: Mapped[str] = mapped_column(server_default="")
     user_id: Mapped[UUID]
     body_hash: Mapped[bytes | None]
@@ -96,13 +108,20 @@ class CashClose(TenantOwned, DefaultBase):
     __tablename__ = "cash_close"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "session_id"], ["cash_session.tenant_id", "cash_session.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "session_id", "drawer_open"],
+            ["cash_drawer.tenant_id", "cash_drawer.session_id", "cash_drawer.is_open"],
+        ),
         UniqueConstraint("tenant_id", "register_id", "z_number"),
+        CheckConstraint("NOT drawer_open", name="drawer_open"),
     )
 
     session_id: Mapped[UUID] = mapped_column(primary_key=True)
     register_id: Mapped[UUID]
     z_number: Mapped[int]
     """1, 2, 3 … per register."""
+    drawer_open: Mapped[bool] = mapped_column(server_default="false")
+    """Always false: half of the key that keeps the drawer closed."""
     closed_by: Mapped[UUID]
     closed_at: Mapped[datetime]
     business_day: Mapped[date]
