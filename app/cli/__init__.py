@@ -1,0 +1,81 @@
+"""The command `mostrador`: parses, then loads only what the command named needs, so that each starts at once."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from app import __version__
+
+Run = Callable[[argparse.Namespace], int]
+
+FAILED: Final = 1
+MISUSED: Final = 2
+"""Exit codes beside 0: the work failed; the words or the settings were wrong (argparse's own)."""
+_INTERRUPTED: Final = 130
+
+_MODULES: Final = {
+    "up": "app.cli.up",
+    "api": "app.cli.api",
+    "worker": "app.cli.background",
+    "monitor": "app.cli.background",
+    "migrate": "app.cli.migrate",
+    "openapi": "app.cli.openapi",
+}
+"""Command to the module whose `run` carries it out."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; answers its exit code."""
+    arguments = _parser().parse_args(words)
+    from app.settings import SettingsError
+
+    run: Run = import_module(_MODULES[arguments.command]).run
+    try:
+        return run(arguments)
+    except SettingsError as error:
+        print(f"mostrador {arguments.command}: the environment is not complete:", file=sys.stderr)
+        for reason in str(error).splitlines():
+            print(f"  {reason}", file=sys.stderr)
+        return MISUSED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mostrador", description="Point of sale for small Colombian shops.")
+    parser.add_argument("--version", action="version", version=f"mostrador {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="run everything, with embedded PostgreSQL and Redis where none is configured")
+    up.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="where it is kept (%(default)s)")
+    up.add_argument("--port", type=_port, default=8000, help="of the API on 127.0.0.1; 0 takes any (%(default)s)")
+    up.add_argument("--no-demo", dest="demo", action="store_false", help="without the demo shop")
+
+    api = commands.add_parser("api", help="serve the HTTP API")
+    api.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    api.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
+
+    worker = commands.add_parser("worker", help="run background jobs")
+    worker.add_argument("--queue", choices=("short", "long", "all"), default="all", help="(%(default)s)")
+    commands.add_parser("monitor", help="watch the services and alert")
+
+    migrate = commands.add_parser("migrate", help="make or change the tables")
+    migrate.add_argument("revision", nargs="?", default="head", help="revision, +1, -1, base or head (%(default)s)")
+    migrate.add_argument("--check", action="store_true", help="change nothing; say where tables and models differ")
+
+    openapi = commands.add_parser("openapi", help="write the OpenAPI document")
+    openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+    return parser
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65_535)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+    return int(text)
