@@ -27,7 +27,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint("quantity >= 0", name=op.f("ck_stock_quantity")),
-        sa.CheckConstraint("value >= 0", name=op.f("ck_stock_value")),
+        sa.CheckConstraint("value >= 0 AND (quantity > 0 OR value = 0)", name=op.f("ck_stock_value")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "product_id"], ["product.tenant_id", "product.id"], name=op.f("fk_stock_tenant_id_product_id")
         ),
@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('sale', 'return', 'void', 'opening', 'count', 'damage', 'loss', 'found', 'other', 'shortfall', 'revaluation')",
+            "kind IN ('sale', 'return', 'void', 'opening', 'count', 'damage', 'loss', 'found', 'other', 'shortfall', 'revaluation', 'reversal')",
             name=op.f("ck_stock_movement_kind"),
         ),
         sa.ForeignKeyConstraint(
@@ -72,6 +72,13 @@ def upgrade() -> None:
             name=op.f("uq_stock_movement_tenant_id_product_id_warehouse_id_position"),
         ),
     )
+    op.create_index(
+        "ix_stock_movement_by_hand",
+        "stock_movement",
+        ["tenant_id", "document_id"],
+        unique=False,
+        postgresql_where=sa.text("kind NOT IN ('sale', 'return', 'void', 'shortfall')"),
+    )
     op.create_table(
         "stock_adjustment",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -80,14 +87,27 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("reverses", sa.Uuid(), nullable=True),
+        sa.Column("line_count", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Numeric(precision=18, scale=2), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("body_hash", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint(
+            "reason IN ('opening', 'count', 'damage', 'loss', 'found', 'other', 'revaluation', 'reversal')",
+            name=op.f("ck_stock_adjustment_reason"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "reverses"],
+            ["stock_adjustment.tenant_id", "stock_adjustment.id"],
+            name=op.f("fk_stock_adjustment_tenant_id_reverses"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "warehouse_id"],
             ["warehouse.tenant_id", "warehouse.id"],
             name=op.f("fk_stock_adjustment_tenant_id_warehouse_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_stock_adjustment")),
+        sa.UniqueConstraint("tenant_id", "reverses", name=op.f("uq_stock_adjustment_tenant_id_reverses")),
     )
     op.create_index("ix_stock_adjustment_created", "stock_adjustment", ["tenant_id", "created_at", "id"], unique=False)
     op.create_table(
@@ -102,8 +122,10 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_by", sa.Uuid(), nullable=True),
         sa.Column("settlement", sa.Text(), nullable=True),
+        sa.Column("settlement_note", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("missing > 0", name=op.f("ck_stock_conflict_missing")),
+        sa.CheckConstraint("settlement IN ('counted', 'accepted')", name=op.f("ck_stock_conflict_settlement")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "product_id", "warehouse_id"],
             ["stock.tenant_id", "stock.product_id", "stock.warehouse_id"],
@@ -122,7 +144,9 @@ def upgrade() -> None:
     tenancy.protect("stock_movement")
     tenancy.protect("stock_adjustment")
     tenancy.protect(
-        "stock_conflict", ("select", "insert", "update"), update_columns=("settled_at", "settled_by", "settlement")
+        "stock_conflict",
+        ("select", "insert", "update"),
+        update_columns=("settled_at", "settled_by", "settlement", "settlement_note"),
     )
 
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("identification", sa.Text(), nullable=False),
         sa.Column("dv", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("name_norm", sa.Text(), nullable=False),
+        sa.Column("name_norm", sa.Text(collation="C"), nullable=False),
         sa.Column("email", sa.Text(), server_default="", nullable=False),
         sa.Column("phone", sa.Text(), server_default="", nullable=False),
         sa.Column("address", sa.Text(), server_default="", nullable=False),
@@ -47,6 +47,10 @@ def upgrade() -> None:
         ),
         sa.Column("body_hash", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint("organization IN ('company','person')", name=op.f("ck_customer_organization")),
+        sa.CheckConstraint("merged_into IS NULL OR retired_at IS NOT NULL", name=op.f("ck_customer_merged_is_retired")),
+        sa.CheckConstraint(
+            "NOT is_final_consumer OR retired_at IS NULL", name=op.f("ck_customer_final_consumer_stays")
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "merged_into"],
             ["customer.tenant_id", "customer.id"],
@@ -57,12 +61,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_customer_changed", "customer", ["tenant_id", "changed_xid"], unique=False)
     op.create_index(
-        "ix_customer_name_prefix",
+        "ix_customer_merged",
         "customer",
-        ["tenant_id", "name_norm"],
+        ["tenant_id", "merged_into"],
         unique=False,
-        postgresql_ops={"name_norm": "text_pattern_ops"},
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
     )
+    op.create_index("ix_customer_name", "customer", ["tenant_id", "name_norm", "id"], unique=False)
     op.create_index(
         "uq_customer_final_consumer",
         "customer",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import ChangeTracked, ClientCreated, DefaultBase, Editable, TenantRow
@@ -17,6 +17,8 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         ForeignKeyConstraint(["tenant_id", "merged_into"], ["customer.tenant_id", "customer.id"]),
         CheckConstraint("organization IN ('company','person')", name="organization"),
+        CheckConstraint("merged_into IS NULL OR retired_at IS NOT NULL", name="merged_is_retired"),
+        CheckConstraint("NOT is_final_consumer OR retired_at IS NULL", name="final_consumer_stays"),
         Index(
             "uq_customer_identification",
             "tenant_id",
@@ -31,7 +33,8 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
             unique=True,
             postgresql_where=text("is_final_consumer"),
         ),
-        Index("ix_customer_name_prefix", "tenant_id", "name_norm", postgresql_ops={"name_norm": "text_pattern_ops"}),
+        Index("ix_customer_name", "tenant_id", "name_norm", "id"),
+        Index("ix_customer_merged", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         Index("ix_customer_changed", "tenant_id", "changed_xid"),
     )
 
@@ -41,7 +44,8 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
     identification: Mapped[str]
     dv: Mapped[str | None]
     name: Mapped[str]
-    name_norm: Mapped[str]
+    name_norm: Mapped[str] = mapped_column(Text(collation="C"))
+    """Lower case, without accents, blanks folded. Compared byte by byte, so that one index orders and finds prefixes."""
     email: Mapped[str] = mapped_column(server_default="")
     phone: Mapped[str] = mapped_column(server_default="")
     address: Mapped[str] = mapped_column(server_default="")

@@ -20,7 +20,12 @@ MOVEMENT_KINDS = (
     "other",
     "shortfall",
     "revaluation",
+    "reversal",
 )
+REASONS = ("opening", "count", "damage", "loss", "found", "other", "revaluation", "reversal")
+"""Why stock was changed by hand; the movements of an adjustment carry its reason as their kind."""
+BY_HAND = text("kind NOT IN ('sale', 'return', 'void', 'shortfall')")
+"""Movements of adjustments: an index of these alone costs a sale nothing."""
 
 
 class Stock(TenantOwned, DefaultBase):
@@ -35,7 +40,7 @@ class Stock(TenantOwned, DefaultBase):
         ForeignKeyConstraint(["tenant_id", "product_id"], ["product.tenant_id", "product.id"]),
         ForeignKeyConstraint(["tenant_id", "warehouse_id"], ["warehouse.tenant_id", "warehouse.id"]),
         CheckConstraint("quantity >= 0", name="quantity"),
-        CheckConstraint("value >= 0", name="value"),
+        CheckConstraint("value >= 0 AND (quantity > 0 OR value = 0)", name="value"),
         {"postgresql_with": {"fillfactor": 70}},
     )
 
@@ -60,6 +65,7 @@ class StockMovement(TenantRow, DefaultBase):
         ),
         UniqueConstraint("tenant_id", "product_id", "warehouse_id", "position"),
         CheckConstraint(f"kind IN {MOVEMENT_KINDS}", name="kind"),
+        Index("ix_stock_movement_by_hand", "tenant_id", "document_id", postgresql_where=BY_HAND),
     )
 
     product_id: Mapped[UUID]
@@ -83,6 +89,9 @@ class StockAdjustment(TenantRow, ClientCreated, DefaultBase):
     __tablename__ = "stock_adjustment"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "warehouse_id"], ["warehouse.tenant_id", "warehouse.id"]),
+        ForeignKeyConstraint(["tenant_id", "reverses"], ["stock_adjustment.tenant_id", "stock_adjustment.id"]),
+        UniqueConstraint("tenant_id", "reverses"),
+        CheckConstraint(f"reason IN {REASONS}", name="reason"),
         Index("ix_stock_adjustment_created", "tenant_id", "created_at", "id"),
     )
 
@@ -90,6 +99,11 @@ class StockAdjustment(TenantRow, ClientCreated, DefaultBase):
     reason: Mapped[str]
     note: Mapped[str]
     user_id: Mapped[UUID]
+    reverses: Mapped[UUID | None]
+    """The adjustment that this one undoes; each can be undone once."""
+    line_count: Mapped[int]
+    value: Mapped[Money]
+    """Pesos that the lines brought, less what they took."""
 
 
 class StockConflict(TenantRow, DefaultBase):
@@ -102,6 +116,7 @@ class StockConflict(TenantRow, DefaultBase):
             ["stock.tenant_id", "stock.product_id", "stock.warehouse_id"],
         ),
         CheckConstraint("missing > 0", name="missing"),
+        CheckConstraint("settlement IN ('counted', 'accepted')", name="settlement"),
         Index("ix_stock_conflict_open", "tenant_id", "created_at", postgresql_where=text("settled_at IS NULL")),
     )
 
@@ -115,3 +130,5 @@ class StockConflict(TenantRow, DefaultBase):
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[UUID | None]
     settlement: Mapped[str | None]
+    """`counted`: the shelf was counted and corrected by an adjustment; `accepted`: the units were there, the books erred."""
+    settlement_note: Mapped[str] = mapped_column(server_default="")
