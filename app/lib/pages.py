@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar.params import Parameter
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import Select, SQLColumnExpression, tuple_
 
 from app.lib.errors import FieldError, Malformed
 
@@ -42,13 +42,13 @@ def decode_cursor(cursor: str, shape: type[_Key]) -> _Key:
 
 
 def after(
-    statement: Select[Any],
-    columns: Sequence[ColumnElement[Any]],
+    statement: Select[*tuple[Any, ...]],
+    columns: Sequence[SQLColumnExpression[Any]],
     cursor: str | None,
     shape: type[Any],
     *,
     descending: bool,
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """Order by the key columns and begin behind the cursor; the last column must be unique."""
     if cursor is not None:
         key = tuple_(*columns)
