@@ -114,13 +114,14 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_category_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_category")),
-        sa.UniqueConstraint(
-            "tenant_id",
-            "parent_id",
-            "name",
-            name=op.f("uq_category_tenant_id_parent_id_name"),
-            postgresql_nulls_not_distinct=True,
-        ),
+    )
+    op.create_index(
+        "uq_category_name",
+        "category",
+        ["tenant_id", "parent_id", "name"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_where=sa.text("retired_at IS NULL"),
     )
     op.create_table(
         "product",
@@ -128,7 +129,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("sku", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("name_norm", sa.Text(), nullable=False),
+        sa.Column("name_norm", sa.Text(collation="C"), nullable=False),
         sa.Column("price", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("tax_class", sa.Text(), nullable=False),
         sa.Column("nominal_factor", sa.Numeric(precision=18, scale=6), server_default="1", nullable=False),
@@ -168,13 +169,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_product")),
         sa.UniqueConstraint("tenant_id", "sku", name=op.f("uq_product_tenant_id_sku")),
     )
-    op.create_index("ix_product_changed", "product", ["tenant_id", "changed_xid"], unique=False)
     op.create_index(
-        "ix_product_name_prefix",
+        "ix_product_category",
         "product",
-        ["tenant_id", "name_norm"],
+        ["tenant_id", "category_id"],
         unique=False,
-        postgresql_ops={"name_norm": "text_pattern_ops"},
+        postgresql_where=sa.text("category_id IS NOT NULL"),
+    )
+    op.create_index("ix_product_changed", "product", ["tenant_id", "changed_xid", "id"], unique=False)
+    op.create_index("ix_product_name", "product", ["tenant_id", "name_norm", "id"], unique=False)
+    op.create_index(
+        "uq_product_variant",
+        "product",
+        ["tenant_id", "variant_of", "variant_values"],
+        unique=True,
+        postgresql_where=sa.text("variant_of IS NOT NULL"),
     )
     op.create_table(
         "product_pack",
@@ -232,7 +241,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_price_change")),
     )
-    op.create_index("ix_price_change_product", "price_change", ["tenant_id", "product_id", "created_at"], unique=False)
+    op.create_index("ix_price_change_product", "price_change", ["tenant_id", "product_id", "id"], unique=False)
     op.create_table(
         "product_gram",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -245,7 +254,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "gram", "product_id", name=op.f("pk_product_gram")),
     )
-    op.create_index("ix_product_gram_product", "product_gram", ["tenant_id", "product_id"], unique=False)
     _fill_tax_classes()
     tenancy.share("tax_class")
     tenancy.share("tax_rate")

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import (
@@ -57,7 +57,15 @@ class Category(TenantRow, Editable, ClientCreated, DefaultBase):
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         ForeignKeyConstraint(["tenant_id", "parent_id"], ["category.tenant_id", "category.id"]),
         CheckConstraint("parent_id <> id", name="not_own_parent"),
-        UniqueConstraint("tenant_id", "parent_id", "name", postgresql_nulls_not_distinct=True),
+        Index(
+            "uq_category_name",
+            "tenant_id",
+            "parent_id",
+            "name",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
     )
 
     parent_id: Mapped[UUID | None]
@@ -78,14 +86,23 @@ class Product(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint("last_cost >= 0", name="last_cost"),
         CheckConstraint("min_stock >= 0", name="min_stock"),
-        Index("ix_product_name_prefix", "tenant_id", "name_norm", postgresql_ops={"name_norm": "text_pattern_ops"}),
-        Index("ix_product_changed", "tenant_id", "changed_xid"),
+        Index("ix_product_name", "tenant_id", "name_norm", "id"),
+        Index("ix_product_changed", "tenant_id", "changed_xid", "id"),
+        Index("ix_product_category", "tenant_id", "category_id", postgresql_where=text("category_id IS NOT NULL")),
+        Index(
+            "uq_product_variant",
+            "tenant_id",
+            "variant_of",
+            "variant_values",
+            unique=True,
+            postgresql_where=text("variant_of IS NOT NULL"),
+        ),
     )
 
     sku: Mapped[str]
     name: Mapped[str]
-    name_norm: Mapped[str]
-    """Lower case, without accents, blanks folded: what search compares."""
+    name_norm: Mapped[str] = mapped_column(Text(collation="C"))
+    """What search compares (`app.lib.text`). Compared byte by byte, so that one index orders and finds prefixes."""
     price: Mapped[UnitAmount]
     """Pesos the customer pays for one unit, taxes included."""
     tax_class: Mapped[str]
@@ -145,7 +162,7 @@ class PriceChange(TenantRow, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "product_id"], ["product.tenant_id", "product.id"]),
         CheckConstraint("kind IN ('price','cost','pack-price')", name="kind"),
-        Index("ix_price_change_product", "tenant_id", "product_id", "created_at"),
+        Index("ix_price_change_product", "tenant_id", "product_id", "id"),
     )
 
     product_id: Mapped[UUID]
@@ -157,13 +174,13 @@ class PriceChange(TenantRow, DefaultBase):
 
 
 class ProductGram(TenantOwned, DefaultBase):
-    """Three-letter pieces of a product's words: typo-tolerant search by equality, the one thing an index can do under RLS."""
+    """Pieces of a product's words (`grams`): typo-tolerant search by equality, all that an index can do under RLS.
+
+    Looked up by the key alone, in both directions: what a product had is computed, never searched.
+    """
 
     __tablename__ = "product_gram"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "product_id"], ["product.tenant_id", "product.id"]),
-        Index("ix_product_gram_product", "tenant_id", "product_id"),
-    )
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "product_id"], ["product.tenant_id", "product.id"]),)
 
     gram: Mapped[str] = mapped_column(primary_key=True)
     product_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,0 +1,39 @@
+"""Stock rows of new products and what a product's life asks of them: the catalogue's door to stock."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from app.db.session import Work
+
+_OPEN: Final = text(
+    "INSERT INTO stock (tenant_id, product_id, warehouse_id) "
+    "SELECT w.tenant_id, p.id, w.id FROM warehouse w, unnest(CAST(:product_ids AS uuid[])) AS p (id) "
+    "WHERE w.tenant_id = :tenant_id ORDER BY p.id, w.id ON CONFLICT DO NOTHING"
+)
+_LOCK: Final = text(
+    "SELECT quantity, moves FROM stock WHERE tenant_id = :tenant_id AND product_id = :product_id "
+    "ORDER BY product_id, warehouse_id FOR UPDATE"
+)
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What all warehouses together hold of a product."""
+
+    quantity: Decimal
+    moves: int
+
+
+async def open_stock(work: Work, product_ids: Sequence[UUID]) -> None:
+    """Give products their row in every warehouse of the company, also those that do not track stock: a sale locks by it."""
+    await work.session.execute(_OPEN, {"tenant_id": work.tenant_id, "product_ids": list(product_ids)})
+
+
+async def lock_holding(work: Work, product_id: UUID) -> Holding:
+    """Lock a product's stock rows until the end of the transaction and add them up."""
+    rows = (await work.session.execute(_LOCK, {"tenant_id": work.tenant_id, "product_id": product_id})).all()
+    return Holding(sum((row.quantity for row in rows), start=Decimal(0)), sum(row.moves for row in rows))
