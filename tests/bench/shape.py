@@ -5,7 +5,7 @@ Past sales are real ones, posted through the API, copied set-based into the tabl
 had been sold.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,10 +13,13 @@ import asyncpg
 import httpx
 from uuid_utils.compat import uuid7
 
+from app.domain.catalog.grams import product_grams
 from app.lib.audit import AuditKeys
+from app.lib.text import normalise
 from tests.bench.house import House, Server
+from tests.bench.names import barcode, product_name, sku
 from tests.bench.report import say
-from tests.bench.shops import Shop, call
+from tests.bench.shops import TAX_CLASSES, Shop, call
 
 TEMPLATE = 200
 """Tickets sold for real before copying."""
@@ -50,7 +53,7 @@ _COPIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "id": _ID,
             "sequence": "t.sequence + k * {sold}",
-            "number": "replace(t.number, t.sequence::text, (t.sequence + k * {sold})::text)",
+            "number": "left(t.number, -length(t.sequence::text)) || (t.sequence + k * {sold})",
             "business_day": "((t.sold_at - k * interval '1 hour') at time zone 'America/Bogota')::date",
         },
     ),
@@ -201,6 +204,35 @@ async def _chain(connection: asyncpg.Connection, keys: AuditKeys, tenant: UUID, 
 def earlier(identifier: UUID, hours: int) -> UUID:
     """The same UUIDv7 made so many hours before, as `pg_temp.earlier` gives it."""
     return UUID(int=identifier.int - (hours * _HOUR_MS << 80))
+
+
+async def many_products(house: House, shop: Shop, count: int) -> None:
+    """Put `count` products into a shop: what the catalogue writes for one, as rows, at a hundred times its pace."""
+    tenant = UUID(shop.tenant)
+    connection = await asyncpg.connect(house.postgres.admin_url("mostrador"))
+    ids = [uuid7() for _ in range(count)]
+    names = [product_name(number) for number in range(count)]
+    norms = [normalise(name) for name in names]
+
+    async def load(table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+        await connection.copy_records_to_table(table, records=rows, columns=columns.split())
+
+    try:
+        async with connection.transaction():
+            await connection.execute("set local session_replication_role = replica")
+            warehouse = await connection.fetchval("select id from warehouse where tenant_id = $1", tenant)
+            products = (
+                (tenant, ids[n], sku(n), names[n], norms[n], 1000 + 50 * (n % 900), TAX_CLASSES[n % len(TAX_CLASSES)])
+                for n in range(count)
+            )
+            await load("product", "tenant_id id sku name name_norm price tax_class", products)
+            barcodes = ((tenant, barcode(n), ids[n], "94", 1) for n in range(count))
+            await load("product_barcode", "tenant_id code product_id unit_code position", barcodes)
+            grams = ((tenant, gram, ids[n]) for n in range(count) for gram in product_grams(norms[n], sku(n), ""))
+            await load("product_gram", "tenant_id gram product_id", grams)
+            await load("stock", "tenant_id product_id warehouse_id", ((tenant, each, warehouse) for each in ids))
+    finally:
+        await connection.close()
 
 
 async def analyse(house: House) -> None:

@@ -20,7 +20,7 @@ from tests.bench.sources import PRODUCTS, three_of
 FRESH_SECONDS = 240
 """A token younger than this outlives any cell; access tokens last ten minutes."""
 _AT_ONCE = 4
-_TAX_CLASSES = ("iva19", "iva5", "exempt", "excluded")
+TAX_CLASSES = ("iva19", "iva5", "exempt", "excluded")
 
 
 class Shop(msgspec.Struct, kw_only=True):
@@ -95,7 +95,7 @@ def product_body(number: int) -> dict[str, object]:
         "sku": f"B-{number:06d}",
         "name": f"Producto de prueba {number}",
         "price": f"{1000 + 100 * (number % 90)}.00",
-        "taxClass": _TAX_CLASSES[number % 3],
+        "taxClass": TAX_CLASSES[number % len(TAX_CLASSES)],
         "barcodes": [barcode(number)],
     }
 

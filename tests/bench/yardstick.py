@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.server import Server
 from litestar import Litestar, get, post
 from litestar.datastructures import State
@@ -94,6 +95,9 @@ def main() -> None:
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
+        websockets=False,
+        backlog=2_048,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000),
         workers=1,
         log_access=False,
     ).serve()
