@@ -15,6 +15,7 @@ from app.db.lane import Lane
 from app.db.session import Database
 from app.db.unit_of_work import RequestGate, UnitOfWork, provide_work
 from app.domain.accounts.controller import AuthController, MeController
+from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -34,6 +35,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
     CompanyController,
+    AdjustmentController,
+    StockController,
+    ConflictController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
