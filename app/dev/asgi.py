@@ -7,7 +7,6 @@ from litestar.types import ASGIApp
 
 from app.asgi import create_app
 from app.dev.doors import dev_router
-from app.dev.processes import end_with_server
 from app.lib.clock import follow_clock_file
 from app.lib.log import set_up_logging
 from app.settings import read_settings
@@ -15,7 +14,6 @@ from app.settings import read_settings
 
 def from_environment() -> ASGIApp:
     """Factory for the server process. Raises `SettingsError`."""
-    end_with_server()
     set_up_logging("api")
     settings = read_settings(os.environ)
     follow_clock_file(settings.clock_file)

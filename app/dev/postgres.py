@@ -63,14 +63,9 @@ class EmbeddedPostgres(EmbeddedServer):
         # The cluster's name stands in the title of every backend: none of an earlier server may be left at a start.
         settings = {**DEFAULTS, "port": str(self.port), "cluster_name": self.mark, **self.settings}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [
-            str(self.programs / "postgres"),
-            "-D",
-            str(self.cluster),
-            "-k",
-            str(self.socket_folder),
-            *options,
-        ]
+        # A list for PostgreSQL, in which quotes keep a comma from separating.
+        sockets = '"' + str(self.socket_folder).replace('"', '""') + '"'
+        return [str(self.programs / "postgres"), "-D", str(self.cluster), "-k", sockets, *options]
 
     def set_up(self) -> None:
         make_socket_folder(self.socket_folder, self._account)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import signal
 import socket
@@ -14,7 +13,6 @@ from random import SystemRandom
 from typing import IO
 
 from app.dev.account import Account
-from app.dev.child import die_with_parent
 
 _WRAPPER = Path(__file__).with_name("child.py")
 _PORTS = range(15_000, 32_000)
@@ -110,13 +108,6 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def end_with_server() -> None:
-    """In a worker process of the HTTP server: end when the server does, even by `kill -9`."""
-    server = multiprocessing.parent_process()
-    if server and server.pid:
-        die_with_parent(signal.SIGKILL, server.pid)
 
 
 def descendants(pid: int) -> list[int]:

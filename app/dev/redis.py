@@ -46,7 +46,7 @@ class EmbeddedRedis(EmbeddedServer):
             "requirepass": self.password,
             "appendonly": "yes",
             "appendfsync": "everysec",
-            "save": '""',
+            "save": "",
             "maxmemory-policy": "noeviction",
             "pidfile": str(self.lock),
             # Its title would hide the path by which a server that outlived its launcher is known.
@@ -56,7 +56,7 @@ class EmbeddedRedis(EmbeddedServer):
         # A file and not the command line, where every user of the machine could read the password.
         configuration = self._configuration
         configuration.touch(mode=0o600)
-        configuration.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
+        configuration.write_text("".join(f"{name} {_quoted(value)}\n" for name, value in lines.items()))
         give(self._account, configuration)
 
     def answers(self) -> bool:
@@ -72,3 +72,9 @@ class EmbeddedRedis(EmbeddedServer):
                 return answer == _READY
         except OSError:
             return False
+
+
+def _quoted(value: str) -> str:
+    """As the configuration file wants words with blanks, such as paths."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

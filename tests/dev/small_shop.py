@@ -4,7 +4,9 @@ Its API is served by the same HTTP server as ours, with worker processes of its 
 """
 
 import asyncio
+import multiprocessing
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,8 +17,8 @@ from granian.constants import Interfaces
 from granian.server import Server
 from litestar import Litestar, Request, Response, get
 
+from app.dev.child import die_with_parent
 from app.dev.doors import dev_router
-from app.dev.processes import end_with_server
 from app.lib.errors import DomainError
 
 
@@ -29,7 +31,10 @@ def refuse(_: Request[Any, Any, Any], refusal: DomainError) -> Response[dict[str
 
 
 def create_app() -> Litestar:
-    end_with_server()
+    server = multiprocessing.parent_process()
+    assert server
+    assert server.pid
+    die_with_parent(signal.SIGKILL, server.pid)
     doors = dev_router(Path(os.environ["MOSTRADOR_DEV_CONTROL"]), Path(os.environ["MOSTRADOR_DEV_MAIL"]))
     return Litestar([live, doors], exception_handlers={DomainError: refuse})
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import itertools
+import os
 import signal
 import smtplib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -20,7 +21,9 @@ import pytest
 import redis
 
 from app.dev.environment import Secrets
+from app.dev.postgres import EmbeddedPostgres
 from app.dev.processes import free_port
+from app.dev.redis import EmbeddedRedis
 from tests.dev.conftest import forget
 
 PATIENCE = 30.0
@@ -32,7 +35,7 @@ DEMO = "demo: duena@tornillo.test clave-de-prueba"
 class Installation:
     """A running launcher, seen from outside."""
 
-    def __init__(self, data: Path, *words: str) -> None:
+    def __init__(self, data: Path, *words: str, environment: Mapping[str, str] | None = None) -> None:
         self.data = data
         self.port = free_port()
         self.process = subprocess.Popen(
@@ -40,6 +43,7 @@ class Installation:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
         self.lines: list[str] = []
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE)
@@ -76,8 +80,10 @@ class Installation:
 
 
 @contextlib.contextmanager
-def running(data: Path, *words: str, last: str = DEMO) -> Iterator[Installation]:
-    installation = Installation(data, *words)
+def running(
+    data: Path, *words: str, last: str = DEMO, environment: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
+    installation = Installation(data, *words, environment=environment)
     try:
         installation.wait_for(last)
         yield installation
@@ -280,6 +286,46 @@ def test_a_killed_launcher_leaves_no_process_even_with_a_frozen_database(data: P
         assert alive(family, PATIENCE) == []
     with running(data) as second:
         assert second.lines[-1] == DEMO
+
+
+def test_servers_that_the_caller_brings_are_used_and_none_is_started(data: Path) -> None:
+    with EmbeddedPostgres(data / "own-postgresql") as postgres, EmbeddedRedis(data / "own-redis") as bell:
+        brought = {
+            "DATABASE_URL": postgres.admin_url(),
+            "DATABASE_ADMIN_URL": postgres.admin_url(),
+            "REDIS_URL": bell.url(),
+            "SMTP_HOST": "mail.tienda.test",
+        }
+        with running(data / "up", environment=brought) as installation:
+            assert set(installation.services()) == {"worker", "monitor", "api"}
+            said = "\n".join(installation.lines)
+            assert f"postgresql://127.0.0.1:{postgres.port}/postgres" in said
+            assert "mail.tienda.test" in said
+            assert postgres.password not in said
+            assert bell.password not in said
+            installation.stop()
+        assert not (data / "up" / "postgresql").exists()
+
+
+def test_two_installations_run_side_by_side_even_in_folders_with_difficult_names(data: Path) -> None:
+    difficult = data / 'una tienda, la "más" grande' / ("sucursal" * 12)
+    with running(difficult) as first, running(data / "otra") as second:
+        assert first.services()["postgresql"]["pid"] != second.services()["postgresql"]["pid"]
+        assert first.bell().ping()
+        for installation in (first, second):
+            installation.stop()
+
+
+def test_a_stop_before_it_is_up_leaves_nothing(data: Path) -> None:
+    installation = Installation(data)
+    try:
+        until((data / "environment").exists)
+        family = installation.family()
+        assert installation.stop() == 0
+        assert alive(family, patience=0) == []
+    finally:
+        installation.process.kill()
+        installation.process.communicate()
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left_running(data: Path, shop: Installation) -> None:
