@@ -1,0 +1,76 @@
+"""Identity documents and fiscal codes of customers, as DIAN's lists have them (Anexo técnico de factura 1.9)."""
+
+import csv
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final, Literal
+
+from app.lib.errors import FieldError, RuleBroken
+from app.lib.nit import split_nit
+
+IdentificationType = Literal["11", "12", "13", "21", "22", "31", "41", "42", "47", "48", "50", "91"]
+IDENTIFICATION_NAMES: Final[dict[str, str]] = {
+    "11": "Registro civil",
+    "12": "Tarjeta de identidad",
+    "13": "Cédula de ciudadanía",
+    "21": "Tarjeta de extranjería",
+    "22": "Cédula de extranjería",
+    "31": "NIT",
+    "41": "Pasaporte",
+    "42": "Documento de identificación extranjero",
+    "47": "PEP (Permiso Especial de Permanencia)",
+    "48": "PPT (Permiso por Protección Temporal)",
+    "50": "NIT de otro país",
+    "91": "NUIP",
+}
+NIT: Final = "31"
+Organization = Literal["company", "person"]
+Tribute = Literal["01", "04", "ZA", "ZZ"]
+Responsibility = Literal["O-13", "O-15", "O-23", "O-47", "R-99-PN"]
+"""Gran contribuyente, autorretenedor, agente de retención de IVA, régimen simple; or none of them."""
+NO_RESPONSIBILITY: Final[Literal["R-99-PN"]] = "R-99-PN"
+
+_ONLY_DIGITS: Final = frozenset({"12", "13", "91"})
+_DIGITS: Final = re.compile(r"[0-9]{3,12}")
+_LETTERS_AND_DIGITS: Final = re.compile(r"[0-9A-Z]([0-9A-Z-]{0,18}[0-9A-Z])?")
+
+
+def read_identification(kind: str, text: str, dv: str | None) -> tuple[str, str | None]:
+    """A number as it is stored, and the check digit of a NIT, computed. Raises 422 for another shape or a wrong digit."""
+    if kind == NIT:
+        bare = text.strip()
+        if dv is not None and "-" not in bare:
+            bare = f"{bare}-{dv}"
+        nit, right = split_nit(bare, "/identification")
+        if dv not in {None, right}:
+            raise _refuse("/dv", f"El dígito de verificación no corresponde: para {nit} es {right}.")
+        return nit, right
+    if dv is not None:
+        raise _refuse("/dv", "Solo el NIT lleva dígito de verificación.")
+    number = re.sub(r"[.\s]", "", text).upper()
+    if kind in _ONLY_DIGITS and not _DIGITS.fullmatch(number):
+        raise _refuse("/identification", f"{IDENTIFICATION_NAMES[kind]}: escriba de 3 a 12 cifras.")
+    if not _LETTERS_AND_DIGITS.fullmatch(number):
+        raise _refuse("/identification", f"{IDENTIFICATION_NAMES[kind]}: escriba hasta 20 letras o cifras.")
+    return number, None
+
+
+@cache
+def municipality_names() -> dict[str, str]:
+    """DANE code (DIVIPOLA) to the name of the municipality with its department."""
+    lines = files(__package__ or "").joinpath("municipalities.csv").read_text("utf-8").splitlines()
+    return {row["code"]: _place(row["name"], row["department_name"]) for row in csv.DictReader(lines)}
+
+
+def _place(name: str, department: str) -> str:
+    """`Mosquera, Cundinamarca`; Bogotá is its own department."""
+    return name if name.startswith(department) else f"{name}, {department}"
+
+
+def _refuse(pointer: str, detail: str) -> RuleBroken:
+    return RuleBroken(
+        "La identificación no es válida.",
+        code="invalid-identification",
+        errors=(FieldError(pointer, "invalid-identification", detail),),
+    )
