@@ -15,7 +15,11 @@ from app.db.lane import Lane
 from app.db.session import Database
 from app.db.unit_of_work import RequestGate, UnitOfWork, provide_work
 from app.domain.accounts.controller import AuthController, MeController
+from app.domain.cash.controller import CashController
+from app.domain.customers.controller import CustomerController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
+from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
+from app.domain.sales.post import SalePoster
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -35,9 +39,14 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
     CompanyController,
+    SaleController,
+    ReturnController,
+    HeldTicketController,
     AdjustmentController,
     StockController,
     ConflictController,
+    CustomerController,
+    CashController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -81,6 +90,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "settings": settings,
             "database": database,
             "lane": lane,
+            "poster": SalePoster(lane, database.audit_keys),
             "redis": redis,
             "tokens": tokens,
             "limits": limits,

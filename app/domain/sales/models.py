@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import ClientCreated, DefaultBase, Money, Quantity, Rate, TenantOwned, TenantRow, UnitAmount
 
 
-
 class Sale(TenantRow, ClientCreated, DefaultBase):
     """A posted ticket. Never edited: a mistake is answered by a return or a void."""
 
@@ -50,7 +49,7 @@ class Sale(TenantRow, ClientCreated, DefaultBase):
     total: Mapped[Money]
     cost_total: Mapped[Money]
     rounding: Mapped[Money]
-    """What cash rounding added to (or took from) what is paid; a tender, never a price."""
+    """Tender that closes the gap between the total and the rounded cash; never a price."""
     change: Mapped[Money]
 
 

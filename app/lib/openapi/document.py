@@ -106,14 +106,15 @@ def complete(document: Node, routes: Iterable[BaseRoute]) -> Node:
     """Finish the framework's draft in place. Raises `ValueError` for operations or bodies that share a name."""
     components = document.setdefault("components", {})
     schemas: Node = components.setdefault("schemas", {})
-    schemas.update(body_schemas(schemas))
+    handlers = dict(_handlers(routes))
+    by_hand = {body.__name__ for handler in handlers.values() for body in _documented(handler).values()}
+    schemas.update(body_schemas({*schemas, *by_hand}))
     schemas["Problem"] = _PROBLEM_SCHEMA
     components["responses"] = {
         name: _refusal(status, name, text, code) for status, (name, text, code) in _REFUSALS.items()
     }
     components["parameters"] = _PARAMETERS
     components["headers"] = _HEADERS
-    handlers = dict(_handlers(routes))
     names: Counter[str] = Counter()
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -156,10 +157,30 @@ def _complete_operation(path: str, method: str, operation: Node, handler: HTTPRo
     if not guarded and "security" not in operation:
         operation["security"] = []
     _name(operation)
+    _complete_bodies(operation, handler)
     _complete_parameters(path, method, operation, guarded=guarded, key_required=_needs_key(handler))
     _complete_answers(operation, schemas, replayable=guarded and method in _WRITES)
     for status in _refusals_of(path, method, operation, guarded=guarded, key_required=_needs_key(handler)):
         operation["responses"][status] = {"$ref": f"#/components/responses/{_REFUSALS[status][0]}"}
+
+
+def _documented(handler: HTTPRouteHandler) -> dict[str, type[Any]]:
+    return {name: handler.opt[name] for name in ("documented_body", "documented_answer") if name in handler.opt}
+
+
+def _complete_bodies(operation: Node, handler: HTTPRouteHandler) -> None:
+    """Bodies of a handler that decodes and encodes by itself."""
+    bodies = _documented(handler)
+    if not bodies:
+        return
+    content = {
+        name: {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
+        for name, body in bodies.items()
+    }
+    operation["requestBody"] = {"required": True, "content": content["documented_body"]}
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["content"] = content["documented_answer"]
 
 
 def _needs_key(handler: HTTPRouteHandler) -> bool:

@@ -1,0 +1,437 @@
+"""Returns and voids: goods, money and taxes go back exactly as they came, in the session that is open now.
+
+Locks as every writer: the ticket (its lines' remaining rows, so two returns cannot race), shelves by product, drawer,
+numbering, end of the audit chain.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text, update
+from uuid_utils.compat import uuid7
+
+from app.db.session import Work
+from app.domain.cash.models import CashDrawer, CashMovement
+from app.domain.sales.models import Sale, SaleRefund, SaleReturn, SaleReturnLine
+from app.domain.sales.pricing import round_cash
+from app.domain.sales.prorate import Portion, Remaining, prorate
+from app.domain.sales.read import SaleReader
+from app.domain.sales.schemas import PostReturn, Refund, ReturnLine, VoidSale
+from app.domain.tenants.numbering import next_number
+from app.lib import clock
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken, unknown_reference
+from app.lib.money import ZERO, as_quantity, times
+from app.lib.schemas import fingerprint
+from app.lib.tenders import TENDER_COLUMNS
+
+Kind = Literal["return", "void"]
+
+ID_TAKEN: Final = Conflict("Ya existe otra devolución con ese identificador.", code="id-taken")
+SESSION_CLOSED: Final = Conflict("La caja está cerrada.", code="session-closed")
+BROKEN_CONSTRAINTS["pk_sale_return"] = ID_TAKEN
+BROKEN_CONSTRAINTS["ck_cash_drawer_cash"] = RuleBroken("No hay suficiente efectivo en la caja.", code="drawer-short")
+
+_LINES: Final = text(
+    "SELECT l.id, l.position, l.product_id, l.name, l.factor, l.quantity AS sold, l.total, l.base, l.nominal_tax, l.cost, "
+    "l.tracks_stock, r.quantity AS left_quantity, r.total AS left_total, r.base AS left_base, "
+    "r.nominal_tax AS left_nominal_tax, r.cost AS left_cost "
+    "FROM sale_line_remaining r JOIN sale_line l ON l.tenant_id = r.tenant_id AND l.id = r.sale_line_id "
+    "WHERE r.tenant_id = :t AND l.tenant_id = :t AND l.sale_id = :sale ORDER BY l.position FOR UPDATE OF r"
+)
+_LOWER: Final = text(
+    "UPDATE sale_line_remaining r SET quantity = r.quantity - d.quantity, total = r.total - d.total, "
+    "base = r.base - d.base, nominal_tax = r.nominal_tax - d.nominal_tax, cost = r.cost - d.cost "
+    "FROM unnest(CAST(:lines AS uuid[]), CAST(:quantities AS numeric[]), CAST(:totals AS numeric[]), "
+    "CAST(:bases AS numeric[]), CAST(:nominals AS numeric[]), CAST(:costs AS numeric[])) "
+    "AS d(line_id, quantity, total, base, nominal_tax, cost) WHERE r.tenant_id = :t AND r.sale_line_id = d.line_id"
+)
+_SHELVES: Final = text(
+    "SELECT product_id FROM stock WHERE tenant_id = :t AND warehouse_id = :warehouse AND product_id = ANY(:products) "
+    "ORDER BY product_id FOR UPDATE"
+)
+_GOODS_BACK: Final = text(
+    "WITH st AS (UPDATE stock s SET quantity = s.quantity + d.quantity, value = s.value + d.value, moves = s.moves + 1, "
+    "changed_xid = (pg_current_xact_id()::text)::bigint "
+    "FROM unnest(CAST(:products AS uuid[]), CAST(:quantities AS numeric[]), CAST(:values AS numeric[]), "
+    "CAST(:ids AS uuid[])) AS d(product_id, quantity, value, id) "
+    "WHERE s.tenant_id = :t AND s.warehouse_id = :warehouse AND s.product_id = d.product_id "
+    "RETURNING d.id, s.product_id, s.moves, d.quantity, d.value, s.quantity AS balance_quantity, s.value AS balance_value) "
+    "INSERT INTO stock_movement (tenant_id, id, product_id, warehouse_id, position, kind, document_id, quantity, value, "
+    "balance_quantity, balance_value, user_id, created_at) SELECT :t, id, product_id, :warehouse, moves, :kind, :document, "
+    "quantity, value, balance_quantity, balance_value, :user, :at FROM st"
+)
+_PAID: Final = text(
+    "SELECT method, sum(amount) AS amount FROM ("
+    "SELECT method, amount - change AS amount FROM sale_payment WHERE tenant_id = :t AND sale_id = :sale "
+    "UNION ALL SELECT f.method, -f.amount FROM sale_refund f JOIN sale_return g ON g.tenant_id = f.tenant_id "
+    "AND g.id = f.return_id WHERE f.tenant_id = :t AND g.tenant_id = :t AND g.sale_id = :sale) AS paid GROUP BY method"
+)
+_SESSION: Final = text(
+    "SELECT d.session_id, d.is_open, c.branch_id, c.warehouse_id, t.cash_rounding, t.time_zone FROM cash_drawer d JOIN cash_session c ON c.tenant_id = d.tenant_id "
+    "AND c.id = d.session_id JOIN tenant t ON t.tenant_id = d.tenant_id "
+    "WHERE d.tenant_id = :t AND c.tenant_id = :t AND t.tenant_id = :t AND d.session_id = :session"
+)
+_OWN_SESSIONS: Final = text(
+    "SELECT session_id FROM cash_drawer WHERE tenant_id = :t AND opened_by = :user AND is_open LIMIT 2"
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The open session that takes the goods and pays the money."""
+
+    session_id: UUID
+    branch_id: UUID
+    warehouse_id: UUID
+    cash_rounding: int
+    time_zone: str
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What comes back of one line."""
+
+    line: Mapping[str, Any]
+    portion: Portion
+
+
+class Tender(msgspec.Struct, frozen=True):
+    """Money that goes back in one tender; `rounding` may be negative."""
+
+    method: str
+    amount: Decimal
+    reference: str = ""
+
+
+class GiveBack(msgspec.Struct, frozen=True):
+    """A return or a void, worked out and ready to be written."""
+
+    id: UUID
+    kind: Kind
+    reason: str
+    body_hash: bytes
+    items: list[Item]
+    tenders: list[Tender]
+
+    def total(self, field: str) -> Decimal:
+        return sum((getattr(item.portion, field) for item in self.items), start=ZERO)
+
+
+class GiveBackService:
+    """Takes goods back and gives money back."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def return_goods(self, data: PostReturn) -> tuple[UUID, bool]:
+        """Take back some of a ticket; answers the return's id, and whether it is new. Raises the contract's refusals."""
+        body = fingerprint(data)
+        if data.id is not None and await self._is_known(data.id, body):
+            return data.id, False
+        sale = await self._work.session.get(Sale, (self._work.tenant_id, data.sale_id))
+        if sale is None:
+            raise unknown_reference("/saleId", "No hay tal venta.")
+        place = await self._place(data.session_id, sale)
+        items = _items(data.lines, {line["id"]: line for line in await self._lines(sale.id)})
+        due = sum((item.portion.total for item in items), start=ZERO)
+        tenders = self._check_refunds(await self._paid(sale), data.refunds, due, place.cash_rounding)
+        what = GiveBack(data.id or uuid7(), "return", data.reason, body, items, tenders)
+        await self._write(what, sale, place)
+        return what.id, True
+
+    async def void(self, sale_id: UUID, data: VoidSale) -> tuple[UUID, bool]:
+        """Undo what remains of a ticket: every line, every tender; answers the void's id, and whether it is new."""
+        body = fingerprint(data)
+        sale = await SaleReader(self._work).find(sale_id)
+        if data.id is not None and await self._is_known(data.id, body):
+            return data.id, False
+        place = await self._place(data.session_id, sale)
+        items = [
+            Item(line, prorate(_remaining(line), line["left_quantity"]))
+            for line in await self._lines(sale.id)
+            if line["left_quantity"]
+        ]
+        if not items:
+            raise Conflict("No queda nada por anular de esta venta.", code="nothing-to-void")
+        due = sum((item.portion.total for item in items), start=ZERO)
+        what = GiveBack(data.id or uuid7(), "void", data.reason, body, items, _undo(await self._paid(sale), due))
+        await self._write(what, sale, place)
+        return what.id, True
+
+    async def _is_known(self, return_id: UUID, body: bytes) -> bool:
+        earlier = await self._work.session.get(SaleReturn, (self._work.tenant_id, return_id))
+        if earlier is None:
+            return False
+        if earlier.body_hash != body:
+            raise ID_TAKEN
+        return True
+
+    async def _lines(self, sale_id: UUID) -> Sequence[Mapping[str, Any]]:
+        """The ticket's lines with what remains, locked: from here on no other return of it runs."""
+        rows = await self._work.session.execute(_LINES, {"t": self._work.tenant_id, "sale": sale_id})
+        return [dict(row) for row in rows.mappings()]
+
+    async def _place(self, wanted: UUID | None, sale: Sale) -> Place:
+        """Where the money leaves from: the session asked for, the sale's if it is open, the caller's only open one."""
+        found = await self._session(wanted or sale.session_id)
+        if wanted is not None and found is None:
+            raise unknown_reference("/sessionId", "No hay tal turno de caja.")
+        if found is not None and found["is_open"]:
+            return _place(found)
+        if wanted is not None:
+            raise SESSION_CLOSED
+        own = list(
+            await self._work.session.scalars(
+                _OWN_SESSIONS, {"t": self._work.tenant_id, "user": self._work.actor.user_id}
+            )
+        )
+        if len(own) != 1:
+            raise Conflict("Abra un turno de caja, o diga en cuál se devuelve.", code="no-open-session")
+        found = await self._session(own[0])
+        if found is None:
+            raise SESSION_CLOSED
+        return _place(found)
+
+    async def _session(self, session_id: UUID) -> Mapping[str, Any] | None:
+        row = await self._work.session.execute(_SESSION, {"t": self._work.tenant_id, "session": session_id})
+        return row.mappings().one_or_none()
+
+    async def _paid(self, sale: Sale) -> dict[str, Decimal]:
+        """Pesos of each tender that have not been given back, the rounding among them: they add up to what remains."""
+        rows = await self._work.session.execute(_PAID, {"t": self._work.tenant_id, "sale": sale.id})
+        paid = {row.method: row.amount for row in rows}
+        paid["rounding"] = paid.get("rounding", ZERO) + sale.rounding
+        return paid
+
+    def _check_refunds(
+        self, left: dict[str, Decimal], refunds: Sequence[Refund], due: Decimal, cash_rounding: int
+    ) -> list[Tender]:
+        """Refunds add up exactly and each tender is capped by what it paid; cash beyond that needs a permission."""
+        given = sum((refund.amount for refund in refunds), start=ZERO)
+        tenders = [Tender(refund.method, refund.amount, refund.reference or "") for refund in refunds]
+        in_cash = any(refund.method == "cash" for refund in refunds)
+        if given != due and in_cash and cash_rounding:
+            others = sum((refund.amount for refund in refunds if refund.method != "cash"), start=ZERO)
+            if given - others == round_cash(due - others, cash_rounding):
+                tenders.append(Tender("rounding", due - given))
+                given = due
+        if given != due:
+            raise RuleBroken(
+                f"Los reembolsos deben sumar {due} pesos, no {given}.", code="refund-mismatch", total=due, refunds=given
+            )
+        for number, refund in enumerate(refunds):
+            left[refund.method] = left.get(refund.method, ZERO) - refund.amount
+            if left[refund.method] >= 0 or (refund.method == "cash" and self._work.actor.may("refunds:cash")):
+                continue
+            raise RuleBroken(
+                "No se puede devolver por ese medio más de lo que se pagó con él.",
+                code="refund-above-paid",
+                errors=(FieldError(f"/refunds/{number}/amount", "refund-above-paid", "Supera lo pagado."),),
+                method=refund.method,
+            )
+        return tenders
+
+    async def _write(self, what: GiveBack, sale: Sale, place: Place) -> None:
+        now = clock.now()
+        await self._lower_remaining(what)
+        await self._goods_back(what, place, now)
+        await self._money_back(what, place, now)
+        sequence, number = await next_number(self._work, place.branch_id, what.kind)
+        self._add_rows(what, sale, place, sequence, number, now)
+        await self._work.flush()
+        self._work.record(
+            "sale.voided" if what.kind == "void" else "sale.returned",
+            what.id,
+            number=sequence,
+            after={
+                "saleId": sale.id,
+                "sessionId": place.session_id,
+                "reason": what.reason,
+                "lines": [{"saleLineId": item.line["id"], "portion": item.portion} for item in what.items],
+                "tenders": what.tenders,
+            },
+        )
+
+    async def _lower_remaining(self, what: GiveBack) -> None:
+        await self._work.session.execute(
+            _LOWER,
+            {
+                "t": self._work.tenant_id,
+                "lines": [item.line["id"] for item in what.items],
+                "quantities": [item.portion.quantity for item in what.items],
+                "totals": [item.portion.total for item in what.items],
+                "bases": [item.portion.base for item in what.items],
+                "nominals": [item.portion.nominal_tax for item in what.items],
+                "costs": [item.portion.cost for item in what.items],
+            },
+        )
+
+    async def _goods_back(self, what: GiveBack, place: Place, now: datetime) -> None:
+        """Put units and pesos back on the shelves, one movement a product, shelves in their order."""
+        back: dict[UUID, tuple[Decimal, Decimal]] = {}
+        for item in what.items:
+            if item.line["tracks_stock"]:
+                units, pesos = back.get(item.line["product_id"], (Decimal(0), ZERO))
+                units += times(item.portion.quantity, item.line["factor"])
+                back[item.line["product_id"]] = (units, pesos + item.portion.cost)
+        if not back:
+            return
+        products = sorted(back)
+        shelves = {"t": self._work.tenant_id, "warehouse": place.warehouse_id, "products": products}
+        await self._work.session.execute(_SHELVES, shelves)
+        await self._work.session.execute(
+            _GOODS_BACK,
+            shelves
+            | {
+                "quantities": [back[product][0] for product in products],
+                "values": [back[product][1] for product in products],
+                "ids": [uuid7() for _ in products],
+                "kind": what.kind,
+                "document": what.id,
+                "user": self._work.actor.user_id,
+                "at": now,
+            },
+        )
+
+    async def _money_back(self, what: GiveBack, place: Place, now: datetime) -> None:
+        """Take the money out of the open drawer. Raises 409 when it closed meanwhile, 422 when it holds too little cash."""
+        out: dict[str, Decimal] = {}
+        for tender in what.tenders:
+            out[tender.method] = out.get(tender.method, ZERO) - tender.amount
+        columns = {
+            TENDER_COLUMNS[method]: CashDrawer.__table__.c[TENDER_COLUMNS[method]] + amount
+            for method, amount in out.items()
+        }
+        paid = await self._work.session.scalar(
+            update(CashDrawer)
+            .where(
+                CashDrawer.tenant_id == self._work.tenant_id,
+                CashDrawer.session_id == place.session_id,
+                CashDrawer.is_open,
+            )
+            .values(columns or {"is_open": True})
+            .returning(CashDrawer.cash)
+        )
+        if paid is None:
+            raise SESSION_CLOSED
+        self._work.session.add_all(
+            CashMovement(
+                tenant_id=self._work.tenant_id,
+                id=uuid7(),
+                session_id=place.session_id,
+                kind="refund",
+                method=method,
+                amount=amount,
+                document_id=what.id,
+                reason="",
+                user_id=self._work.actor.user_id,
+                created_at=now,
+            )
+            for method, amount in out.items()
+            if amount
+        )
+
+    def _add_rows(self, what: GiveBack, sale: Sale, place: Place, sequence: int, number: str, now: datetime) -> None:
+        tenant_id = self._work.tenant_id
+        self._work.session.add(
+            SaleReturn(
+                tenant_id=tenant_id,
+                id=what.id,
+                sale_id=sale.id,
+                session_id=place.session_id,
+                branch_id=place.branch_id,
+                kind=what.kind,
+                sequence=sequence,
+                number=number,
+                reason=what.reason,
+                user_id=self._work.actor.user_id,
+                posted_at=now,
+                business_day=clock.business_day(now, place.time_zone),
+                subtotal=what.total("base"),
+                tax_total=what.total("tax"),
+                total=what.total("total"),
+                cost_total=what.total("cost"),
+                body_hash=what.body_hash,
+            )
+        )
+        self._work.session.add_all(
+            SaleReturnLine(
+                tenant_id=tenant_id,
+                id=uuid7(),
+                return_id=what.id,
+                sale_line_id=item.line["id"],
+                position=position,
+                quantity=item.portion.quantity,
+                base=item.portion.base,
+                tax=item.portion.tax,
+                nominal_tax=item.portion.nominal_tax,
+                total=item.portion.total,
+                cost=item.portion.cost,
+            )
+            for position, item in enumerate(what.items, start=1)
+        )
+        self._work.session.add_all(
+            SaleRefund(
+                tenant_id=tenant_id,
+                id=uuid7(),
+                return_id=what.id,
+                method=tender.method,
+                amount=tender.amount,
+                reference=tender.reference,
+            )
+            for tender in what.tenders
+        )
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return Place(row["session_id"], row["branch_id"], row["warehouse_id"], row["cash_rounding"], row["time_zone"])
+
+
+def _remaining(line: Mapping[str, Any]) -> Remaining:
+    return Remaining(
+        sold=line["sold"],
+        total=line["total"],
+        base=line["base"],
+        nominal_tax=line["nominal_tax"],
+        cost=line["cost"],
+        left=Portion(
+            quantity=line["left_quantity"],
+            total=line["left_total"],
+            base=line["left_base"],
+            nominal_tax=line["left_nominal_tax"],
+            cost=line["left_cost"],
+        ),
+    )
+
+
+def _items(wanted: Sequence[ReturnLine], lines: Mapping[UUID, Mapping[str, Any]]) -> list[Item]:
+    """Match what comes back with the ticket's lines; the same line named twice is added up first."""
+    units: dict[UUID, Decimal] = {}
+    for number, line in enumerate(wanted):
+        if line.sale_line_id not in lines:
+            raise unknown_reference(f"/lines/{number}/saleLineId", "Esa línea no es de esta venta.")
+        units[line.sale_line_id] = units.get(line.sale_line_id, Decimal(0)) + line.quantity
+        left = lines[line.sale_line_id]["left_quantity"]
+        if units[line.sale_line_id] > left:
+            raise RuleBroken(
+                f"De {lines[line.sale_line_id]['name']} quedan {as_quantity(left)} por devolver.",
+                code="return-above-sold",
+                errors=(FieldError(f"/lines/{number}/quantity", "return-above-sold", "Es más de lo que queda."),),
+                available=as_quantity(left),
+            )
+    return [Item(lines[line_id], prorate(_remaining(lines[line_id]), quantity)) for line_id, quantity in units.items()]
+
+
+def _undo(paid: Mapping[str, Decimal], due: Decimal) -> list[Tender]:
+    """Give every tender back what it still has of the ticket; what cash gave beyond its share comes off the others."""
+    tenders: list[Tender] = []
+    for method in ("rounding", "cash", *sorted(set(paid) - {"rounding", "cash"})):
+        amount = paid.get(method, ZERO)
+        if method != "rounding":
+            amount = min(max(amount, ZERO), due)
+        if amount:
+            tenders.append(Tender(method, amount))
+            due -= amount
+    return tenders

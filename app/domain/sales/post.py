@@ -1,0 +1,359 @@
+"""Where a sale is made: two statements with plain arithmetic between them, four round trips in all.
+
+The one place that writes the rows of four domains at once (ADR 0002), through fragments that each of them exports.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, cast
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from uuid_utils.compat import uuid7
+
+from app.db.lane import Lane, LaneConnection
+from app.db.unit_of_work import replay_of
+from app.domain.cash.fragments import DRAWER_METHODS
+from app.domain.sales.goods import Basket, Shelf, fill_basket
+from app.domain.sales.pricing import PricedLine, Settled, price_lines, settle
+from app.domain.sales.read import NO_DIAN
+from app.domain.sales.schemas import BuyerOut, ConflictOut, PaymentOut, PostSale, SaleLineOut, SaleOut
+from app.domain.sales.shortfall import book_shortfall
+from app.domain.sales.statements import PACKS, READ_AND_LOCK, WRITE
+from app.lib import audit, clock
+from app.lib.actor import Access, Actor, admit
+from app.lib.audit import AuditKeys, Entry
+from app.lib.errors import Conflict, FieldError, RuleBroken, unknown_reference
+from app.lib.money import ZERO, as_price, as_quantity, unit_cost
+from app.lib.schemas import JSON, fingerprint
+from app.lib.tokens import Claims
+
+ACCESS: Final = Access("sales:post", writes=True, in_read_only=False)
+_MARK: Final = "\x01"
+"""Stands for the consecutive until it is taken: a raw control character, impossible in JSON."""
+_MAX_AGE: Final = timedelta(hours=72)
+_MAX_AHEAD: Final = timedelta(minutes=2)
+"""Clocks of tills run ahead; more than this is the future."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who posts, by token; what they may is read with the first statement."""
+
+    claims: Claims
+    key: str
+    body_hash: bytes
+    address: str
+    request_id: str
+
+
+class SaleExists(Exception):
+    """A ticket with the id that the client chose is there already, with the same body."""
+
+
+class SalePoster:
+    """Posts tickets on the fast lane."""
+
+    def __init__(self, lane: Lane, keys: AuditKeys) -> None:
+        self._lane = lane
+        self._keys = keys
+
+    async def post(self, data: PostSale, caller: Caller) -> bytes:
+        """Post a ticket; answers the encoded `SaleOut`, exactly as it is kept for a replay.
+
+        Raises `SaleExists` and `Replay` for what was posted before, and the refusals of the contract.
+        """
+        claims = caller.claims
+        sale_id = data.id or uuid7()
+        now = clock.now()
+        sold_at = _sold_at(data.sold_at, now)
+        body = fingerprint(data)
+        try:
+            async with self._lane.transaction(claims.tenant_id, claims.user_id) as connection:
+                rows = await connection.fetch(
+                    READ_AND_LOCK,
+                    claims.tenant_id,
+                    claims.user_id,
+                    claims.session_id,
+                    caller.key,
+                    caller.body_hash,
+                    sale_id,
+                    data.session_id,
+                    data.customer_id,
+                    data.seller_id or claims.user_id,
+                    sold_at,
+                    list({line.product_id for line in data.lines}),
+                )
+                head = rows[0] if rows else None
+                actor = _actor(head, caller)
+                assert head is not None
+                if not head["claimed"]:
+                    raise await _earlier_answer(connection, caller)
+                _check_head(head, data, body)
+                basket = await _basket(connection, claims.tenant_id, data, rows)
+                if basket.missing:
+                    await book_shortfall(connection, claims, head["warehouse_id"], sale_id, basket, now)
+                priced = price_lines([line.to_price for line in basket.lines], data.discount or ZERO)
+                total = sum((line.total for line in priced), start=ZERO)
+                settled = settle(total, [(p.method, p.amount) for p in data.payments], head["cash_rounding"])
+                ticket = _Ticket(sale_id, sold_at, now, data, head, basket, priced, settled, actor)
+                return await self._write(connection, ticket, caller, body)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "pk_sale":
+                return await self.post(data, caller)
+            raise
+
+    async def _write(self, connection: LaneConnection, ticket: "_Ticket", caller: Caller, body: bytes) -> bytes:
+        answer = ticket.answer()
+        # The trail always has the costs; most cashiers' answers have not.
+        record = answer if ticket.actor.may("costs:read") else ticket.answer(costs=True)
+        entry_id = uuid7()
+        ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
+        content = audit.entry_content(
+            ticket.actor,
+            Entry(
+                action="sale.posted", subject_id=ticket.sale_id, after=msgspec.Raw(record.replace(_MARK.encode(), b"?"))
+            ),
+        )
+        number = await connection.fetchval(
+            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key
+        )
+        if number is None:
+            raise _CLOSED
+        return answer.replace(_MARK.encode(), str(number).encode())
+
+
+_CLOSED: Final = Conflict("La caja está cerrada; abra un turno para vender.", code="session-closed")
+
+
+class _Ticket(msgspec.Struct):
+    """A priced ticket on its way into the database."""
+
+    sale_id: UUID
+    sold_at: datetime
+    posted_at: datetime
+    data: PostSale
+    head: Mapping[str, Any]
+    basket: Basket
+    priced: list[PricedLine]
+    settled: Settled
+    actor: Actor
+    line_ids: list[UUID] = []
+
+    def answer(self, *, costs: bool | None = None) -> bytes:
+        """The encoded answer, with the mark where the consecutive goes; costs for whom may see them, unless told."""
+        return JSON.encode(self._out(costs=self.actor.may("costs:read") if costs is None else costs))
+
+    def _out(self, *, costs: bool) -> SaleOut:
+        head, data = self.head, self.data
+        if not self.line_ids:
+            self.line_ids = [uuid7() for _ in self.basket.lines]
+        return SaleOut(
+            id=self.sale_id,
+            number=cast("str", msgspec.Raw(f'"{head["prefix"]}{_MARK}"'.encode())),
+            sequence=cast("int", msgspec.Raw(_MARK.encode())),
+            status="posted",
+            session_id=data.session_id,
+            branch_id=head["branch_id"],
+            register_id=head["register_id"],
+            customer=BuyerOut(
+                id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"]
+            ),
+            seller_id=data.seller_id or self.actor.user_id,
+            user_id=self.actor.user_id,
+            sold_at=self.sold_at,
+            posted_at=self.posted_at,
+            business_day=head["business_day"],
+            lines=[
+                SaleLineOut(
+                    id=line_id,
+                    product_id=line.shelf.product_id,
+                    sku=line.shelf.sku,
+                    name=line.shelf.name,
+                    unit_code=line.unit_code,
+                    quantity=as_quantity(line.to_price.quantity),
+                    unit_price=as_price(line.to_price.unit_price),
+                    discount=priced.discount,
+                    tax_class=line.shelf.tax_class,
+                    tax_rate=line.to_price.rate,
+                    base=priced.base,
+                    tax=priced.tax,
+                    total=priced.total,
+                    unit_cost=unit_cost(line.cost, line.to_price.quantity) if costs else None,
+                    returned=Decimal("0.000"),
+                )
+                for line_id, line, priced in zip(self.line_ids, self.basket.lines, self.priced, strict=True)
+            ],
+            payments=[
+                PaymentOut(method=method, amount=amount, change=change, reference=reference)
+                for method, amount, change, reference in self.payments()
+            ],
+            subtotal=self._sum("base"),
+            tax_total=self._sum("tax"),
+            discount_total=self._sum("discount"),
+            total=self._sum("total"),
+            rounding=self.settled.rounding,
+            change=self.settled.change,
+            document=None,
+            warnings=[] if data.document == "none" else [NO_DIAN],
+            conflicts=[
+                ConflictOut(product_id=short.shelf.product_id, missing=as_quantity(short.missing))
+                for short in self.basket.missing
+            ],
+        )
+
+    def payments(self) -> list[tuple[str, Decimal, Decimal, str]]:
+        """Method, amount, change and reference of each payment; the last cash gives the change back."""
+        left = self.settled.change
+        rows: list[tuple[str, Decimal, Decimal, str]] = []
+        for payment in reversed(self.data.payments):
+            change = min(left, payment.amount) if payment.method == "cash" else ZERO
+            left -= change
+            rows.append((payment.method, payment.amount + ZERO, change, payment.reference or ""))
+        return rows[::-1]
+
+    def _sum(self, field: str) -> Decimal:
+        return sum((getattr(line, field) for line in self.priced), start=ZERO)
+
+    def arguments(self, answer: bytes, body: bytes) -> list[Any]:
+        """Values of `WRITE` up to the audit's, in its order."""
+        head, data, lines, priced = self.head, self.data, self.basket.lines, self.priced
+        payments = self.payments()
+        taken = self.basket.taken
+        tenders = self.settled.tenders
+        cost_total = sum((line.cost for line in lines), start=ZERO)
+        return [
+            self.actor.tenant_id,
+            self.sale_id,
+            data.session_id,
+            head["branch_id"],
+            head["register_id"],
+            head["warehouse_id"],
+            head["customer_id"],
+            head["customer_name"],
+            head["customer_identification"],
+            data.seller_id or self.actor.user_id,
+            self.actor.user_id,
+            self.sold_at,
+            self.posted_at,
+            head["business_day"],
+            data.document,
+            [
+                self._sum("base"),
+                self._sum("tax"),
+                self._sum("discount"),
+                self._sum("total"),
+                cost_total,
+                self.settled.rounding,
+                self.settled.change,
+            ],
+            body,
+            answer.decode(),
+            _MARK,
+            [goods.shelf.product_id for goods in taken],
+            [goods.quantity for goods in taken],
+            [goods.value for goods in taken],
+            [uuid7() for _ in taken],
+            [tenders.get(method, ZERO) for method in DRAWER_METHODS],
+            self.line_ids,
+            [line.shelf.product_id for line in lines],
+            [line.shelf.sku for line in lines],
+            [line.shelf.name for line in lines],
+            [line.unit_code for line in lines],
+            [line.factor for line in lines],
+            [line.to_price.quantity for line in lines],
+            [line.to_price.unit_price for line in lines],
+            [line.discount for line in priced],
+            [line.shelf.tax_class for line in lines],
+            [line.to_price.rate for line in lines],
+            [line.base for line in priced],
+            [line.tax for line in priced],
+            [line.nominal_tax for line in priced],
+            [line.total for line in priced],
+            [line.cost for line in lines],
+            [line.shelf.tracks_stock for line in lines],
+            [uuid7() for _ in payments],
+            [row[0] for row in payments],
+            [row[1] for row in payments],
+            [row[2] for row in payments],
+            [row[3] for row in payments],
+            [uuid7() for _ in tenders],
+            list(tenders),
+            list(tenders.values()),
+        ]
+
+
+def _actor(head: Mapping[str, Any] | None, caller: Caller) -> Actor:
+    role, permissions = admit(head, ACCESS)
+    assert head is not None
+    return Actor(
+        tenant_id=caller.claims.tenant_id,
+        user_id=caller.claims.user_id,
+        session_id=caller.claims.session_id,
+        role=role,
+        display_name=head["display_name"],
+        permissions=permissions,
+        tenant_status=head["tenant_status"],
+        time_zone=head["time_zone"],
+        address=caller.address,
+        request_id=caller.request_id,
+    )
+
+
+async def _earlier_answer(connection: LaneConnection, caller: Caller) -> Exception:
+    row = await connection.fetchrow(
+        "SELECT body_hash, status, answer FROM idempotency WHERE tenant_id = $1 AND user_id = $2 AND key = $3",
+        caller.claims.tenant_id,
+        caller.claims.user_id,
+        caller.key,
+    )
+    assert row is not None
+    return replay_of(caller.body_hash, row["body_hash"], row["status"], row["answer"])
+
+
+def _check_head(head: Mapping[str, Any], data: PostSale, body: bytes) -> None:
+    """Refuse what the ticket's surroundings do not allow, in the contract's order."""
+    if head["earlier"]:
+        if head["earlier_hash"] == body:
+            raise SaleExists
+        raise Conflict("Ya existe otra venta con ese identificador.", code="id-taken")
+    if head["is_open"] is None:
+        raise unknown_reference("/sessionId", "No hay tal turno de caja.")
+    if not head["is_open"]:
+        raise _CLOSED
+    if head["customer_id"] is None or (data.customer_id is not None and not head["customer_active"]):
+        raise unknown_reference("/customerId", "No hay tal cliente.")
+    if not head["seller_active"]:
+        raise unknown_reference("/sellerId", "No hay tal vendedor.")
+
+
+async def _basket(
+    connection: LaneConnection, tenant_id: UUID, data: PostSale, rows: Sequence[Mapping[str, Any]]
+) -> Basket:
+    """The ticket's lines with the goods they take; packs are read only for lines that name one."""
+    shelves = {row["product_id"]: Shelf.of(row) for row in rows if row["product_id"] is not None}
+    packed = [
+        line.product_id
+        for line in data.lines
+        if line.unit_code is not None
+        and line.product_id in shelves
+        and line.unit_code != shelves[line.product_id].unit_code
+    ]
+    packs: dict[tuple[UUID, str], tuple[Decimal, Decimal]] = {}
+    if packed:
+        for row in await connection.fetch(PACKS, tenant_id, packed):
+            packs[row["product_id"], row["unit_code"]] = (row["factor"], row["price"])
+    return fill_basket(data.lines, shelves, packs, offline=data.sold_at is not None)
+
+
+def _sold_at(sold_at: datetime | None, now: datetime) -> datetime:
+    if sold_at is None:
+        return now
+    if sold_at > now + _MAX_AHEAD or sold_at < now - _MAX_AGE:
+        raise RuleBroken(
+            "La hora de la venta no puede ser futura ni de hace más de 72 horas.",
+            code="sold-at-out-of-range",
+            errors=(FieldError("/soldAt", "sold-at-out-of-range", "Debe estar en las últimas 72 horas."),),
+        )
+    return min(sold_at, now)
