@@ -42,18 +42,17 @@ class Secrets(msgspec.Struct):
 
     @classmethod
     def load(cls, data: Path) -> "Secrets":
+        """Those of the folder; what it does not have yet is made, and kept from now on."""
         file = data / "secrets.json"
-        if file.exists():
-            return msgspec.json.decode(file.read_bytes(), type=cls)
-        made = cls()
-        made.save(data)
-        return made
+        loaded = msgspec.json.decode(file.read_bytes() if file.exists() else b"{}", type=cls)
+        loaded.save(data)
+        return loaded
 
     def save(self, data: Path) -> None:
         write_private(data / "secrets.json", msgspec.json.format(msgspec.json.encode(self), indent=2))
 
 
-def defaults(made: Secrets, data: Path, port: int, mail: Path) -> dict[str, str]:
+def defaults(made: Secrets, port: int, clock: Path, mail: Path) -> dict[str, str]:
     """Variables that hold unless the caller's environment says otherwise."""
     return {
         "ENVIRONMENT": "development",
@@ -67,7 +66,7 @@ def defaults(made: Secrets, data: Path, port: int, mail: Path) -> dict[str, str]
         "API_WORKERS": "1",
         # Everyone who tries the system signs up from the same address.
         "SIGNUPS_PER_HOUR": "10000",
-        "MOSTRADOR_CLOCK_FILE": str(data / "clock.json"),
+        "MOSTRADOR_CLOCK_FILE": str(clock),
         "MOSTRADOR_DEV_MAIL": str(mail),
         "PYTHONUNBUFFERED": "1",
     }

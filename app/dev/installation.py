@@ -30,6 +30,7 @@ class Installation:
         self.data = data
         self.port = port
         self.mail = data / "mail"
+        self.clock = data / "clock.json"
         self.secrets = Secrets.load(data)
         self.control = socket_folder(data / "run") / "control.sock"
         self._program = program
@@ -98,7 +99,7 @@ class Installation:
 
     def chosen(self) -> dict[str, str]:
         """Only the variables that are ours to choose."""
-        variables = environment.defaults(self.secrets, self.data, self.port, self.mail)
+        variables = environment.defaults(self.secrets, self.port, self.clock, self.mail)
         chosen = {name: configured(name) or value for name, value in variables.items()}
         chosen["MOSTRADOR_DEV_CONTROL"] = str(self.control)
         if self._postgres:

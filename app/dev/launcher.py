@@ -125,7 +125,9 @@ class _Launcher:
         installation = self._installation
         for name, address in installation.outside().items():
             say(_line(name, "", address))
+        # Neither a fault nor a moved clock outlives the launcher that was asked for it.
         self._faults.forget()
+        installation.clock.unlink(missing_ok=True)
         await asyncio.gather(*(self._start(service) for service in self._foundation))
         await installation.make_database()
         environment.save(installation.data, installation.chosen())
@@ -186,8 +188,7 @@ class _Launcher:
                     }
                 )
             case MoveClock(offset_seconds=offset):
-                file = self._installation.data / "clock.json"
-                write_private(file, msgspec.json.encode({"offset_seconds": offset}))
+                write_private(self._installation.clock, msgspec.json.encode({"offset_seconds": offset}))
             case PutFault():
                 await self._faults.put(request)
             case ClearFaults():

@@ -17,8 +17,9 @@ READY_SECONDS = 60.0
 class Service(ABC):
     """`url` and `version` are what anyone may see: no credentials."""
 
-    def __init__(self, name: str, url: str | None, version: str) -> None:
+    def __init__(self, name: str, url: str | None, version: str, log: Path) -> None:
         self.name = name
+        self.log = log
         self.url = url
         self.version = version
         self.allowed = asyncio.Event()
@@ -40,7 +41,7 @@ class Service(ABC):
 
 class Server(Service):
     def __init__(self, server: EmbeddedServer, url: str) -> None:
-        super().__init__(server.name, url, server.version)
+        super().__init__(server.name, url, server.version, server.log)
         self._server = server
 
     @property
@@ -68,10 +69,9 @@ class Program(Service):
         url: str | None = None,
         ready: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        super().__init__(name, url, version)
+        super().__init__(name, url, version, log)
         self._command = command
         self._environment = environment
-        self._log = log
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -80,12 +80,12 @@ class Program(Service):
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
-        self._process = spawn(self._command, log=self._log, environment=self._environment)
+        self._process = spawn(self._command, log=self.log, environment=self._environment)
         deadline = time.monotonic() + READY_SECONDS
         while self._ready and not await self._ready():
             if self.pid is None or time.monotonic() > deadline:
                 await self.stop(0)
-                raise ServerFailed(f"{self.name} did not start; the end of {self._log}:\n{tail(self._log)}")
+                raise ServerFailed(f"{self.name} did not start; the end of {self.log}:\n{tail(self.log)}")
             await asyncio.sleep(0.05)
 
     async def stop(self, seconds: float) -> None:

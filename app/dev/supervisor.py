@@ -50,7 +50,7 @@ async def _keep(service: Service) -> None:
             continue
         if time.monotonic() - since > _STEADY_SECONDS:
             wait = FIRST_WAIT
-        warn(f"{service.name}: ended, starts again in {wait:.0f} s")
+        warn(f"{service.name}: ended, starts again in {wait:.0f} s; its log: {service.log}")
         await asyncio.sleep(wait)
         wait = min(2 * wait, LONGEST_WAIT)
         if not service.allowed.is_set():
