@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_email: str | None
     slack_webhook_url: str | None
     alert_webhook_url: str | None
+    monitor_seconds: int
+    """Between two looks of the monitor, aligned to the clock."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -172,6 +174,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         alert_email=env.optional("ALERT_EMAIL"),
         slack_webhook_url=env.optional_url("SLACK_WEBHOOK_URL", _HTTP),
         alert_webhook_url=env.optional_url("ALERT_WEBHOOK_URL", _HTTP),
+        monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )

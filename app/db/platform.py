@@ -35,10 +35,13 @@ class OutboxJob(TenantRow, DefaultBase):
     __tablename__ = "outbox"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
-        CheckConstraint("status IN ('pending','queued','done','dead')", name="status"),
+        CheckConstraint("status IN ('pending','queued','running','done','dead')", name="status"),
         CheckConstraint("queue IN ('short','long')", name="queue"),
-        Index("ix_outbox_due", "due_at", postgresql_where=text("status IN ('pending','queued')")),
-        Index("ix_outbox_dead", "tenant_id", "created_at", postgresql_where=text("status = 'dead'")),
+        Index(
+            "ix_outbox_due", "tenant_id", "due_at", postgresql_where=text("status IN ('pending','queued','running')")
+        ),
+        Index("ix_outbox_dead", "tenant_id", "finished_at", postgresql_where=text("status = 'dead'")),
+        Index("ix_outbox_done", "finished_at", postgresql_where=text("status = 'done'")),
     )
 
     queue: Mapped[str]
@@ -46,8 +49,11 @@ class OutboxJob(TenantRow, DefaultBase):
     payload: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="pending")
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    """When it may run next; while queued, when the sweep offers it again."""
+    """When it may run next; while queued, when the sweep offers it again; while running, when it counts as lost."""
+    due_since: Mapped[datetime | None]
+    """Since when a job that was offered waits for a worker."""
     attempts: Mapped[int] = mapped_column(server_default="0")
+    """Runs begun, also those that nobody heard of again."""
     request_id: Mapped[str | None]
     last_error: Mapped[str | None]
     finished_at: Mapped[datetime | None]

@@ -2,13 +2,16 @@
 
 import logging
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from litestar.types import Scope
 
 from app.lib import clock
 from app.lib.schemas import JSON
+
+if TYPE_CHECKING:
+    # The monitor logs too, and carries no web code.
+    from litestar.types import Scope
 
 _QUIET: Final = ("/health", "/metrics")
 """Polled paths: logged only when they fail."""
@@ -53,7 +56,7 @@ def set_up_logging(process: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def access_line(request_id: str, scope: Scope, status: int, milliseconds: float) -> None:
+def access_line(request_id: str, scope: "Scope", status: int, milliseconds: float) -> None:
     """One line for one request: method, path without its query, status, duration, who."""
     path = scope["path"]
     if path.startswith(_QUIET) and status < _FIRST_SERVER_ERROR:

@@ -35,25 +35,33 @@ def upgrade() -> None:
         sa.Column("payload", postgresql.JSONB(), nullable=False),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("due_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("queue IN ('short','long')", name=op.f("ck_outbox_queue")),
-        sa.CheckConstraint("status IN ('pending','queued','done','dead')", name=op.f("ck_outbox_status")),
+        sa.CheckConstraint("status IN ('pending','queued','running','done','dead')", name=op.f("ck_outbox_status")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_outbox_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_outbox")),
     )
     op.create_index(
         "ix_outbox_dead",
         "outbox",
-        ["tenant_id", "created_at"],
+        ["tenant_id", "finished_at"],
         unique=False,
         postgresql_where=sa.text("status = 'dead'"),
     )
     op.create_index(
-        "ix_outbox_due", "outbox", ["due_at"], unique=False, postgresql_where=sa.text("status IN ('pending','queued')")
+        "ix_outbox_done", "outbox", ["finished_at"], unique=False, postgresql_where=sa.text("status = 'done'")
+    )
+    op.create_index(
+        "ix_outbox_due",
+        "outbox",
+        ["tenant_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('pending','queued','running')"),
     )
     op.create_table(
         "schedule",
@@ -116,12 +124,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_entry_subject", "audit_entry", ["tenant_id", "subject_id"], unique=False)
     tenancy.protect("idempotency", ("select", "insert", "update"), platform=("select", "delete"))
-    tenancy.protect("outbox", ("select", "insert", "update"), platform=("select", "update", "delete"))
+    tenancy.protect("outbox", ("select", "insert", "update"), platform=("select", "insert", "update", "delete"))
     tenancy.protect("audit_head", ("select", "insert", "update"), platform=("select",))
     tenancy.protect("audit_entry", platform=("select",))
     tenancy.share("schedule", ("select",), ("select", "insert", "update"))
     tenancy.share("worker_heartbeat", ("select",), ("select", "insert", "update", "delete"))
     tenancy.share("monitor_alert", ("select",), ("select", "insert", "update"))
+    # Alembic's own table: readiness compares it with the code, a dump needs all of it.
+    roles = f"{tenancy.APP_ROLE}, {tenancy.PLATFORM_ROLE}, {tenancy.BACKUP_ROLE}"
+    op.execute(f"GRANT SELECT ON alembic_version TO {roles}")
 
 
 def downgrade() -> None:

@@ -1,0 +1,51 @@
+"""Upkeep of tables that only the machinery reads, in small transactions."""
+
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from sqlalchemy import CursorResult, TextClause, text
+
+from app.db.session import Database
+from app.lib import clock
+from worker.scheduler import Chore
+
+_BATCH: Final = 2_000
+IDEMPOTENCY_KEPT: Final = timedelta(hours=48)
+DONE_JOBS_KEPT: Final = timedelta(days=7)
+
+_OLD_ANSWERS = text(
+    "DELETE FROM idempotency WHERE (tenant_id, user_id, key) IN ("
+    f"SELECT tenant_id, user_id, key FROM idempotency WHERE created_at < :before LIMIT {_BATCH})"
+)
+_OLD_JOBS = text(
+    "DELETE FROM outbox WHERE (tenant_id, id) IN ("
+    f"SELECT tenant_id, id FROM outbox WHERE status = 'done' AND finished_at < :before LIMIT {_BATCH})"
+)
+
+
+async def forget_old_answers(database: Database) -> None:
+    """Stored answers are promised for 48 hours."""
+    # By the database's clock, which wrote them: a moved one would forget answers that may still be asked for.
+    async with database.platform_transaction() as session:
+        now = await session.scalar(text("SELECT now()"))
+    assert now is not None
+    await _delete(database, _OLD_ANSWERS, {"before": now - IDEMPOTENCY_KEPT})
+
+
+async def forget_done_jobs(database: Database) -> None:
+    """Finished jobs stay a week for whoever asks what happened; dead ones stay."""
+    await _delete(database, _OLD_JOBS, {"before": clock.now() - DONE_JOBS_KEPT})
+
+
+async def _delete(database: Database, statement: TextClause, values: dict[str, Any]) -> None:
+    while True:
+        async with database.platform_transaction() as session:
+            result = cast("CursorResult[Any]", await session.execute(statement, values))
+        if result.rowcount < _BATCH:
+            return
+
+
+CHORES: Final = (
+    Chore(name="idempotency.forget", every=timedelta(hours=1), run=forget_old_answers),
+    Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
+)

@@ -1,0 +1,6 @@
+"""Every domain's jobs: importing this module declares them."""
+
+from app.domain.accounts import jobs as accounts
+from app.domain.audit import jobs as audit
+
+MODULES = (accounts, audit)

@@ -1,0 +1,155 @@
+"""Recurring work from rows of PostgreSQL: missed runs collapse to one, and a row lock makes one worker run it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, time, timedelta
+from math import inf
+from time import monotonic
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.db.session import Database
+from app.lib import clock
+from app.lib.jobs import Job, declared
+from worker.pace import OUTAGES, Pace, pause, persist
+
+_LOG = structlog.stdlib.get_logger("mostrador.scheduler")
+
+BOGOTA: Final = ZoneInfo("America/Bogota")
+_DAY: Final = timedelta(days=1)
+_REGISTER_EVERY: Final = 60.0
+"""Seconds; a clock that development moved back must not leave a schedule waiting in the future."""
+
+_REGISTER = text(
+    "INSERT INTO schedule (name, every_seconds, next_run_at) VALUES (:name, :every, :next_run_at) "
+    "ON CONFLICT (name) DO UPDATE SET every_seconds = excluded.every_seconds, next_run_at = excluded.next_run_at "
+    "WHERE schedule.every_seconds <> excluded.every_seconds OR schedule.next_run_at > excluded.next_run_at"
+)
+_CLAIM = text(
+    "SELECT name FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
+    "ORDER BY next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+_BEGIN = text(
+    "UPDATE schedule SET next_run_at = :next_run_at, last_run_at = :now, last_error = NULL WHERE name = :name"
+)
+_FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = :error WHERE name = :name")
+_COMPANIES = text("SELECT tenant_id FROM tenant WHERE status <> 'closed'")
+_ASK = text(
+    "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
+    "VALUES (:tenant_id, :id, :queue, :kind, '{}', :now)"
+)
+
+
+class Chore(msgspec.Struct, frozen=True, kw_only=True):
+    """Upkeep of the machinery itself, across companies; harmless to repeat and to miss."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Database], Awaitable[None]]
+
+    def next_run(self, now: datetime) -> datetime:
+        """On the grid of `every`, so that several workers name the same instant."""
+        seconds = self.every.total_seconds()
+        return now + timedelta(seconds=seconds - now.timestamp() % seconds)
+
+
+class NightlyJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain's job that every company gets once a night, Bogota time."""
+
+    job: Job[Any, Any]
+    at: time
+    every: timedelta = _DAY
+
+    @property
+    def name(self) -> str:
+        return self.job.kind
+
+    def next_run(self, now: datetime) -> datetime:
+        local = now.astimezone(BOGOTA)
+        tonight = datetime.combine(local.date(), self.at, BOGOTA)
+        return tonight if tonight > local else tonight + _DAY
+
+
+Recurring = Chore | NightlyJob
+
+
+def nightly_jobs() -> list[NightlyJob]:
+    """Those of the imported domains."""
+    return [NightlyJob(job=job, at=job.nightly) for job in declared().values() if job.nightly]
+
+
+class Scheduler:
+    """Any number may run; each due row is one's."""
+
+    def __init__(self, database: Database, recurring: Sequence[Recurring], pace: Pace) -> None:
+        self._database = database
+        self._recurring = {one.name: one for one in recurring}
+        self._pace = pace
+        self._registered_at = -inf
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async def turn() -> None:
+            await self.run_due()
+            await pause(stop, self._pace.poll)
+
+        await persist("scheduler", turn, stop, self._pace)
+
+    async def run_due(self) -> int:
+        """Run everything whose time has come, once each however late; answers how many."""
+        if monotonic() - self._registered_at >= _REGISTER_EVERY:
+            await self._register()
+        count = 0
+        while await self._run_one():
+            count += 1
+        return count
+
+    async def _register(self) -> None:
+        now = clock.now()
+        async with self._database.platform_transaction() as session:
+            for one in self._recurring.values():
+                every = int(one.every.total_seconds())
+                await session.execute(_REGISTER, {"name": one.name, "every": every, "next_run_at": one.next_run(now)})
+        self._registered_at = monotonic()
+
+    async def _run_one(self) -> bool:
+        now = clock.now()
+        async with self._database.platform_transaction() as session:
+            name = await session.scalar(_CLAIM, {"names": list(self._recurring), "now": now})
+            if name is None:
+                return False
+            one = self._recurring[name]
+            await session.execute(_BEGIN, {"name": name, "now": now, "next_run_at": one.next_run(now)})
+            if isinstance(one, NightlyJob):
+                # With the row's own transaction: each company's job exists exactly once a night.
+                await _ask_for_all(session, one.job, now)
+                await session.execute(_FINISH, {"name": name, "now": now, "error": None})
+        _LOG.info("schedule", name=name)
+        if isinstance(one, Chore):
+            await self._run_chore(one)
+        return True
+
+    async def _run_chore(self, chore: Chore) -> None:
+        error = None
+        try:
+            await chore.run(self._database)
+        except OUTAGES as outage:
+            error = f"{type(outage).__name__}: {outage}"
+            _LOG.warning("chore failed", name=chore.name, reason=error)
+        async with self._database.platform_transaction() as session:
+            await session.execute(_FINISH, {"name": chore.name, "now": clock.now(), "error": error})
+
+
+async def _ask_for_all(session: AsyncSession, job: Job[Any, Any], now: datetime) -> None:
+    companies = (await session.scalars(_COMPANIES)).all()
+    rows = [
+        {"tenant_id": tenant_id, "id": uuid7(), "queue": job.queue, "kind": job.kind, "now": now}
+        for tenant_id in companies
+    ]
+    if rows:
+        await session.execute(_ASK, rows)
