@@ -1,0 +1,5 @@
+"""Sending mail by SMTP; knows no domain."""
+
+from app.integrations.mail.sender import Mail, MailRefused, MailSender, MailUnavailable
+
+__all__ = ["Mail", "MailRefused", "MailSender", "MailUnavailable"]
