@@ -44,7 +44,7 @@ class Sessions:
         session = AuthSession(id=uuid7(), user_id=user_id, tenant_id=tenant_id, address=address, agent=agent[:300])
         self._work.session.add(session)
         await self._work.flush()
-        token = _write(user_id, hmac.digest(self._key, session.id.bytes, "sha256"))
+        token = write_token(user_id, hmac.digest(self._key, session.id.bytes, "sha256"))
         await self._store(token, session.id, user_id, clock.now())
         return Begun(session.id, tenant_id, token)
 
@@ -69,7 +69,7 @@ class Sessions:
         if session.revoked_at is not None or row.expires_at <= now:
             return None
         user_id, _ = read_token(token) or (row.user_id, b"")
-        successor = _write(user_id, hmac.digest(self._key, token.encode(), "sha256"))
+        successor = write_token(user_id, hmac.digest(self._key, token.encode(), "sha256"))
         if row.used_at is None:
             row.used_at = now
             await self._store(successor, session.id, user_id, now)
@@ -100,7 +100,8 @@ class Sessions:
         await self._work.flush()
 
 
-def _write(user_id: UUID, secret: bytes) -> str:
+def write_token(user_id: UUID, secret: bytes) -> str:
+    """An opaque token that names its person; `read_token` takes it apart."""
     return base64.urlsafe_b64encode(user_id.bytes + secret).decode().rstrip("=")
 
 
