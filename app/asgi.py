@@ -13,13 +13,16 @@ from redis.asyncio import Redis
 
 from app.db.lane import Lane
 from app.db.session import Database
-from app.db.unit_of_work import RequestGate, UnitOfWork, provide_work
+from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
 from app.domain.accounts.controller import AuthController, MeController
+from app.domain.audit.controller import AuditController
 from app.domain.cash.controller import CashController
 from app.domain.customers.controller import CustomerController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.post import SalePoster
+from app.domain.provider.controller import HealthController, get_metrics
+from app.domain.provider.health import Health
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -47,6 +50,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ConflictController,
     CustomerController,
     CashController,
+    AuditController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -58,12 +62,15 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     lane = Lane(settings)
     tokens = AccessTokens(settings.signing_key)
     limits = RateLimits(redis, settings)
+    health = Health(settings, database, redis)
 
     @asynccontextmanager
     async def connections(_app: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            health.begin_shutdown()
+            health.close()
             await lane.close()
             await database.close()
             await _close(redis)
@@ -75,9 +82,9 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
         dependencies={"work": Provide(provide_work)},
     )
     app = Litestar(
-        [business, *extra_routes],
+        [business, HealthController, get_metrics, *extra_routes],
         lifespan=[connections],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, Replay: send_again},
         type_decoders=[(_is_exact, decode_special)],
         type_encoders={Exact: str},
         openapi_config=openapi_config(settings),
@@ -89,6 +96,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
         {
             "settings": settings,
             "database": database,
+            "health": health,
             "lane": lane,
             "poster": SalePoster(lane, database.audit_keys),
             "redis": redis,

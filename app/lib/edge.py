@@ -9,6 +9,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from app.lib.log import access_line
+from app.lib.metrics import REQUESTS
 from app.lib.schemas import JSON
 
 BODY_LIMIT: Final = 1_048_576
@@ -85,7 +86,9 @@ class Edge:
         except BodyTooLargeError:
             await _answer(send_dressed, identity, 413, "too-large", "El cuerpo de la solicitud es demasiado grande.")
         finally:
-            access_line(identity, scope, status, (time.perf_counter() - started) * 1000)
+            seconds = time.perf_counter() - started
+            REQUESTS.count(scope, status, seconds)
+            access_line(identity, scope, status, seconds * 1000)
 
     def _address(self, scope: Scope) -> str:
         client = scope.get("client")

@@ -1,0 +1,1 @@
+"""The platform as its operator sees it: health, metrics. Owns no table."""

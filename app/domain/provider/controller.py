@@ -1,0 +1,88 @@
+"""HTTP face of the platform: health and metrics, outside `/v1`."""
+
+import hmac
+from collections.abc import Iterable
+from itertools import chain
+from typing import cast
+
+from litestar import Controller, Request, Response, get
+from litestar.datastructures import State
+from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from app.db.session import Database
+from app.domain.provider.health import Health, Snapshot
+from app.domain.provider.schemas import Alive, HealthReport
+from app.lib.access import bearer
+from app.lib.errors import NotFound, Unauthenticated
+from app.lib.metrics import REQUESTS, Sample, metric
+from app.settings import Settings
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HealthController(Controller):
+    path = "/health"
+    tags = ["Plataforma"]
+    security = [{}]
+
+    @get(operation_id="GetHealth")
+    async def get_health(self, state: State) -> Response[HealthReport]:
+        """Estado de la base de datos, Redis y las colas."""
+        health: Health = state.health
+        report = await health.report()
+        return Response(report, status_code=HTTP_503_SERVICE_UNAVAILABLE if report.status == "error" else HTTP_200_OK)
+
+    @get("/live", operation_id="GetLiveness")
+    async def get_liveness(self) -> Alive:
+        """200 mientras el proceso corre."""
+        return Alive(status="ok", reason=None)
+
+    @get("/ready", operation_id="GetReadiness")
+    async def get_readiness(self, state: State) -> Response[Alive]:
+        """503 hasta que puede atender: base de datos alcanzable y migrada, y sin haber empezado a detenerse."""
+        health: Health = state.health
+        reason = await health.why_not_ready()
+        if reason is None:
+            return Response(Alive(status="ok", reason=None))
+        return Response(Alive(status="unavailable", reason=reason), status_code=HTTP_503_SERVICE_UNAVAILABLE)
+
+
+@get("/metrics", operation_id="GetMetrics", tags=["Plataforma"], media_type=_TEXT)
+async def get_metrics(request: Request[object, object, State], state: State) -> str:
+    """Métricas en el formato de texto de Prometheus, tras el token METRICS_TOKEN."""
+    settings: Settings = state.settings
+    if settings.metrics_token is None:
+        raise NotFound("Esta instalación no publica métricas.")
+    if not hmac.compare_digest(bearer(request).encode(), settings.metrics_token.encode()):
+        raise Unauthenticated("El token no es válido.", headers={"WWW-Authenticate": "Bearer"})
+    health: Health = state.health
+    lines = chain(REQUESTS.lines(), _process(state.database), _jobs(await health.snapshot()))
+    return "\n".join(lines) + "\n"
+
+
+def _process(database: Database) -> Iterable[str]:
+    sold = REQUESTS.answered("/v1/sales", "POST", 201)
+    yield from metric("mostrador_sales_posted_total", "counter", "Sales answered 201.", [({}, sold)])
+    failures = database.bell.failures
+    yield from metric("mostrador_bell_failures_total", "counter", "Bells that Redis did not take.", [({}, failures)])
+    pools = {"app": database.engine.pool, "platform": database.platform_engine.pool}
+    in_use: list[Sample] = [
+        ({"pool": name}, cast("AsyncAdaptedQueuePool", pool).checkedout()) for name, pool in pools.items()
+    ]
+    yield from metric("mostrador_pool_in_use", "gauge", "Database connections in use.", in_use)
+
+
+def _jobs(snapshot: Snapshot | None) -> Iterable[str]:
+    up: Sample = ({}, float(snapshot is not None))
+    yield from metric("mostrador_database_up", "gauge", "Whether PostgreSQL answered.", [up])
+    if snapshot is None:
+        return
+    counts = [
+        ({"queue": queue, "state": state}, float(getattr(jobs, state)))
+        for queue, jobs in snapshot.queues.items()
+        for state in ("waiting", "active", "delayed", "failed")
+    ]
+    yield from metric("mostrador_jobs", "gauge", "Background jobs that are not done.", counts)
+    ages = [({"queue": queue}, jobs.beat_age) for queue, jobs in snapshot.queues.items() if jobs.beat_age is not None]
+    yield from metric("mostrador_worker_heartbeat_age_seconds", "gauge", "Since a worker's last sign of life.", ages)

@@ -1,0 +1,49 @@
+"""Bodies of the platform's own endpoints."""
+
+from datetime import datetime
+from typing import Literal
+
+from app.lib.schemas import Output
+
+Connection = Literal["connected", "disconnected"]
+
+
+class ServiceHealth(Output, frozen=True):
+    status: Connection
+    response_time: str
+    """Whole milliseconds, as `5ms`; of a service that is gone, how long we waited for it."""
+
+
+class QueueHealth(Output, frozen=True):
+    status: Connection
+    """`connected` while a worker lives and Redis carries its jobs."""
+    waiting: int
+    active: int
+    delayed: int
+    failed: int
+    """Dead letters, however old."""
+
+
+class Services(Output, frozen=True):
+    database: ServiceHealth
+    redis: ServiceHealth
+    queues: dict[str, QueueHealth]
+    health_check_response_time: str
+
+
+class HealthReport(Output, frozen=True):
+    status: Literal["ok", "degraded", "error"]
+    timestamp: datetime
+    uptime: int
+    """Whole seconds."""
+    environment: str
+    version: str
+    services: Services
+    warnings: list[str]
+
+
+class Alive(Output, frozen=True):
+    """Of `/health/live` and `/health/ready`."""
+
+    status: Literal["ok", "unavailable"]
+    reason: str | None
