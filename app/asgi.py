@@ -16,6 +16,7 @@ from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
 from app.domain.accounts.controller import AuthController, MeController
 from app.domain.audit.controller import AuditController
+from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.cash.controller import CashController
 from app.domain.customers.controller import CustomerController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
@@ -51,6 +52,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     CustomerController,
     CashController,
     AuditController,
+    ReconciliationController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

@@ -65,7 +65,7 @@ def municipality_names() -> dict[str, str]:
 
 def _place(name: str, department: str) -> str:
     """`Mosquera, Cundinamarca`; Bogotá is its own department."""
-    return name if name.startswith(department) else f"{name}, {department}"
+    return name if name.endswith("D.C.") else f"{name}, {department}"
 
 
 def _refuse(pointer: str, detail: str) -> RuleBroken:

@@ -1,0 +1,54 @@
+"""The reconciler: proves, nightly and on demand, that every kept figure is the sum of its rows."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from app.db.session import Work
+from app.domain.cash import reconcile as cash
+from app.domain.inventory import reconcile as inventory
+from app.domain.sales import reconcile as sales
+from app.lib import clock
+from app.lib.books import Difference
+from app.lib.schemas import Output
+
+_DOMAINS: Final = (inventory, cash, sales)
+_PATIENCE: Final = text("SET LOCAL statement_timeout = '120s'")
+"""A check reads all of a company's years; nothing waits for it."""
+
+
+class CheckOut(Output):
+    """One comparison over the whole company."""
+
+    name: str
+    title: str
+    differences: int
+
+
+class Reconciliation(Output):
+    """Whether the books agree. `differences` lists up to a hundred of each check."""
+
+    at: datetime
+    is_clean: bool
+    checks: list[CheckOut]
+    differences: list[Difference]
+
+
+async def reconcile(work: Work) -> Reconciliation:
+    """Compare everything that is kept with what it is the sum of, in the company of this transaction."""
+    await work.session.execute(_PATIENCE)
+    at = clock.now()
+    found = [difference for domain in _DOMAINS for difference in await domain.differences(work)]
+    count = Counter(difference.check for difference in found)
+    return Reconciliation(
+        at=at,
+        is_clean=not found,
+        checks=[
+            CheckOut(name=check.name, title=check.title, differences=count[check.name])
+            for domain in _DOMAINS
+            for check in domain.CHECKS
+        ],
+        differences=found,
+    )
