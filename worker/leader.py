@@ -1,0 +1,82 @@
+"""Which of several monitors speaks: the holder of an advisory lock, a key in Redis without PostgreSQL, all without both."""
+
+import asyncio
+import secrets
+from typing import Final
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from app.lib.redis import connect_redis
+from app.settings import Settings
+from worker.pace import pause
+
+_LOCK: Final = 7_046_030
+"""Advisory lock key."""
+_KEY: Final = "mostrador:monitor-leader"
+_LOOK_SECONDS: Final = 10.0
+_KEY_SECONDS: Final = 45
+_LIMIT: Final = 5.0
+
+_RENEW: Final = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+
+class Leadership:
+    """`leads` is looked at anew every ten seconds; the lock lives and dies with a connection of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identity = secrets.token_hex(8)
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self.leads = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            while not stop.is_set():
+                await self.look()
+                await pause(stop, _LOOK_SECONDS)
+        finally:
+            if self._connection is not None:
+                self._connection.terminate()
+
+    async def look(self) -> None:
+        """Find out whether we lead now."""
+        by_postgres = await self._by_postgres()
+        self.leads = by_postgres if by_postgres is not None else await self._by_redis()
+
+    async def _by_postgres(self) -> bool | None:
+        """Whether the lock is ours; None while PostgreSQL is away."""
+        try:
+            async with asyncio.timeout(_LIMIT):
+                if self._connection is None:
+                    # Past a pooler, which would lend the connection, and the lock, to others.
+                    self._connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
+                    self.leads = False
+                held = await self._connection.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid "
+                    "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
+                    _LOCK,
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            if self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
+            return None
+        return bool(held)
+
+    async def _by_redis(self) -> bool:
+        """Whether the key is ours; alone without both, everyone speaks."""
+        redis = connect_redis(self._settings, read_timeout=2)
+        try:
+            async with asyncio.timeout(_LIMIT):
+                renewed = redis.register_script(_RENEW)
+                return bool(await renewed(keys=[_KEY], args=[self._identity, _KEY_SECONDS]))
+        except (RedisError, OSError, TimeoutError):
+            return True
+        finally:
+            await redis.aclose()
