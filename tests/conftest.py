@@ -20,6 +20,7 @@ from app.asgi import create_litestar
 from app.db.migrate import migrate
 from app.db.session import Database
 from app.lib.edge import Edge
+from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
 
@@ -32,6 +33,7 @@ _KEEP_ALIVE: list[Any] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers once, in the process that the parallel workers come from."""
+    set_up_logging("tests")
     if hasattr(config, "workerinput") or os.environ.get(_SERVERS) or config.option.collectonly:
         return
     from app.dev.postgres import EmbeddedPostgres

@@ -7,7 +7,7 @@ and stores it under the request's idempotency key in the same transaction.
 from hashlib import sha256
 from typing import Any, Final
 
-from litestar import Request
+from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,6 +51,16 @@ class Replay(Exception):
         super().__init__("replayed")
         self.status = status
         self.answer = answer
+
+
+def send_again(_request: Request[Any, Any, Any], replay: Replay) -> Response[bytes]:
+    """The stored answer with its status, marked as one."""
+    return Response(
+        replay.answer,
+        status_code=replay.status,
+        media_type=MediaType.JSON if replay.answer else None,
+        headers={"Idempotency-Replayed": "true"},
+    )
 
 
 class RequestWork:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
-from typing import Final
+from typing import ClassVar, Final
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
@@ -19,11 +19,34 @@ class Exact(Decimal):
 
     __slots__ = ()
 
+    SCALE: ClassVar[int] = _MAX_SCALE
+    """Decimals it may have."""
+    SIGNED: ClassVar[bool] = True
+    """Whether it may be negative."""
+    ZERO: ClassVar[bool] = True
+    """Whether it may be zero."""
+
 
 class Pesos(Exact):
     """An amount of money: at most two decimals."""
 
     __slots__ = ()
+    SCALE = 2
+
+
+class SomePesos(Pesos):
+    """An amount above zero."""
+
+    __slots__ = ()
+    SIGNED = False
+    ZERO = False
+
+
+class ZeroOrMorePesos(Pesos):
+    """An amount that is not negative."""
+
+    __slots__ = ()
+    SIGNED = False
 
 
 class UnitPrice(Exact):
@@ -32,13 +55,25 @@ class UnitPrice(Exact):
     __slots__ = ()
 
 
+class ZeroOrMorePrice(UnitPrice):
+    """A price that is not negative."""
+
+    __slots__ = ()
+    SIGNED = False
+
+
 class Units(Exact):
     """A quantity of goods: at most six decimals."""
 
     __slots__ = ()
 
 
-_SCALES: Final[dict[type, int]] = {Pesos: 2, UnitPrice: _MAX_SCALE, Units: _MAX_SCALE, Exact: _MAX_SCALE}
+class SomeUnits(Units):
+    """A quantity above zero."""
+
+    __slots__ = ()
+    SIGNED = False
+    ZERO = False
 
 
 def parse_exact(kind: type[Exact], raw: object) -> Exact:
@@ -50,7 +85,11 @@ def parse_exact(kind: type[Exact], raw: object) -> Exact:
     if isinstance(raw, int) and abs(raw) >= 10**_MAX_WHOLE_DIGITS:
         raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
     value = kind(raw)
-    scale = _SCALES[kind]
+    scale = kind.SCALE
+    if value < 0 and not kind.SIGNED:
+        raise ValueError("No puede ser negativo")
+    if not value and not kind.ZERO:
+        raise ValueError("Debe ser mayor que cero")
     if abs(value) >= 10**_MAX_WHOLE_DIGITS:
         raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
     exponent = value.as_tuple().exponent

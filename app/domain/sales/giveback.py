@@ -11,11 +11,12 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text, update
+from sqlalchemy import insert, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.cash.models import CashDrawer, CashMovement
+from app.domain.sales.giveback_sql import GOODS_BACK, LINES, LOWER, OWN_SESSIONS, PAID, SESSION, SHELVES
 from app.domain.sales.models import Sale, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.pricing import round_cash
 from app.domain.sales.prorate import Portion, Remaining, prorate
@@ -34,50 +35,6 @@ ID_TAKEN: Final = Conflict("Ya existe otra devolución con ese identificador.", 
 SESSION_CLOSED: Final = Conflict("La caja está cerrada.", code="session-closed")
 BROKEN_CONSTRAINTS["pk_sale_return"] = ID_TAKEN
 BROKEN_CONSTRAINTS["ck_cash_drawer_cash"] = RuleBroken("No hay suficiente efectivo en la caja.", code="drawer-short")
-
-_LINES: Final = text(
-    "SELECT l.id, l.position, l.product_id, l.name, l.factor, l.quantity AS sold, l.total, l.base, l.nominal_tax, l.cost, "
-    "l.tracks_stock, r.quantity AS left_quantity, r.total AS left_total, r.base AS left_base, "
-    "r.nominal_tax AS left_nominal_tax, r.cost AS left_cost "
-    "FROM sale_line_remaining r JOIN sale_line l ON l.tenant_id = r.tenant_id AND l.id = r.sale_line_id "
-    "WHERE r.tenant_id = :t AND l.tenant_id = :t AND l.sale_id = :sale ORDER BY l.position FOR UPDATE OF r"
-)
-_LOWER: Final = text(
-    "UPDATE sale_line_remaining r SET quantity = r.quantity - d.quantity, total = r.total - d.total, "
-    "base = r.base - d.base, nominal_tax = r.nominal_tax - d.nominal_tax, cost = r.cost - d.cost "
-    "FROM unnest(CAST(:lines AS uuid[]), CAST(:quantities AS numeric[]), CAST(:totals AS numeric[]), "
-    "CAST(:bases AS numeric[]), CAST(:nominals AS numeric[]), CAST(:costs AS numeric[])) "
-    "AS d(line_id, quantity, total, base, nominal_tax, cost) WHERE r.tenant_id = :t AND r.sale_line_id = d.line_id"
-)
-_SHELVES: Final = text(
-    "SELECT product_id FROM stock WHERE tenant_id = :t AND warehouse_id = :warehouse AND product_id = ANY(:products) "
-    "ORDER BY product_id FOR UPDATE"
-)
-_GOODS_BACK: Final = text(
-    "WITH st AS (UPDATE stock s SET quantity = s.quantity + d.quantity, value = s.value + d.value, moves = s.moves + 1, "
-    "changed_xid = (pg_current_xact_id()::text)::bigint "
-    "FROM unnest(CAST(:products AS uuid[]), CAST(:quantities AS numeric[]), CAST(:values AS numeric[]), "
-    "CAST(:ids AS uuid[])) AS d(product_id, quantity, value, id) "
-    "WHERE s.tenant_id = :t AND s.warehouse_id = :warehouse AND s.product_id = d.product_id "
-    "RETURNING d.id, s.product_id, s.moves, d.quantity, d.value, s.quantity AS balance_quantity, s.value AS balance_value) "
-    "INSERT INTO stock_movement (tenant_id, id, product_id, warehouse_id, position, kind, document_id, quantity, value, "
-    "balance_quantity, balance_value, user_id, created_at) SELECT :t, id, product_id, :warehouse, moves, :kind, :document, "
-    "quantity, value, balance_quantity, balance_value, :user, :at FROM st"
-)
-_PAID: Final = text(
-    "SELECT method, sum(amount) AS amount FROM ("
-    "SELECT method, amount - change AS amount FROM sale_payment WHERE tenant_id = :t AND sale_id = :sale "
-    "UNION ALL SELECT f.method, -f.amount FROM sale_refund f JOIN sale_return g ON g.tenant_id = f.tenant_id "
-    "AND g.id = f.return_id WHERE f.tenant_id = :t AND g.tenant_id = :t AND g.sale_id = :sale) AS paid GROUP BY method"
-)
-_SESSION: Final = text(
-    "SELECT d.session_id, d.is_open, c.branch_id, c.warehouse_id, t.cash_rounding, t.time_zone FROM cash_drawer d JOIN cash_session c ON c.tenant_id = d.tenant_id "
-    "AND c.id = d.session_id JOIN tenant t ON t.tenant_id = d.tenant_id "
-    "WHERE d.tenant_id = :t AND c.tenant_id = :t AND t.tenant_id = :t AND d.session_id = :session"
-)
-_OWN_SESSIONS: Final = text(
-    "SELECT session_id FROM cash_drawer WHERE tenant_id = :t AND opened_by = :user AND is_open LIMIT 2"
-)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -170,7 +127,7 @@ class GiveBackService:
 
     async def _lines(self, sale_id: UUID) -> Sequence[Mapping[str, Any]]:
         """The ticket's lines with what remains, locked: from here on no other return of it runs."""
-        rows = await self._work.session.execute(_LINES, {"t": self._work.tenant_id, "sale": sale_id})
+        rows = await self._work.session.execute(LINES, {"t": self._work.tenant_id, "sale": sale_id})
         return [dict(row) for row in rows.mappings()]
 
     async def _place(self, wanted: UUID | None, sale: Sale) -> Place:
@@ -184,7 +141,7 @@ class GiveBackService:
             raise SESSION_CLOSED
         own = list(
             await self._work.session.scalars(
-                _OWN_SESSIONS, {"t": self._work.tenant_id, "user": self._work.actor.user_id}
+                OWN_SESSIONS, {"t": self._work.tenant_id, "user": self._work.actor.user_id}
             )
         )
         if len(own) != 1:
@@ -195,12 +152,12 @@ class GiveBackService:
         return _place(found)
 
     async def _session(self, session_id: UUID) -> Mapping[str, Any] | None:
-        row = await self._work.session.execute(_SESSION, {"t": self._work.tenant_id, "session": session_id})
+        row = await self._work.session.execute(SESSION, {"t": self._work.tenant_id, "session": session_id})
         return row.mappings().one_or_none()
 
     async def _paid(self, sale: Sale) -> dict[str, Decimal]:
         """Pesos of each tender that have not been given back, the rounding among them: they add up to what remains."""
-        rows = await self._work.session.execute(_PAID, {"t": self._work.tenant_id, "sale": sale.id})
+        rows = await self._work.session.execute(PAID, {"t": self._work.tenant_id, "sale": sale.id})
         paid = {row.method: row.amount for row in rows}
         paid["rounding"] = paid.get("rounding", ZERO) + sale.rounding
         return paid
@@ -239,8 +196,7 @@ class GiveBackService:
         await self._goods_back(what, place, now)
         await self._money_back(what, place, now)
         sequence, number = await next_number(self._work, place.branch_id, what.kind)
-        self._add_rows(what, sale, place, sequence, number, now)
-        await self._work.flush()
+        await self._insert(what, sale, place, sequence, number, now)
         self._work.record(
             "sale.voided" if what.kind == "void" else "sale.returned",
             what.id,
@@ -256,7 +212,7 @@ class GiveBackService:
 
     async def _lower_remaining(self, what: GiveBack) -> None:
         await self._work.session.execute(
-            _LOWER,
+            LOWER,
             {
                 "t": self._work.tenant_id,
                 "lines": [item.line["id"] for item in what.items],
@@ -280,9 +236,9 @@ class GiveBackService:
             return
         products = sorted(back)
         shelves = {"t": self._work.tenant_id, "warehouse": place.warehouse_id, "products": products}
-        await self._work.session.execute(_SHELVES, shelves)
+        await self._work.session.execute(SHELVES, shelves)
         await self._work.session.execute(
-            _GOODS_BACK,
+            GOODS_BACK,
             shelves
             | {
                 "quantities": [back[product][0] for product in products],
@@ -316,28 +272,32 @@ class GiveBackService:
         )
         if paid is None:
             raise SESSION_CLOSED
-        self._work.session.add_all(
-            CashMovement(
-                tenant_id=self._work.tenant_id,
-                id=uuid7(),
-                session_id=place.session_id,
-                kind="refund",
-                method=method,
-                amount=amount,
-                document_id=what.id,
-                reason="",
-                user_id=self._work.actor.user_id,
-                created_at=now,
-            )
+        rows = [
+            {
+                "tenant_id": self._work.tenant_id,
+                "id": uuid7(),
+                "session_id": place.session_id,
+                "kind": "refund",
+                "method": method,
+                "amount": amount,
+                "document_id": what.id,
+                "user_id": self._work.actor.user_id,
+                "created_at": now,
+            }
             for method, amount in out.items()
             if amount
-        )
+        ]
+        if rows:
+            await self._work.session.execute(insert(CashMovement), rows)
 
-    def _add_rows(self, what: GiveBack, sale: Sale, place: Place, sequence: int, number: str, now: datetime) -> None:
-        tenant_id = self._work.tenant_id
-        self._work.session.add(
-            SaleReturn(
-                tenant_id=tenant_id,
+    async def _insert(
+        self, what: GiveBack, sale: Sale, place: Place, sequence: int, number: str, now: datetime
+    ) -> None:
+        own = {"tenant_id": self._work.tenant_id}
+        part = own | {"return_id": what.id}
+        await self._work.session.execute(
+            insert(SaleReturn).values(
+                **own,
                 id=what.id,
                 sale_id=sale.id,
                 session_id=place.session_id,
@@ -356,33 +316,32 @@ class GiveBackService:
                 body_hash=what.body_hash,
             )
         )
-        self._work.session.add_all(
-            SaleReturnLine(
-                tenant_id=tenant_id,
-                id=uuid7(),
-                return_id=what.id,
-                sale_line_id=item.line["id"],
-                position=position,
-                quantity=item.portion.quantity,
-                base=item.portion.base,
-                tax=item.portion.tax,
-                nominal_tax=item.portion.nominal_tax,
-                total=item.portion.total,
-                cost=item.portion.cost,
-            )
-            for position, item in enumerate(what.items, start=1)
+        await self._work.session.execute(
+            insert(SaleReturnLine),
+            [
+                part
+                | {
+                    "id": uuid7(),
+                    "sale_line_id": item.line["id"],
+                    "position": position,
+                    "quantity": item.portion.quantity,
+                    "base": item.portion.base,
+                    "tax": item.portion.tax,
+                    "nominal_tax": item.portion.nominal_tax,
+                    "total": item.portion.total,
+                    "cost": item.portion.cost,
+                }
+                for position, item in enumerate(what.items, start=1)
+            ],
         )
-        self._work.session.add_all(
-            SaleRefund(
-                tenant_id=tenant_id,
-                id=uuid7(),
-                return_id=what.id,
-                method=tender.method,
-                amount=tender.amount,
-                reference=tender.reference,
+        if what.tenders:
+            await self._work.session.execute(
+                insert(SaleRefund),
+                [
+                    part | {"id": uuid7(), "method": row.method, "amount": row.amount, "reference": row.reference}
+                    for row in what.tenders
+                ],
             )
-            for tender in what.tenders
-        )
 
 
 def _place(row: Mapping[str, Any]) -> Place:

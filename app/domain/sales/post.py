@@ -180,7 +180,7 @@ class _Ticket(msgspec.Struct):
                     base=priced.base,
                     tax=priced.tax,
                     total=priced.total,
-                    unit_cost=unit_cost(line.cost, line.to_price.quantity) if costs else None,
+                    unit_cost=as_price(unit_cost(line.cost, line.to_price.quantity)) if costs else None,
                     returned=Decimal("0.000"),
                 )
                 for line_id, line, priced in zip(self.line_ids, self.basket.lines, self.priced, strict=True)

@@ -222,6 +222,6 @@ def _line(line: SaleLine, remaining: Decimal, *, costs: bool) -> SaleLineOut:
         base=line.base,
         tax=line.tax,
         total=line.total,
-        unit_cost=unit_cost(line.cost, line.quantity) if costs else None,
+        unit_cost=as_price(unit_cost(line.cost, line.quantity)) if costs else None,
         returned=as_quantity(line.quantity - remaining),
     )

@@ -11,7 +11,7 @@ from app.db.session import Work
 from app.domain.sales.models import SaleLine, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.schemas import RefundOut, ReturnLineOut, ReturnOut, ReturnPage
 from app.lib.errors import NotFound
-from app.lib.money import as_quantity, unit_cost
+from app.lib.money import as_price, as_quantity, unit_cost
 from app.lib.pages import after, cut
 
 
@@ -64,7 +64,7 @@ class ReturnReader:
                     base=line.base,
                     tax=line.tax,
                     total=line.total,
-                    unit_cost=unit_cost(line.cost, line.quantity) if costs else None,
+                    unit_cost=as_price(unit_cost(line.cost, line.quantity)) if costs else None,
                 )
             )
         refunds: dict[UUID, list[RefundOut]] = defaultdict(list)

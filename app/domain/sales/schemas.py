@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from app.lib.money import Pesos, UnitPrice, Units
+from app.lib.money import SomePesos, SomeUnits, ZeroOrMorePesos, ZeroOrMorePrice
 from app.lib.schemas import Input, Output, Page
 
 Method = Literal["cash", "debit-card", "credit-card", "transfer", "nequi", "daviplata", "check", "voucher", "credit"]
@@ -22,33 +22,21 @@ class PostSaleLine(Input):
     """One product of a ticket; the same one may stand on several lines."""
 
     product_id: UUID
-    quantity: Annotated[Units, Meta(examples=["2.5"])]
+    quantity: Annotated[SomeUnits, Meta(examples=["2.5"])]
     unit_code: Annotated[str, Meta(max_length=3)] | None = None
     """A pack of the product; its base unit when absent."""
-    unit_price: UnitPrice | None = None
+    unit_price: ZeroOrMorePrice | None = None
     """Pesos the customer pays for one unit, taxes included; the catalogue's when absent."""
-    discount: Pesos | None = None
+    discount: ZeroOrMorePesos | None = None
     """Pesos less on the whole line, taxes included."""
-
-    def __post_init__(self) -> None:
-        if self.quantity <= 0:
-            raise ValueError("La cantidad debe ser mayor que cero")
-        if self.unit_price is not None and self.unit_price < 0:
-            raise ValueError("El precio no puede ser negativo")
-        if self.discount is not None and self.discount < 0:
-            raise ValueError("El descuento no puede ser negativo")
 
 
 class Payment(Input):
     """What is handed over in one tender; for cash, before the change."""
 
     method: Method
-    amount: Pesos
+    amount: SomePesos
     reference: Reference | None = None
-
-    def __post_init__(self) -> None:
-        if self.amount <= 0:
-            raise ValueError("El valor debe ser mayor que cero")
 
 
 class PostSale(Input):
@@ -62,12 +50,8 @@ class PostSale(Input):
     seller_id: UUID | None = None
     sold_at: Annotated[datetime, Meta(tz=True)] | None = None
     document: DocumentWanted = "auto"
-    discount: Pesos | None = None
+    discount: ZeroOrMorePesos | None = None
     """Pesos less on the whole ticket, spread over the lines by their totals."""
-
-    def __post_init__(self) -> None:
-        if self.discount is not None and self.discount < 0:
-            raise ValueError("El descuento no puede ser negativo")
 
 
 class SaleLineOut(Output):
@@ -189,22 +173,14 @@ class VoidSale(Input):
 
 class ReturnLine(Input):
     sale_line_id: UUID
-    quantity: Units
+    quantity: SomeUnits
     """In the units of the sold line."""
-
-    def __post_init__(self) -> None:
-        if self.quantity <= 0:
-            raise ValueError("La cantidad debe ser mayor que cero")
 
 
 class Refund(Input):
     method: Method
-    amount: Pesos
+    amount: SomePesos
     reference: Reference | None = None
-
-    def __post_init__(self) -> None:
-        if self.amount <= 0:
-            raise ValueError("El valor debe ser mayor que cero")
 
 
 class PostReturn(Input):
@@ -266,7 +242,7 @@ class HoldTicket(Input):
     lines: Annotated[list[PostSaleLine], Meta(min_length=1, max_length=MAX_LINES)]
     id: UUID | None = None
     customer_id: UUID | None = None
-    discount: Pesos | None = None
+    discount: ZeroOrMorePesos | None = None
 
 
 class HeldLineOut(Output):
