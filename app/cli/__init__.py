@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from app import __version__
 
@@ -22,6 +23,8 @@ _MODULES: Final = {
     "worker": "app.cli.background",
     "monitor": "app.cli.background",
     "migrate": "app.cli.migrate",
+    "replay": "app.cli.replay",
+    "audit": "app.cli.audit",
     "openapi": "app.cli.openapi",
 }
 """Command to the module whose `run` carries it out."""
@@ -66,13 +69,32 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("revision", nargs="?", default="head", help="revision, +1, -1, base or head (%(default)s)")
     migrate.add_argument("--check", action="store_true", help="change nothing; say where tables and models differ")
 
+    _add_replay(commands.add_parser("replay", help="sell a file of real sales through a running API"))
+
+    audit = commands.add_parser("audit", help="look after the audit trail")
+    audit.add_argument("action", choices=("verify",), help="recompute the chains")
+    audit.add_argument("--company", type=UUID, metavar="ID", help="only this one instead of all")
+
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
     return parser
 
 
+def _add_replay(replay: argparse.ArgumentParser) -> None:
+    replay.add_argument("file", type=Path, metavar="FILE.csv", help="InvoiceNo, StockCode, … of Online Retail")
+    replay.add_argument("--url", required=True, help="of the API, as http://127.0.0.1:8000")
+    replay.add_argument("--clients", type=_count, default=8, metavar="N", help="requests in flight (%(default)s)")
+    replay.add_argument(
+        "--ack-file", type=Path, metavar="PATH", help="append id and total of each acknowledged sale, on disk at once"
+    )
+
+
 def _port(text: str) -> int:
     return _whole(text, 0, 65_535)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 1_000)
 
 
 def _whole(text: str, least: int, most: int) -> int:
