@@ -27,7 +27,7 @@ from app.domain.provider.health import Health
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
-from app.lib.edge import Edge
+from app.lib.edge import Application, Edge
 from app.lib.jobs import Bell
 from app.lib.log import set_up_logging
 from app.lib.money import Exact
@@ -113,7 +113,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
 
 def create_app(settings: Settings, extra_routes: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
     """The whole API as granian serves it."""
-    return cast("ASGIApp", Edge(cast("ASGIApp", create_litestar(settings, extra_routes)), settings.trusted_proxies))
+    return cast("ASGIApp", Edge(cast("Application", create_litestar(settings, extra_routes)), settings.trusted_proxies))
 
 
 def from_environment() -> ASGIApp:
@@ -139,5 +139,5 @@ def _cors(settings: Settings) -> CORSConfig | None:
     )
 
 
-async def _close(redis: "Redis[bytes]") -> None:
+async def _close(redis: Redis) -> None:
     await redis.aclose()

@@ -7,7 +7,7 @@ asyncpg's reset on release; that is safe only while nothing at session level is 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -16,10 +16,7 @@ from app.db.session import SERVER_SETTINGS
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
-if TYPE_CHECKING:
-    LaneConnection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-else:
-    LaneConnection = Any
+LaneConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _WAIT: Final = 2.0
 """Seconds a request waits for a connection before it is answered 503."""

@@ -4,8 +4,9 @@ The middleware holds the answer back until the commit has succeeded, so that nob
 and stores it under the request's idempotency key in the same transaction.
 """
 
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
@@ -39,6 +40,9 @@ _KEEP = text(
     "UPDATE idempotency SET status = :status, answer = :answer "
     "WHERE tenant_id = :tenant_id AND user_id = :user_id AND key = :key"
 )
+
+Event = dict[str, Any]
+"""An ASGI message or scope, as plain as the protocol has it."""
 
 _REPEATABLE: Final = frozenset({"POST", "PATCH", "DELETE", "PUT"})
 _FIRST_REFUSAL: Final = 400
@@ -100,62 +104,71 @@ class UnitOfWork(ASGIMiddleware):
     """Holds each answer until its transaction is settled."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        held: Message | None = None
-        chunks: list[bytes] = []
         request_work = RequestWork()
         scope["state"]["request_work"] = request_work
-
-        async def send_settled(message: Message) -> None:
-            nonlocal held
-            if message["type"] == "http.response.start":
-                held = message
-                return
-            if message["type"] != "http.response.body" or held is None:
-                await send(message)
-                return
-            if request_work.work is not None and message.get("more_body") and request_work.key is not None:
-                chunks.append(message["body"])
-                return
-            body = b"".join((*chunks, message["body"])) if chunks else message["body"]
-            start, held = held, None
-            try:
-                await request_work.settle(start["status"], None if message.get("more_body") else body)
-            except Exception as error:  # noqa: BLE001 - answered as a problem: the commit failed, nothing was sent yet
-                response = to_problem(Request(scope, receive, send), error)
-                await response.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
-                return
-            if _is_tagged(scope, start, message):
-                tag = tag_of(body)
-                start["headers"] = [*start["headers"], (b"etag", tag.encode())]
-                if tag in _wanted_tags(scope):
-                    start = {**start, "status": 304, "headers": [(b"etag", tag.encode())]}
-                    body = b""
-            await send(start)
-            await send({**message, "body": body})
-
+        settling = _SettlingSend(scope, receive, send, request_work)
         try:
-            await next_app(scope, receive, send_settled)
+            await next_app(scope, receive, settling)
         finally:
             if request_work.work is not None:
                 await request_work.work.close()
 
 
-def _is_tagged(scope: Scope, start: Message, message: Message) -> bool:
+class _SettlingSend:
+    """Stands between a handler and the wire: what it was told to send goes out once the transaction is settled."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_work: RequestWork) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = cast("Callable[[Event], Awaitable[None]]", send)
+        self._work = request_work
+        self._start: Event | None = None
+        self._chunks: list[bytes] = []
+
+    async def __call__(self, message: Message) -> None:
+        event = cast("Event", message)
+        if event["type"] == "http.response.start":
+            self._start = event
+        elif event["type"] != "http.response.body" or self._start is None:
+            await self._send(event)
+        elif event.get("more_body") and self._work.work is not None and self._work.key is not None:
+            # An answer that is to be kept is kept whole.
+            self._chunks.append(event["body"])
+        else:
+            await self._settle(self._start, event)
+
+    async def _settle(self, start: Event, event: Event) -> None:
+        self._start = None
+        more = bool(event.get("more_body"))
+        body = b"".join((*self._chunks, event["body"]))
+        try:
+            await self._work.settle(start["status"], None if more else body)
+        except Exception as error:  # noqa: BLE001 - answered as a problem: the commit failed and nothing was sent yet
+            request: Request[Any, Any, Any] = Request(self._scope, self._receive)
+            response = to_problem(request, error).to_asgi_response(app=None, request=request)
+            await response(self._scope, self._receive, cast("Send", self._send))
+            return
+        if not more and _is_tagged(cast("Event", self._scope), start):
+            tag = tag_of(body)
+            start["headers"] = [*start["headers"], (b"etag", tag.encode())]
+            if tag in _wanted_tags(cast("Event", self._scope)):
+                start = {"type": "http.response.start", "status": 304, "headers": [(b"etag", tag.encode())]}
+                body = b""
+        await self._send(start)
+        await self._send({**event, "body": body})
+
+
+def _is_tagged(scope: Event, start: Event) -> bool:
     """Whole JSON answers to a GET carry their tag; streams and files do not."""
     return (
-        scope["type"] == "http"
-        and scope["method"] == "GET"
-        and start["type"] == "http.response.start"
+        scope["method"] == "GET"
         and start["status"] == 200  # noqa: PLR2004
-        and message["type"] == "http.response.body"
-        and not message.get("more_body")
         and any(name == b"content-type" and b"json" in value for name, value in start["headers"])
     )
 
 
-def _wanted_tags(scope: Scope) -> set[str]:
-    headers = scope["headers"]
-    found = b",".join(value for name, value in headers if name == b"if-none-match").decode("latin-1")
+def _wanted_tags(scope: Event) -> set[str]:
+    found = b",".join(value for name, value in scope["headers"] if name == b"if-none-match").decode("latin-1")
     return {tag.strip().removeprefix("W/") for tag in found.split(",")}
 
 

@@ -1,11 +1,10 @@
 """The outermost layer of the API: request id, body limits, security headers, one log line a request."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from app.lib.log import access_line
@@ -17,6 +16,12 @@ UPLOAD_LIMIT: Final = 10 * 1_048_576
 _UPLOADS: Final = ("/v1/imports/",)
 _WEBHOOK_LIMIT: Final = 262_144
 _WEBHOOKS: Final = ("/billing/webhooks/",)
+
+Event = MutableMapping[str, Any]
+"""An ASGI message or scope, as plain as the protocol has it."""
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+Application = Callable[[Event, Receive, Send], Awaitable[None]]
 
 _ID: Final = "mostrador.request_id"
 _ADDRESS: Final = "mostrador.client_address"
@@ -36,35 +41,35 @@ _PAGE_POLICY: Final = (
 """For the bundled OpenAPI page alone, which sets styles inline and loads nothing from elsewhere."""
 
 
-def request_id(scope: MutableMapping[str, Any] | Scope) -> str:
+def request_id(scope: Mapping[str, Any]) -> str:
     """Id of a request, as answered in `X-Request-Id`."""
-    return str(scope.get(_ID, ""))  # type: ignore[union-attr]
+    return str(scope.get(_ID, ""))
 
 
-def client_address(scope: MutableMapping[str, Any] | Scope) -> str:
+def client_address(scope: Mapping[str, Any]) -> str:
     """Address of the client; from `X-Forwarded-For` only when a trusted proxy spoke to us."""
-    return str(scope.get(_ADDRESS, ""))  # type: ignore[union-attr]
+    return str(scope.get(_ADDRESS, ""))
 
 
 class Edge:
     """ASGI application around the framework's: cheap, and first and last to see each request."""
 
-    def __init__(self, app: ASGIApp, trusted_proxies: Iterable[str]) -> None:
+    def __init__(self, app: Application, trusted_proxies: Iterable[str]) -> None:
         self._app = app
         self._trusted = tuple(ip_network(network, strict=False) for network in trusted_proxies)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
         identity = str(uuid7())
-        scope[_ID] = identity  # type: ignore[literal-required]
-        scope[_ADDRESS] = self._address(scope)  # type: ignore[literal-required]
+        scope[_ID] = identity
+        scope[_ADDRESS] = self._address(scope)
         status = 500
         page = scope["path"].startswith("/schema")
 
-        async def send_dressed(message: Message) -> None:
+        async def send_dressed(message: Event) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -90,7 +95,7 @@ class Edge:
             REQUESTS.count(scope, status, seconds)
             access_line(identity, scope, status, seconds * 1000)
 
-    def _address(self, scope: Scope) -> str:
+    def _address(self, scope: Event) -> str:
         client = scope.get("client")
         address = client[0] if client else ""
         if not self._trusted or not _inside(address, self._trusted):
@@ -106,7 +111,7 @@ class Edge:
         return address
 
     @staticmethod
-    def _refuse(scope: Scope) -> tuple[int, str, str] | None:
+    def _refuse(scope: Event) -> tuple[int, str, str] | None:
         if b"%00" in scope["query_string"] or "\0" in scope["path"]:
             return 400, "malformed", "La dirección contiene un carácter nulo (NUL)."
         for name, value in scope["headers"]:
@@ -137,7 +142,7 @@ def _limit_of(path: str) -> int:
 def _limited(receive: Receive, limit: int) -> Receive:
     seen = 0
 
-    async def receive_counted() -> Any:
+    async def receive_counted() -> Event:
         nonlocal seen
         message = await receive()
         if message["type"] == "http.request":
@@ -149,7 +154,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
     return receive_counted
 
 
-async def _answer(send: Callable[[Any], Awaitable[None]], identity: str, status: int, code: str, detail: str) -> None:
+async def _answer(send: Send, identity: str, status: int, code: str, detail: str) -> None:
     body = JSON.encode(
         {
             "type": f"https://mostrador.co/problemas/{code}",

@@ -2,16 +2,12 @@
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 
 from app.lib import clock
 from app.lib.schemas import JSON
-
-if TYPE_CHECKING:
-    # The monitor logs too, and carries no web code.
-    from litestar.types import Scope
 
 _QUIET: Final = ("/health", "/metrics")
 """Polled paths: logged only when they fail."""

@@ -80,13 +80,18 @@ def body_refusal(message: str) -> Malformed:
     """A decoding error as a 400 with a pointer to the place and a Spanish reason."""
     match = _AT.match(message)
     what, path = (match["what"], match["path"] or "") if match else (message, "")
+    return Malformed("Los datos enviados no son válidos.", errors=(_field_error(what, path),))
+
+
+def _field_error(what: str, path: str) -> FieldError:
+    """A decoder's complaint about `$.lines[0].quantity` as what a client reads."""
     pointer = "".join(
         "/" + next(part for part in (*found.groups(), "*") if part is not None) for found in _STEP.finditer(path)
     )
     code, detail = _say(what)
     if code in {"unknown-field", "missing"} and (field := re.search(r"`(.*)`", what)):
         pointer = f"{pointer}/{field[1]}"
-    return Malformed("Los datos enviados no son válidos.", errors=(FieldError(pointer, code, detail),))
+    return FieldError(pointer, code, detail)
 
 
 def _say(what: str) -> tuple[str, str]:
@@ -165,12 +170,14 @@ def _refusal(error: BaseException) -> DomainError | None:
 
 
 def _validation(error: ValidationException) -> DomainError:
+    items = [item for item in (error.extra if isinstance(error.extra, list) else []) if isinstance(item, dict)]
+    # The framework calls the whole body `data`, after the handler's argument.
     found = tuple(
-        FieldError("/" + str(item.get("key", "")).replace(".", "/"), "invalid", _say(str(item.get("message", "")))[1])
-        for item in (error.extra if isinstance(error.extra, list) else [])
-        if isinstance(item, dict)
+        _field_error(str(item.get("message", "")), "" if item.get("key") == "data" else f".{item.get('key', '')}")
+        for item in items
     )
-    return Malformed("Un parámetro no es válido.", errors=found)
+    in_body = any(item.get("source") == "body" or item.get("key") == "data" for item in items)
+    return Malformed("Los datos enviados no son válidos." if in_body else "Un parámetro no es válido.", errors=found)
 
 
 def _http(error: HTTPException) -> DomainError:

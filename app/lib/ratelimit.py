@@ -45,7 +45,7 @@ _MAX_LOCAL: Final = 50_000
 class RateLimits:
     """Counts requests of a process against limits shared by all."""
 
-    def __init__(self, redis: "Redis[bytes]", settings: Settings) -> None:
+    def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
         self._script = redis.register_script(_GCRA)
         self._per_minute = settings.rate_per_minute

@@ -7,9 +7,9 @@ from redis.backoff import NoBackoff
 from app.settings import Settings
 
 
-def connect_redis(settings: Settings, *, read_timeout: float = 5.0) -> "Redis[bytes]":
+def connect_redis(settings: Settings, *, read_timeout: float = 5.0) -> Redis:
     """A client whose calls end: two seconds to connect, `read_timeout` seconds to answer. Connects when first used."""
-    return Redis.from_url(
+    client: Redis = Redis.from_url(
         settings.redis_url,
         socket_connect_timeout=2,
         socket_timeout=read_timeout,
@@ -17,3 +17,4 @@ def connect_redis(settings: Settings, *, read_timeout: float = 5.0) -> "Redis[by
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
     )
+    return client

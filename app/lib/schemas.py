@@ -10,11 +10,11 @@ from app.lib.money import Exact, parse_exact
 _Body = TypeVar("_Body")
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Input(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A request body. Unknown fields are refused: a misspelt one must not be ignored."""
 
 
-class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Output(msgspec.Struct, kw_only=True, rename="camel"):
     """An answer. Lists have no default: an unloaded relation must not read as empty."""
 
 

@@ -153,7 +153,8 @@ class GiveBackService:
 
     async def _session(self, session_id: UUID) -> Mapping[str, Any] | None:
         row = await self._work.session.execute(SESSION, {"t": self._work.tenant_id, "session": session_id})
-        return row.mappings().one_or_none()
+        found = row.mappings().one_or_none()
+        return dict(found) if found else None
 
     async def _paid(self, sale: Sale) -> dict[str, Decimal]:
         """Pesos of each tender that have not been given back, the rounding among them: they add up to what remains."""
@@ -267,7 +268,7 @@ class GiveBackService:
                 CashDrawer.session_id == place.session_id,
                 CashDrawer.is_open,
             )
-            .values(columns or {"is_open": True})
+            .values(columns or {"is_open": CashDrawer.is_open})
             .returning(CashDrawer.cash)
         )
         if paid is None:
