@@ -22,7 +22,7 @@ from worker.notices import Messenger, Notice
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
 TIMES: Final = 2
-_LIMIT: Final = 5.0
+_LIMIT: Final = 5
 
 _OPEN = (
     "INSERT INTO monitor_alert (id, fingerprint, severity, detail, opened_at, last_seen_at) "

@@ -20,7 +20,7 @@ from app.lib.jobs import QUEUES
 from app.lib.redis import connect_redis
 from app.settings import Settings
 
-_POSTGRES_LIMIT: Final = 5.0
+_POSTGRES_LIMIT: Final = 5
 _REDIS_LIMIT: Final = 2.0
 _SILENT_AFTER: Final = 60.0
 """Seconds without a worker's sign of life, which comes every ten."""
@@ -159,7 +159,7 @@ class Looks:
             raise Unknown(_reason(error)) from error
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
         url = self._settings.database_platform_url
         async with asyncio.timeout(_POSTGRES_LIMIT):
             connection = await asyncpg.connect(url, timeout=_POSTGRES_LIMIT, server_settings=SERVER_SETTINGS)

@@ -16,7 +16,7 @@ _LOCK: Final = 7_046_030
 _KEY: Final = "mostrador:monitor-leader"
 _LOOK_SECONDS: Final = 10.0
 _KEY_SECONDS: Final = 45
-_LIMIT: Final = 5.0
+_LIMIT: Final = 5
 
 _RENEW: Final = """
 local holder = redis.call('GET', KEYS[1])
@@ -32,7 +32,7 @@ class Leadership:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._identity = secrets.token_hex(8)
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: asyncpg.Connection | None = None
         self.leads = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -53,11 +53,8 @@ class Leadership:
         """Whether the lock is ours; None while PostgreSQL is away."""
         try:
             async with asyncio.timeout(_LIMIT):
-                if self._connection is None:
-                    # Past a pooler, which would lend the connection, and the lock, to others.
-                    self._connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
-                    self.leads = False
-                held = await self._connection.fetchval(
+                connection = self._connection or await self._connect()
+                held = await connection.fetchval(
                     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid "
                     "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
                     _LOCK,
@@ -68,6 +65,13 @@ class Leadership:
                 self._connection = None
             return None
         return bool(held)
+
+    async def _connect(self) -> asyncpg.Connection:
+        self.leads = False
+        # Past a pooler, which would lend the connection, and the lock, to others.
+        connection: asyncpg.Connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
+        self._connection = connection
+        return connection
 
     async def _by_redis(self) -> bool:
         """Whether the key is ours; alone without both, everyone speaks."""

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 import uvloop
@@ -59,11 +59,11 @@ async def run_worker(
     _LOG.info("worker stopped")
 
 
-def run(settings: Settings, queue: Literal["short", "long", "all"] | str) -> int:
-    """Run as a process until SIGTERM or SIGINT; answers the exit code."""
+def run(settings: Settings, queue: str) -> int:
+    """Work on `short`, `long` or `all` as a process until SIGTERM or SIGINT; answers the exit code."""
     set_up_logging("worker")
     follow_clock_file(settings.clock_file)
-    chosen = [name for name in QUEUES if queue in {name, "all"}]
+    chosen: list[Queue] = [name for name in QUEUES if queue in {name, "all"}]
     uvloop.run(_until_signal(settings, chosen))
     return 0
 

@@ -62,7 +62,7 @@ class JobRunner:
 
     def __init__(self, database: Database, queue: Queue, pace: Pace) -> None:
         self._database = database
-        self._queue = queue
+        self._queue: Queue = queue
         self._pace = pace
 
     async def __call__(self, _context: dict[Any, Any], tenant_id: str, job_id: str) -> None:
@@ -117,8 +117,9 @@ class JobRunner:
             attempt=run.attempt,
             request_id=run.request_id,
         )
+        limit = asyncio.timeout(job.timeout)
         try:
-            async with asyncio.timeout(job.timeout) as limit:
+            async with limit:
                 await job.run(context, job.decode(run.payload))
         except TimeoutError as error:
             if limit.expired():

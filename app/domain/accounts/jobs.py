@@ -24,7 +24,7 @@ VALID: Final = timedelta(hours=24)
 _SECRET_BYTES: Final = 32
 
 
-class SendVerification(Input, frozen=True):
+class SendVerification(Input):
     """Names the person only: the outbox is no place for a token."""
 
     user_id: UUID

@@ -7,13 +7,13 @@ from uuid import UUID
 from app.lib.schemas import Output, Page
 
 
-class AuditActorOut(Output, frozen=True):
+class AuditActorOut(Output):
     user_id: UUID
     name: str
     role: str
 
 
-class AuditEntryOut(Output, frozen=True):
+class AuditEntryOut(Output):
     """One link as people read it."""
 
     seq: int
@@ -33,11 +33,11 @@ class AuditEntryOut(Output, frozen=True):
     """SHA-256, hexadecimal."""
 
 
-class AuditPage(Page, frozen=True):
+class AuditPage(Page):
     items: list[AuditEntryOut]
 
 
-class Break(Output, frozen=True):
+class Break(Output):
     """A place where the chain is not what was written."""
 
     kind: Literal["changed", "missing", "head", "unknown"]
@@ -48,7 +48,7 @@ class Break(Output, frozen=True):
     detail: str
 
 
-class Verification(Output, frozen=True):
+class Verification(Output):
     """What a look at a stretch of the chain found."""
 
     from_seq: int

@@ -58,12 +58,12 @@ class _Walk:
         head = (await self._session.execute(_HEAD, {"tenant_id": self._tenant_id})).one_or_none()
         head_seq = head.seq if head else 0
         last_seq = (head.last_seq if head else None) or 0
-        to_seq = max(head_seq, last_seq) if to_seq is None else min(to_seq, max(head_seq, last_seq))
+        end = max(head_seq, last_seq) if to_seq is None else min(to_seq, max(head_seq, last_seq))
         # Beyond the end there is nothing to prove but the head.
         from_seq = min(from_seq, max(head_seq, last_seq) + 1)
         previous = await self._hash_before(from_seq)
         expected = from_seq
-        async for row in self._rows(from_seq - 1, to_seq):
+        async for row in self._rows(from_seq - 1, end):
             if row.seq != expected:
                 self._missing(expected, row.seq - 1)
                 # What it was computed from is gone.
@@ -72,12 +72,12 @@ class _Walk:
             previous = row.hash
             expected = row.seq + 1
         # Beyond the kept head nothing is missing; a row there is told by the head.
-        self._missing(expected, min(to_seq, head_seq))
-        if to_seq >= head_seq:
+        self._missing(expected, min(end, head_seq))
+        if end >= head_seq:
             self._check_head(head, last_seq, previous if expected > head_seq else None)
         return Verification(
             from_seq=from_seq,
-            to_seq=to_seq,
+            to_seq=end,
             checked=self._checked,
             head_seq=head_seq,
             intact=not self._breaks,

@@ -8,13 +8,13 @@ from app.lib.schemas import Output
 Connection = Literal["connected", "disconnected"]
 
 
-class ServiceHealth(Output, frozen=True):
+class ServiceHealth(Output):
     status: Connection
     response_time: str
     """Whole milliseconds, as `5ms`; of a service that is gone, how long we waited for it."""
 
 
-class QueueHealth(Output, frozen=True):
+class QueueHealth(Output):
     status: Connection
     """`connected` while a worker lives and Redis carries its jobs."""
     waiting: int
@@ -24,14 +24,14 @@ class QueueHealth(Output, frozen=True):
     """Dead letters, however old."""
 
 
-class Services(Output, frozen=True):
+class Services(Output):
     database: ServiceHealth
     redis: ServiceHealth
     queues: dict[str, QueueHealth]
     health_check_response_time: str
 
 
-class HealthReport(Output, frozen=True):
+class HealthReport(Output):
     status: Literal["ok", "degraded", "error"]
     timestamp: datetime
     uptime: int
@@ -42,7 +42,7 @@ class HealthReport(Output, frozen=True):
     warnings: list[str]
 
 
-class Alive(Output, frozen=True):
+class Alive(Output):
     """Of `/health/live` and `/health/ready`."""
 
     status: Literal["ok", "unavailable"]
