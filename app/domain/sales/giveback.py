@@ -268,7 +268,7 @@ class GiveBackService:
                 CashDrawer.session_id == place.session_id,
                 CashDrawer.is_open,
             )
-            .values(columns or {"is_open": CashDrawer.is_open})
+            .values({"is_open": True, **columns})
             .returning(CashDrawer.cash)
         )
         if paid is None:
