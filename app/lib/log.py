@@ -52,7 +52,7 @@ def set_up_logging(process: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def access_line(request_id: str, scope: "Scope", status: int, milliseconds: float) -> None:
+def access_line(request_id: str, scope: Mapping[str, Any], status: int, milliseconds: float) -> None:
     """One line for one request: method, path without its query, status, duration, who."""
     path = scope["path"]
     if path.startswith(_QUIET) and status < _FIRST_SERVER_ERROR:
