@@ -204,11 +204,12 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             )
         ).all()
         merged = await self._update(source.id, merged_into=target.id, retired_at=source.retired_at or clock.now())
+        names = sorted(str(follower) for follower in followers)
         self._work.record(
             "customer.merged",
             source.id,
-            before={"customer": before, "followers": dict.fromkeys(followers, source.id)},
-            after={"customer": customer_out(merged), "followers": dict.fromkeys(followers, target.id)},
+            before={"customer": before, "followers": dict.fromkeys(names, source.id)},
+            after={"customer": customer_out(merged), "followers": dict.fromkeys(names, target.id)},
         )
         return customer_out(target)
 
