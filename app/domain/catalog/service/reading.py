@@ -1,0 +1,237 @@
+"""Reading products: one, a page in the order of names, a search, the history of prices."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import TextClause, text
+
+from app.db.session import Work
+from app.domain.catalog.grams import grams_of, likeness, product_words, words_of
+from app.domain.catalog.rows import COLUMNS, STOCK, as_seen_by, find_product, found_product
+from app.domain.catalog.schemas import FoundProduct, PriceChangeOut, PriceChangePage, ProductOut, ProductPage
+from app.lib.money import as_price
+from app.lib.pages import cut, decode_cursor, encode_cursor
+from app.lib.text import normalise
+
+_MAX_WORDS: Final = 8
+_MAX_GRAMS: Final = 64
+_SAMPLE: Final = 200
+"""Entries of a piece that tell how common it is: the farther into the catalogue the last of them lies, the rarer."""
+_LISTS: Final = 8
+"""Rarest pieces whose products are counted."""
+_LIST: Final = 4000
+"""Products read of each of those."""
+_CANDIDATES: Final = 300
+"""Products compared word by word."""
+_FLOOR: Final = 0.18
+_NEAR_THE_BEST: Final = 0.6
+"""What is shown looks at least this much like what was typed, and as the best one does."""
+
+_LAST: Final = "\U0010ffff"
+"""Follows every letter: the end of a prefix."""
+
+_IN_CATEGORY: Final = (
+    "p.category_id IN (WITH RECURSIVE branch AS (SELECT CAST(:category_id AS uuid) AS id UNION "
+    "SELECT c.id FROM category c JOIN branch b ON c.parent_id = b.id "
+    "WHERE c.tenant_id = :tenant_id AND c.retired_at IS NULL) SELECT id FROM branch)"
+)
+_NEAR: Final = (
+    "WITH sample AS (SELECT g.gram, (SELECT k.product_id FROM product_gram k "
+    "WHERE k.tenant_id = :tenant_id AND k.gram = g.gram ORDER BY k.product_id OFFSET :sample LIMIT 1) AS far "
+    "FROM unnest(CAST(:grams AS text[])) AS g (gram) WHERE EXISTS "
+    "(SELECT FROM product_gram k WHERE k.tenant_id = :tenant_id AND k.gram = g.gram)), "
+    "rare AS (SELECT gram FROM sample ORDER BY far DESC NULLS FIRST, gram LIMIT :lists), "
+    "near AS (SELECT l.product_id, count(*) AS shared FROM rare, LATERAL (SELECT k.product_id FROM product_gram k "
+    "WHERE k.tenant_id = :tenant_id AND k.gram = rare.gram ORDER BY k.product_id LIMIT :list) l "
+    "GROUP BY l.product_id ORDER BY shared DESC, l.product_id LIMIT :candidates) "
+    "SELECT p.id, p.name_norm, p.sku, p.brand FROM near JOIN product p "
+    "ON p.tenant_id = :tenant_id AND p.id = near.product_id WHERE "
+)
+_HISTORY: Final = (
+    "SELECT id, created_at, kind, unit_code, before, after, user_id FROM price_change "
+    "WHERE tenant_id = :tenant_id AND product_id = :product_id"
+)
+
+Stage = Literal["prefix", "near"]
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which products a page is about."""
+
+    retired: bool = False
+    category_id: UUID | None = None
+    variant_of: UUID | None = None
+
+
+class _Likely(msgspec.Struct, frozen=True, order=True):
+    """A candidate with its place: the likest first, then the shortest name."""
+
+    key: str
+    id: UUID
+
+
+class ProductReading:
+    """Reads of the request's transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def find(self, product_id: UUID) -> ProductOut:
+        """The product as the caller may see it. Raises `NotFound`, also for another company's."""
+        return as_seen_by(await find_product(self._work, product_id), self._work.actor)
+
+    async def page(self, filters: Filters, limit: int, cursor: str | None) -> ProductPage:
+        """Products in the order of their names."""
+        condition = ""
+        key: dict[str, Any] = {}
+        if cursor is not None:
+            name, last = decode_cursor(cursor, tuple[str, UUID])
+            condition, key = "AND (p.name_norm, p.id) > (:name, :last)", {"name": name, "last": last}
+        rows = await self._rows(f"{condition} ORDER BY p.name_norm, p.id LIMIT :limit", filters, limit=limit + 1, **key)
+        page, following = cut(rows, limit, lambda row: (row["name_norm"], row["id"]))
+        return ProductPage(items=self._shown(page), next_cursor=following)
+
+    async def search(self, typed: str, filters: Filters, limit: int, cursor: str | None) -> ProductPage:
+        """Products like what was typed: that very code, names that begin so, then what looks like it, best first."""
+        asked = normalise(typed)
+        stage: Stage | None = None
+        last, last_id = "", UUID(int=0)
+        if cursor is not None:
+            stage, last, last_id = decode_cursor(cursor, tuple[Stage, str, UUID])
+        exact = await self._rows(
+            "AND (p.sku = :code OR p.id IN (SELECT b.product_id FROM product_barcode b "
+            "WHERE b.tenant_id = :tenant_id AND b.code = :code)) ORDER BY p.name_norm, p.id",
+            filters,
+            code=typed.strip(),
+        )
+        known = [row["id"] for row in exact]
+        rows = list(exact) if stage is None else []
+        if stage != "near" and asked:
+            begun = await self._begun(asked, filters, known, limit + 1, last, last_id)
+            shown = begun[: max(0, limit - len(rows))]
+            if len(rows) + len(begun) > limit:
+                end = (shown[-1]["name_norm"], shown[-1]["id"]) if shown else (last, last_id)
+                return ProductPage(
+                    items=self._shown([*rows, *shown][:limit]), next_cursor=encode_cursor(("prefix", *end))
+                )
+            rows += begun
+            last, last_id = "", UUID(int=0)
+        likely = [
+            each
+            for each in await self._likely(asked, filters)
+            if each.id not in known and (each.key, each.id) > (last, last_id)
+        ]
+        room = limit - len(rows)
+        chosen = likely[:room]
+        following = None
+        if len(likely) > room:
+            following = encode_cursor(("near", chosen[-1].key, chosen[-1].id) if chosen else ("near", "", last_id))
+        details = {row["id"]: row for row in await self._by_ids([each.id for each in chosen], filters)}
+        rows += [details[each.id] for each in chosen if each.id in details]
+        return ProductPage(items=self._shown(rows), next_cursor=following)
+
+    async def prices(self, product_id: UUID, limit: int, cursor: str | None) -> PriceChangePage:
+        """History of prices, newest first; of costs too for whoever may see them. Raises `NotFound`."""
+        await find_product(self._work, product_id)
+        key: dict[str, Any] = {"tenant_id": self._work.tenant_id, "product_id": product_id, "limit": limit + 1}
+        statement = _HISTORY
+        if not self._work.actor.may("costs:read"):
+            statement += " AND kind <> 'cost'"
+        if cursor is not None:
+            statement += " AND id < :last"
+            (key["last"],) = decode_cursor(cursor, tuple[UUID])
+        rows = (await self._work.session.execute(text(f"{statement} ORDER BY id DESC LIMIT :limit"), key)).all()
+        page, following = cut(rows, limit, lambda row: (row.id,))
+        items = [
+            PriceChangeOut(
+                id=row.id,
+                at=row.created_at,
+                kind=row.kind,
+                unit_code=row.unit_code,
+                before=None if row.before is None else as_price(row.before),
+                after=as_price(row.after),
+                user_id=row.user_id,
+            )
+            for row in page
+        ]
+        return PriceChangePage(items=items, next_cursor=following)
+
+    async def _begun(
+        self, asked: str, filters: Filters, known: Sequence[UUID], limit: int, last: str, last_id: UUID
+    ) -> Sequence[Any]:
+        """Products whose name begins so; a plain range, which the index serves under row level security."""
+        return await self._rows(
+            "AND p.name_norm >= :first AND p.name_norm < :end AND (p.name_norm, p.id) > (:last, :last_id) "
+            "AND p.id <> ALL(CAST(:known AS uuid[])) ORDER BY p.name_norm, p.id LIMIT :limit",
+            filters,
+            first=asked,
+            end=asked + _LAST,
+            last=last,
+            last_id=last_id,
+            known=known,
+            limit=limit,
+        )
+
+    async def _likely(self, asked: str, filters: Filters) -> list[_Likely]:
+        """Candidates that share rare pieces with what was typed, compared word by word."""
+        words = words_of(asked)[:_MAX_WORDS]
+        grams = sorted(frozenset[str]().union(*(grams_of(word) for word in words)))[:_MAX_GRAMS]
+        if not grams:
+            return []
+        statement, values = self._filtered(_NEAR, filters)
+        rows = await self._work.session.execute(
+            statement,
+            values
+            | {
+                "grams": grams,
+                "sample": _SAMPLE - 1,
+                "lists": _LISTS,
+                "list": _LIST,
+                "candidates": _CANDIDATES,
+            },
+        )
+        return ranked(words, (row for row in rows if not row.name_norm.startswith(asked)))
+
+    async def _by_ids(self, ids: Sequence[UUID], filters: Filters) -> Sequence[Any]:
+        return await self._rows("AND p.id = ANY(CAST(:ids AS uuid[]))", filters, ids=ids) if ids else ()
+
+    async def _rows(self, condition: str, filters: Filters, **values: Any) -> Sequence[Any]:
+        statement, known = self._filtered(f"SELECT {COLUMNS}, {STOCK} FROM product p WHERE ", filters, condition)
+        return (await self._work.session.execute(statement, known | values)).mappings().all()
+
+    def _filtered(self, select: str, filters: Filters, condition: str = "") -> tuple[TextClause, dict[str, Any]]:
+        """The statement with the company, the filters and a condition of its own."""
+        parts = ["p.tenant_id = :tenant_id", f"AND p.retired_at IS {'NOT ' if filters.retired else ''}NULL"]
+        values: dict[str, Any] = {"tenant_id": self._work.tenant_id}
+        if filters.category_id is not None:
+            parts.append(f"AND {_IN_CATEGORY}")
+            values["category_id"] = filters.category_id
+        if filters.variant_of is not None:
+            parts.append("AND p.variant_of = :variant_of")
+            values["variant_of"] = filters.variant_of
+        return text(f"{select}{' '.join(parts)} {condition}"), values
+
+    def _shown(self, rows: Iterable[Any]) -> list[FoundProduct]:
+        return [found_product(row, self._work.actor.permissions) for row in rows]
+
+
+def ranked(asked: Sequence[str], rows: Iterable[Any]) -> list[_Likely]:
+    """Rows of `id, name_norm, sku, brand` in the order of their likeness; what is far from the best is left out.
+
+    A row's likeness is that of its best word to each word typed, weighted by letters.
+    """
+    known: dict[str, list[float]] = {}
+    whole = sum(map(len, asked))
+    scored: list[tuple[float, Any]] = []
+    for row in rows:
+        of_words = [
+            known.get(word) or known.setdefault(word, [likeness(each, word) for each in asked])
+            for word in set(product_words(row.name_norm, row.sku, row.brand))
+        ]
+        best = [max(scores) for scores in zip(*of_words, strict=True)]
+        scored.append((sum(len(word) * score for word, score in zip(asked, best, strict=False)) / whole, row))
+    floor = max(_FLOOR, _NEAR_THE_BEST * max((score for score, _ in scored), default=0.0))
+    found = [_Likely(f"{1 - score:.4f}:{len(row.name_norm):03d}", row.id) for score, row in scored if score >= floor]
+    return sorted(found)
