@@ -18,6 +18,8 @@ from app.domain.accounts.controller import AuthController, MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.cash.controller import CashController
+from app.domain.catalog.controller import ProductController
+from app.domain.catalog.tree_controller import CatalogController, CategoryController
 from app.domain.customers.controller import CustomerController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -43,6 +45,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
     CompanyController,
+    ProductController,
+    CategoryController,
+    CatalogController,
     SaleController,
     ReturnController,
     HeldTicketController,
