@@ -67,7 +67,7 @@ async def test_a_retired_customer_takes_nobody_in(shop: Shop) -> None:
     assert (await merge(shop, b, a))["id"] == a
 
 
-async def test_the_trail_tells_who_followed(shop: Shop, admin: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_the_trail_tells_who_followed(shop: Shop, admin: asyncpg.Connection) -> None:
     a, b, c = [(await create(shop))["id"] for _ in range(3)]
     await merge(shop, a, b)
     await merge(shop, b, c)
@@ -81,7 +81,7 @@ async def test_the_trail_tells_who_followed(shop: Shop, admin: "asyncpg.Connecti
 
 
 async def test_merges_wait_for_each_other_and_never_close_a_circle(
-    shop: Shop, database: Database, admin: "asyncpg.Connection[asyncpg.Record]"
+    shop: Shop, database: Database, admin: asyncpg.Connection
 ) -> None:
     a, b = [UUID((await create(shop))["id"]) for _ in range(2)]
     actor = system_actor(UUID(shop.tenant_id))

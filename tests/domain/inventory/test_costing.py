@@ -41,7 +41,7 @@ def test_the_pieces_of_a_shelf_cost_exactly_the_shelf(shelf: tuple[Decimal, list
         costs_of_pieces.append(cost)
         quantity, left = quantity - piece, left - cost
         assert left >= 0
-    assert (quantity, left) == (0, 0)
+    assert quantity == left == 0
     assert sum(costs_of_pieces) == value
 
 
