@@ -22,6 +22,10 @@ _WAIT: Final = 2.0
 """Seconds a request waits for a connection before it is answered 503."""
 
 
+_LANE_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+"""Planned once a connection and by index from the first day, when tables are still small enough to look scannable."""
+
+
 class Lane:
     """Pool of connections whose transactions are opened and pinned in one message."""
 
@@ -37,7 +41,7 @@ class Lane:
                 min_size=0,
                 max_size=self._settings.lane_size,
                 reset=_keep,
-                server_settings={**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan"},
+                server_settings=_LANE_SETTINGS,
                 timeout=5,
                 **pooler,
             )

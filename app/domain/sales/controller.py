@@ -1,5 +1,6 @@
 """HTTP face of the counter."""
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -30,6 +31,8 @@ from app.domain.sales.schemas import (
     SalePage,
     VoidSale,
 )
+from app.domain.sales.ticket import render_ticket
+from app.domain.sales.ticket_view import ticket_view
 from app.lib.access import MOVES_VALUE, documented, requires
 from app.lib.edge import client_address, request_id
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
@@ -133,6 +136,24 @@ class SaleController(Controller):
     async def get_sale(self, sale_id: FromPath[UUID], sales: NamedDependency[SaleReader]) -> SaleOut:
         """Una venta con sus líneas, pagos y estado."""
         return await sales.read(sale_id)
+
+    @get(
+        "/{sale_id:uuid}/ticket.pdf",
+        operation_id="GetSaleTicket",
+        guards=[requires("sales:read")],
+        media_type="application/pdf",
+    )
+    async def get_ticket(
+        self, sale_id: FromPath[UUID], work: NamedDependency[Work], width: WidthParam = "80"
+    ) -> Response[bytes]:
+        """El tiquete impreso: rollo de 58 u 80 mm, o carta."""
+        view = await ticket_view(work, sale_id)
+        pdf = await asyncio.to_thread(render_ticket, view, width)
+        return Response(
+            pdf,
+            media_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="tiquete-{view.number}.pdf"'},
+        )
 
     @post(
         "/{sale_id:uuid}/void",

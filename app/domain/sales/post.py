@@ -314,7 +314,7 @@ async def _earlier_answer(connection: LaneConnection, caller: Caller) -> Excepti
 
 def _check_head(head: Mapping[str, Any], data: PostSale, body: bytes) -> None:
     """Refuse what the ticket's surroundings do not allow, in the contract's order."""
-    if head["earlier"]:
+    if head["earlier_hash"] is not None:
         if head["earlier_hash"] == body:
             raise SaleExists
         raise Conflict("Ya existe otra venta con ese identificador.", code="id-taken")

@@ -20,8 +20,7 @@ WITH claim AS (
           c.register_id, c.branch_id, c.warehouse_id, d.is_open, n.prefix,
           b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification,
           b.retired_at IS NULL AS customer_active, seller.is_active AS seller_active,
-          (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) AS earlier_hash,
-          (SELECT true FROM sale WHERE tenant_id = $1 AND id = $6) AS earlier
+          (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) AS earlier_hash
    FROM membership m
    JOIN app_user u ON u.id = m.user_id
    JOIN tenant t ON t.tenant_id = $1

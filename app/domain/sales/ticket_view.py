@@ -43,10 +43,11 @@ async def ticket_view(work: Work, sale_id: UUID) -> TicketView:
                 CashRegister.name,
                 cashier.display_name,
                 seller.display_name,
-                exists().where(
+                exists(SaleReturn.id).where(
                     SaleReturn.tenant_id == tenant_id, SaleReturn.sale_id == sale_id, SaleReturn.kind == "void"
                 ),
             )
+            .select_from(Sale)
             .join(Tenant, Tenant.tenant_id == tenant_id)
             .join(Branch, and_(Branch.tenant_id == tenant_id, Branch.id == Sale.branch_id))
             .join(CashRegister, and_(CashRegister.tenant_id == tenant_id, CashRegister.id == Sale.register_id))
