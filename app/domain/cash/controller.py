@@ -132,7 +132,7 @@ class CashController(Controller):
     @post(
         "/sessions/{session_id:uuid}/close",
         operation_id="CloseCashSession",
-        guards=[requires("cash:operate")],
+        guards=[requires("cash:operate", in_read_only=True)],
         status_code=HTTP_200_OK,
     )
     async def close_session(
