@@ -34,19 +34,16 @@ async def test_goods_come_in_at_their_cost_and_leave_at_the_average(shop: Shop) 
 
 
 async def test_a_cost_nobody_states_is_the_average_or_the_last_one_known(shop: Shop) -> None:
-    known = await shop.product(stock=None, cost="70", **{"tracksStock": True})
-    stated = await shop.post(
-        "/v1/products",
-        {"sku": uuid4().hex[:10], "name": "Con costo", "price": "100", "taxClass": "iva19", "cost": "70"},
-    )
-    priced = stated.json()
+    unknown = await shop.product(stock=None)
+    stated = {"sku": uuid4().hex[:10], "name": "Con costo", "price": "100", "taxClass": "iva19", "cost": "70"}
+    priced = (await shop.post("/v1/products", stated)).json()
     await adjust(shop, (priced, "2"))
     assert await shelf(shop, priced) == ("2.000", "140.00")
     await adjust(shop, (priced, "1", "10"))
     await adjust(shop, (priced, "3"))
     assert await shelf(shop, priced) == ("6.000", "300.00")
-    await adjust(shop, (known, "2"))
-    assert await shelf(shop, known) == ("2.000", "0.00")
+    await adjust(shop, (unknown, "2"))
+    assert await shelf(shop, unknown) == ("2.000", "0.00")
 
 
 async def test_lines_of_one_product_are_applied_in_their_order(shop: Shop) -> None:
