@@ -3,7 +3,7 @@
 from tests.bench.measure import Cell, middle
 from tests.bench.parts import Bench, failures
 from tests.bench.report import Demand, Section, say
-from tests.bench.shape import analyse, differences, past_sales
+from tests.bench.shape import analyse, differences, past_sales, reconciled, verified
 
 CLIENTS = 8
 SHARE = 90
@@ -43,6 +43,8 @@ async def flat(bench: Bench) -> Section:
 async def reconcile(bench: Bench) -> Section:
     """After all that was sold: every kept figure against the sum of its movements."""
     found = await differences(bench.house)
+    found += await reconciled(await bench.api(), bench.opened)
+    found.append(await verified(bench.house))
     return Section(
         name="reconcile",
         title="The books after the bench",

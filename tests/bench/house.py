@@ -144,10 +144,10 @@ class House:
 
     async def migrate(self) -> None:
         await self.create_database("mostrador")
-        self.run(["app.cli", "migrate"])
+        await asyncio.to_thread(self.run, ["app.cli", "migrate"])
 
-    def run(self, module: list[str]) -> None:
-        """Run one of the product's commands to its end; raises with its output when it fails."""
+    def run(self, module: list[str]) -> str:
+        """Run one of the product's commands to its end and return its output; raises with that when it fails."""
         done = subprocess.run(
             [sys.executable, "-m", *module],
             env={"PATH": _PATH, **self.environment()},
@@ -158,6 +158,7 @@ class House:
         )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(module)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def api(self) -> Server:
         port = free_port()

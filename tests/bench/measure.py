@@ -1,5 +1,6 @@
 """One cell of the tables: a load against one server, and what it cost the server's and PostgreSQL's processes."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     p99: float
     cpu: Mapping[str, float]
     """CPU per answer by group of processes; `generator` is the load generator itself."""
+    strangers: float
+    """Percent of the machine that neither these groups nor the generator used: what disturbed the figures."""
     errors: Mapping[str, int]
     refusals: Sequence[str]
 
@@ -32,13 +35,16 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 async def measure(job: Job, groups: Mapping[str, int]) -> Cell:
     """Run the job apart; `groups` names the process trees whose CPU time is shared out among the answers."""
     spent: list[dict[str, float]] = []
+    busy: list[float] = []
 
     def sample(_: str) -> None:
         spent.append({name: cpu_seconds(pid) for name, pid in groups.items()})
+        busy.append(_busy_seconds())
 
     outcome = await run_apart(job, sample)
     before, after = spent
     answers = max(1, len(outcome.latencies))
+    ours = sum(after[name] - before[name] for name in groups) + outcome.cpu * answers / 1000
     ordered = sorted(outcome.latencies)
     return Cell(
         rate=outcome.rate,
@@ -46,9 +52,15 @@ async def measure(job: Job, groups: Mapping[str, int]) -> Cell:
         p95=percentile(ordered, 95),
         p99=percentile(ordered, 99),
         cpu={name: (after[name] - before[name]) * 1000 / answers for name in groups} | {"generator": outcome.cpu},
+        strangers=max(0.0, 100 * (busy[1] - busy[0] - ours) / outcome.seconds / (os.cpu_count() or 1)),
         errors=outcome.errors,
         refusals=outcome.refusals,
     )
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -69,6 +81,7 @@ def middle(cells: Sequence[Cell]) -> Cell:
         p95=median(cell.p95 for cell in cells),
         p99=median(cell.p99 for cell in cells),
         cpu={name: median(cell.cpu[name] for cell in cells) for name in cells[0].cpu},
+        strangers=median(cell.strangers for cell in cells),
         errors=errors,
         refusals=[body for cell in cells for body in cell.refusals],
     )

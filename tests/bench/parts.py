@@ -39,6 +39,7 @@ class Bench:
         self._yardstick: Yardstick | None = None
         self._api: Server | None = None
         self._signed_up = 0
+        self.opened: list[Shop] = []
 
     async def yardstick(self) -> tuple[Yardstick, Server]:
         if self._yardstick is None:
@@ -65,7 +66,9 @@ class Bench:
     async def shops(self, names: Sequence[str]) -> list[Shop]:
         first = FIRST_NIT + self._signed_up
         self._signed_up += len(names)
-        return await open_shops(await self.api(), names, first)
+        opened = await open_shops(await self.api(), names, first)
+        self.opened += opened
+        return opened
 
     async def product_cell(
         self, source: str, shops: Sequence[Shop], clients: int, arguments: Arguments | None = None

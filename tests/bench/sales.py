@@ -64,6 +64,7 @@ async def run(bench: Bench) -> Section:
             "yardstick api",
             "PG",
             "generator",
+            "others' share of the machine",
             "errors",
         ),
         rows=[_row(cell, bare_middle[cell], product_middle[cell]) for cell in CELLS],
@@ -94,6 +95,7 @@ def _row(cell: tuple[int, int], bare: Cell, product: Cell) -> list[str]:
         f"{bare.cpu['api']:.2f}",
         f"{bare.cpu['postgres']:.2f}",
         f"{product.cpu['generator']:.2f}",
+        f"{max(bare.strangers, product.strangers):.0f} %",
         str(product.failed),
     ]
 

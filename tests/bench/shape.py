@@ -5,6 +5,9 @@ Past sales are real ones, posted through the API, copied set-based into the tabl
 had been sold.
 """
 
+import asyncio
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -19,7 +22,7 @@ from app.lib.text import normalise
 from tests.bench.house import House, Server
 from tests.bench.names import barcode, product_name, sku
 from tests.bench.report import say
-from tests.bench.shops import TAX_CLASSES, Shop, call
+from tests.bench.shops import TAX_CLASSES, Shop, call, keep_fresh
 
 TEMPLATE = 200
 """Tickets sold for real before copying."""
@@ -252,3 +255,22 @@ async def differences(house: House) -> list[tuple[str, int, int]]:
         return found
     finally:
         await connection.close()
+
+
+async def reconciled(server: Server, shops: Sequence[Shop]) -> list[tuple[str, int, int]]:
+    """The product's own reconciler over every shop: each of its checks with the shops asked and its differences."""
+    await keep_fresh(server, shops)
+    wrong: Counter[str] = Counter()
+    async with httpx.AsyncClient(base_url=server.url, timeout=180) as http:
+        for shop in shops:
+            answer = await http.get("/v1/audit/reconciliation", headers=shop.headers())
+            for check in answer.raise_for_status().json()["checks"]:
+                wrong[check["name"]] += check["differences"]
+    return [(f"the reconciler's `{name}`, by shop", len(shops), found) for name, found in wrong.items()]
+
+
+async def verified(house: House) -> tuple[str, int, int]:
+    """Every audit chain recomputed by `mostrador audit verify`: entries and breaks."""
+    told = await asyncio.to_thread(house.run, ["app.cli", "audit", "verify"])
+    found = re.findall(r"(\d+) entries, (\d+) breaks", told)
+    return "audit entries, chain recomputed", sum(int(entries) for entries, _ in found), sum(int(b) for _, b in found)

@@ -148,8 +148,9 @@ def sales(arguments: Arguments) -> Source:
 
 
 def lookups(arguments: Arguments) -> Source:
-    """GETs of the given paths in turn, with one shop's token."""
-    head = f"authorization: Bearer {arguments['access']}\r\n".encode()
+    """GETs of the given `paths`, picked at random, with the first shop's token."""
+    (shop, *_) = msgspec.convert(arguments["shops"], list[Shop])
+    head = f"authorization: Bearer {shop.access}\r\n".encode()
     paths = [path.encode() for path in cast(list[str], arguments["paths"])]
     pick = Random(7).random
 
