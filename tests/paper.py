@@ -1,7 +1,5 @@
 """Reading printed paper back."""
 
-from pathlib import Path
-
 import pypdfium2
 
 
@@ -19,14 +17,5 @@ def page_sizes(pdf: bytes) -> list[tuple[float, float]]:
     document = pypdfium2.PdfDocument(pdf)
     try:
         return [page.get_size() for page in document]
-    finally:
-        document.close()
-
-
-def draw(pdf: bytes, page: int, scale: float, file: Path) -> None:
-    """A page as a picture, for human eyes."""
-    document = pypdfium2.PdfDocument(pdf)
-    try:
-        document[page].render(scale=scale).to_pil().save(file)
     finally:
         document.close()

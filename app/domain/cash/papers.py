@@ -171,21 +171,13 @@ def _taxes(paper: Paper, title: str, taxes: Sequence[TaxTotals]) -> None:
     if not taxes:
         return
     _section(paper, title)
-    shares = (0.42, 0.3, 0.28)
-    _columns(paper, ("Tarifa", "Base", "Impuesto"), shares)
+    shares = (0.37, 0.11, 0.27, 0.25)
+    _columns(paper, ("Impuesto", "Tarifa", "Base", "Valor"), shares)
     for tax in taxes:
-        label = format_percent(tax.rate) if tax.rate else tax.tax_name
-        _columns(
-            paper,
-            (
-                f"{tax.tax_class} {label}" if tax.rate else label,
-                format_amount(tax.base),
-                format_amount(tax.tax - tax.nominal_tax),
-            ),
-            shares,
-        )
+        rate = format_percent(tax.rate) if tax.rate else ""
+        _columns(paper, (tax.tax_name, rate, format_amount(tax.base), format_amount(tax.tax - tax.nominal_tax)), shares)
         if tax.nominal_tax:
-            _columns(paper, ("por unidad", "", format_amount(tax.nominal_tax)), shares)
+            _columns(paper, ("  por unidad", "", "", format_amount(tax.nominal_tax)), shares)
 
 
 def _columns(paper: Paper, texts: Sequence[str], shares: Sequence[float]) -> None:

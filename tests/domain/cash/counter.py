@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,10 +13,7 @@ from uuid_utils.compat import uuid7
 from app.lib.tokens import AccessTokens
 from tests.shop import Shop
 
-if TYPE_CHECKING:
-    Admin = asyncpg.Connection[asyncpg.Record]
-else:
-    Admin = asyncpg.Connection
+Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # pyright: ignore[reportInvalidTypeArguments]
 
 
 async def cashier_of(shop: Shop, admin: Admin, app: Litestar, name: str = "Cajera de Prueba") -> Shop:

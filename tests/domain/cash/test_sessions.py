@@ -167,4 +167,4 @@ async def test_opening_is_in_the_audit_trail(shop: Shop, admin: Admin) -> None:
         UUID(shop.tenant_id),
         UUID(session_id),
     )
-    assert '"openingAmount":"4321.00"' in content
+    assert '"openingAmount":"4321.00"' in str(content)

@@ -37,72 +37,78 @@ DOCUMENT = TicketDocument(
 )
 
 
+LINE = TicketLine(
+    sku="CEM-50",
+    name="Cemento gris 50 kg",
+    quantity=Decimal(2),
+    unit="",
+    unit_price=Decimal(34900),
+    discount=Decimal("0.00"),
+    tax="IVA 19 %",
+    total=Decimal("69800.00"),
+)
+
+
 def line(**values: Any) -> TicketLine:
-    return TicketLine(
-        **{
-            "sku": "CEM-50",
-            "name": "Cemento gris 50 kg",
-            "quantity": Decimal(2),
-            "unit": "",
-            "unit_price": Decimal(34900),
-            "discount": Decimal("0.00"),
-            "tax": "IVA 19 %",
-            "total": Decimal("69800.00"),
-        }
-        | values
-    )
+    return msgspec.structs.replace(LINE, **values)
+
+
+TICKET = TicketView(
+    company="Ferretería El Tornillo Demo S.A.S.",
+    nit="901.555.123-8",
+    address="Calle 13 # 20-45, Bogotá D.C.",
+    phone="601 555 1234",
+    branch="Principal",
+    register="Caja 1",
+    cashier="Yolanda Muñoz Güiza",
+    seller="José Peña",
+    number="V-1042",
+    sold_at=datetime(2026, 11, 24, 18, 5, tzinfo=UTC),
+    time_zone="America/Bogota",
+    customer="Consumidor final",
+    customer_identification="222222222222",
+    lines=(
+        line(discount=Decimal("1800.50"), total=Decimal("67999.50")),
+        line(
+            sku="PUN",
+            name='Puntilla 2" a granel',
+            quantity=Decimal("0.375000"),
+            unit="kg",
+            unit_price=Decimal("8400.123456"),
+            total=Decimal("3150.05"),
+        ),
+        line(
+            sku="LAD",
+            name="Ladrillo tolete",
+            quantity=Decimal("1250.000000"),
+            tax="Excluido",
+            unit_price=Decimal(1150),
+            total=Decimal("1437500.00"),
+        ),
+    ),
+    discount_total=Decimal("1800.50"),
+    taxes=(
+        TicketTax(name="IVA 19 %", base=Decimal("59789.54"), tax=Decimal("11360.01")),
+        TicketTax(name="Excluido", base=Decimal("1437500.00"), tax=Decimal("0.00")),
+        TicketTax(name="INC bolsas", base=None, tax=Decimal("73.00")),
+    ),
+    subtotal=Decimal("1497289.54"),
+    tax_total=Decimal("11433.01"),
+    total=Decimal("1508722.55"),
+    rounding=Decimal("22.55"),
+    payments=(
+        TicketPayment(name="Tarjeta débito", amount=Decimal("1000000.00"), reference="ap. 004512"),
+        TicketPayment(name="Efectivo", amount=Decimal("510000.00"), reference=""),
+    ),
+    change=Decimal("1300.00"),
+    footer="¡Gracias por su compra!\nCambios dentro de los 8 días.",
+    voided=False,
+    document=None,
+)
 
 
 def ticket(**values: Any) -> TicketView:
-    return TicketView(
-        **{
-            "company": "Ferretería El Tornillo Demo S.A.S.",
-            "nit": "901.555.123-8",
-            "address": "Calle 13 # 20-45, Bogotá D.C.",
-            "phone": "601 555 1234",
-            "branch": "Principal",
-            "register": "Caja 1",
-            "cashier": "Yolanda Muñoz Güiza",
-            "seller": "José Peña",
-            "number": "V-1042",
-            "sold_at": datetime(2026, 11, 24, 18, 5, tzinfo=UTC),
-            "time_zone": "America/Bogota",
-            "customer": "Consumidor final",
-            "customer_identification": "222222222222",
-            "lines": (
-                line(discount=Decimal("1800.50"), total=Decimal("67999.50")),
-                line(
-                    sku="PUN",
-                    name='Puntilla 2" a granel',
-                    quantity=Decimal("0.375000"),
-                    unit="kg",
-                    unit_price=Decimal("8400.123456"),
-                    total=Decimal("3150.05"),
-                ),
-                line(sku="LAD", name="Ladrillo tolete", quantity=Decimal("1250.000000"), tax="Excluido",
-                     unit_price=Decimal(1150), total=Decimal("1437500.00")),
-            ),
-            "discount_total": Decimal("1800.50"),
-            "taxes": (
-                TicketTax(name="IVA 19 %", base=Decimal("59789.54"), tax=Decimal("11360.01")),
-                TicketTax(name="Excluido", base=Decimal("1437500.00"), tax=Decimal("0.00")),
-                TicketTax(name="INC bolsas", base=None, tax=Decimal("73.00")),
-            ),
-            "subtotal": Decimal("1497289.54"),
-            "tax_total": Decimal("11433.01"),
-            "total": Decimal("1508722.55"),
-            "rounding": Decimal("22.55"),
-            "payments": (
-                TicketPayment(name="Tarjeta débito", amount=Decimal("1000000.00"), reference="ap. 004512"),
-                TicketPayment(name="Efectivo", amount=Decimal("510000.00"), reference=""),
-            ),
-            "change": Decimal("1300.00"),
-            "footer": "¡Gracias por su compra!\nCambios dentro de los 8 días.",
-            "voided": False,
-            "document": None,
-        }
-        | values
-    )  # fmt: skip
+    return msgspec.structs.replace(TICKET, **values)
 
 
 def joined(pdf: bytes) -> str:

@@ -40,18 +40,14 @@ async def printed(shop: Shop, sale_id: UUID, width: str = "80") -> str:
 
 
 async def sold(shop: Shop, admin: Admin, **values: Any) -> UUID:
-    return await write_sale(
-        admin,
-        await shop.open_drawer("0"),
-        **{
-            "sequence": 12,
-            "lines": [CABLE, BAG, LUNCH, BREAD, BRICK],
-            "payments": {"nequi": "50000", "cash": "8800", "rounding": "-4"},
-            "rounding": "-4",
-            "posted_at": datetime(2026, 3, 9, 4, 30, tzinfo=UTC),
-        }
-        | values,
-    )
+    figures: dict[str, Any] = {
+        "sequence": 12,
+        "lines": [CABLE, BAG, LUNCH, BREAD, BRICK],
+        "payments": {"nequi": "50000", "cash": "8800", "rounding": "-4"},
+        "rounding": "-4",
+        "posted_at": datetime(2026, 3, 9, 4, 30, tzinfo=UTC),
+    }
+    return await write_sale(admin, await shop.open_drawer("0"), **figures | values)
 
 
 @pytest.mark.parametrize("width", ["58", "80", "letter"])
