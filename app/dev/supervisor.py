@@ -10,7 +10,7 @@ from app.dev.terminal import warn
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
-_STEADY_SECONDS = 60.0
+_STEADY_SECONDS = 10.0
 """A service that ran this long had recovered: its next death waits 1 s again."""
 _LOOK_SECONDS = 0.1
 
