@@ -44,7 +44,7 @@ async def compare(session: AsyncSession, tenant_id: UUID, checks: Iterable[Check
     for check in checks:
         rows = await session.execute(
             text(
-                "SELECT subject, field, expected, found "
+                "SELECT subject, field, CAST(expected AS numeric), CAST(found AS numeric) "
                 f"FROM ({check.pairs}) AS pair WHERE expected IS DISTINCT FROM found LIMIT :most"
             ),
             {"tenant_id": tenant_id, "most": MOST},

@@ -57,9 +57,7 @@ class RevalueLine(Input):
     unit_cost: Annotated[
         UnitPrice | None, Meta(description="Nuevo costo promedio por unidad.", examples=["28100.00"])
     ] = None
-    value: Annotated[Pesos | None, Meta(description="Nuevo valor de todas las unidades.", examples=["281000.00"])] = (
-        None
-    )
+    value: Annotated[Pesos | None, Meta(description="Nuevo valor de todas las unidades.")] = None
 
     def __post_init__(self) -> None:
         if (self.unit_cost is None) == (self.value is None):
