@@ -1,0 +1,83 @@
+"""Revisions: up, down, up again, on a database of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from app.db.migrate import _ONE_AT_A_TIME, drift, head_revision, migrate
+from app.settings import Settings, read_settings
+from tests.conftest import in_database
+
+
+@pytest.fixture
+async def empty(environ: dict[str, str]) -> AsyncIterator[Settings]:
+    """Settings of a new, empty database. Passwords of roles belong to all databases, so one test at a time sets them."""
+    name = f"mostrador_migrations_{uuid4().hex[:8]}"
+    url = make_url(environ["DATABASE_ADMIN_URL"]).set(database="postgres").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(2)")
+        await connection.execute(f"CREATE DATABASE {name}")
+        yield read_settings(in_database(environ, name))
+    finally:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.close()
+
+
+async def tables(settings: Settings) -> set[str]:
+    assert settings.database_admin_url
+    connection = await asyncpg.connect(settings.database_admin_url)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row["tablename"] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def test_up_down_and_up_again_leave_what_the_models_say(empty: Settings) -> None:
+    await migrate(empty)
+    assert await drift(empty) == []
+    full = await tables(empty)
+    await migrate(empty, "base")
+    assert await tables(empty) == {"alembic_version"}
+    assert await drift(empty) != []
+    await migrate(empty)
+    assert await tables(empty) == full
+    assert await drift(empty) == []
+
+
+async def test_each_revision_can_be_taken_back_alone(empty: Settings) -> None:
+    seen = [await tables(empty)]
+    for number in range(1, int(head_revision() or "0") + 1):
+        await migrate(empty, f"{number:04}")
+        seen.append(await tables(empty))
+    while len(seen) > 2:
+        seen.pop()
+        await migrate(empty, "-1")
+        assert await tables(empty) == seen[-1]
+
+
+async def test_two_migrators_take_turns(empty: Settings) -> None:
+    await asyncio.gather(migrate(empty), migrate(empty))
+    assert await drift(empty) == []
+
+
+async def test_a_migrator_waits_for_the_one_before(empty: Settings) -> None:
+    assert empty.database_admin_url
+    other = await asyncpg.connect(empty.database_admin_url)
+    try:
+        await other.execute("SELECT pg_advisory_lock($1)", _ONE_AT_A_TIME)
+        waiting = asyncio.create_task(migrate(empty))
+        while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            assert not waiting.done()
+            await asyncio.sleep(0.02)
+        assert await tables(empty) == set()
+        await other.execute("SELECT pg_advisory_unlock($1)", _ONE_AT_A_TIME)
+        await waiting
+    finally:
+        await other.close()
+    assert "sale" in await tables(empty)
