@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from redis.asyncio import Redis
 
 from app.db.lane import Lane
+from app.db.roles import plain_role
 from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
 from app.domain.accounts.controller import AuthController, MeController
@@ -21,11 +22,12 @@ from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController
 from app.domain.customers.controller import CustomerController
+from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
-from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
-from app.domain.sales.post import SalePoster
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
+from app.domain.sales.post import SalePoster
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -56,6 +58,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ConflictController,
     CustomerController,
     CashController,
+    ImportController,
     AuditController,
     ReconciliationController,
 )
@@ -74,7 +77,8 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     @asynccontextmanager
     async def connections(_app: Litestar) -> AsyncIterator[None]:
         try:
-            yield
+            async with plain_role(database):
+                yield
         finally:
             health.begin_shutdown()
             health.close()

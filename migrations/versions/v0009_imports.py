@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("lines", sa.BigInteger(), nullable=False),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
+        sa.Column("summary", postgresql.JSONB(), nullable=False),
         sa.Column("errors", postgresql.JSONB(), nullable=False),
         sa.Column("adjustment_id", sa.Uuid(), nullable=True),
         sa.Column("user_id", sa.Uuid(), nullable=False),

@@ -51,7 +51,7 @@ _ALIASES: Final[dict[Field, tuple[str, ...]]] = {
     "brand": ("marca", "brand", "fabricante"),
     "minStock": ("minimo", "stock minimo", "existencia minima", "min", "min stock", "minimum", "minimum stock"),
 }
-_FIELDS: Final = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
+_FIELDS: Final[dict[str, Field]] = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
 _SIGNS: Final = re.compile(r"[\W_]+")
 
 
@@ -71,7 +71,7 @@ class TwoColumns(ValueError):
 
     def __init__(self, field: Field, first: str, second: str) -> None:
         super().__init__(f"Las columnas «{first}» y «{second}» son ambas {TITLES[field]}: deje una.")
-        self.field = field
+        self.title = TITLES[field]
 
 
 def read_header(cells: Sequence[Cell]) -> Columns:

@@ -70,7 +70,7 @@ def read_lines(rows: Sequence[Row], mark: DecimalMark | None) -> ReadFile:
     try:
         columns = read_header(header)
     except TwoColumns as error:
-        return ReadFile([], [LineError(header_line, TITLES[error.field], "two-columns", str(error))], len(body), [])
+        return ReadFile([], [LineError(header_line, error.title, "two-columns", str(error))], len(body), [])
     if missing := columns.missing():
         errors = [
             LineError(header_line, TITLES[name], "missing-column", f"Falta la columna «{TITLES[name]}».")
@@ -98,7 +98,7 @@ class _LineReader:
         self._line = line
         self._cells = cells
         self._columns = columns
-        self._mark = mark
+        self._mark: DecimalMark | None = mark
 
     def product(self) -> ProductLine | None:
         sku = self._sku()

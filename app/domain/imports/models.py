@@ -26,8 +26,11 @@ class ImportBatch(TenantRow, Editable, DefaultBase):
     status: Mapped[str]
     lines: Mapped[int]
     accepted: Mapped[int]
+    """Lines that became products, or in a dry run would."""
+    summary: Mapped[dict[str, Any]]
+    """What the file brought: new categories, opening stock, columns that were not read."""
     errors: Mapped[list[dict[str, Any]]]
-    """`{"line", "column", "code", "detail"}`, the detail in Spanish."""
+    """`{"line", "column", "code", "detail"}`, the detail in Spanish; the first thousand."""
     adjustment_id: Mapped[UUID | None]
     """The opening stock it brought."""
     user_id: Mapped[UUID]

@@ -20,6 +20,11 @@ _LOCK: Final = text(
     "ORDER BY product_id, warehouse_id FOR UPDATE"
 )
 
+_LOCK_MANY: Final = text(
+    "SELECT product_id, moves FROM stock WHERE tenant_id = :tenant_id "
+    "AND product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id, warehouse_id FOR UPDATE"
+)
+
 
 class Holding(msgspec.Struct, frozen=True):
     """What all warehouses together hold of a product."""
@@ -37,3 +42,12 @@ async def lock_holding(work: Work, product_id: UUID) -> Holding:
     """Lock a product's stock rows until the end of the transaction and add them up."""
     rows = (await work.session.execute(_LOCK, {"tenant_id": work.tenant_id, "product_id": product_id})).all()
     return Holding(sum((row.quantity for row in rows), start=Decimal(0)), sum(row.moves for row in rows))
+
+
+async def lock_moves(work: Work, product_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Lock the stock rows of these products, in the order every writer keeps, and count the movements of each."""
+    key = {"tenant_id": work.tenant_id, "product_ids": sorted(set(product_ids))}
+    moves: dict[UUID, int] = {}
+    for row in await work.session.execute(_LOCK_MANY, key):
+        moves[row.product_id] = moves.get(row.product_id, 0) + row.moves
+    return moves

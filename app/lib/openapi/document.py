@@ -169,7 +169,8 @@ def _documented(handler: HTTPRouteHandler) -> dict[str, type[Any]]:
 
 
 def _complete_bodies(operation: Node, handler: HTTPRouteHandler) -> None:
-    """Bodies of a handler that decodes and encodes by itself."""
+    """Bodies of a handler that decodes and encodes by itself, and files."""
+    _complete_files(operation, handler)
     bodies = _documented(handler)
     if not bodies:
         return
@@ -181,6 +182,16 @@ def _complete_bodies(operation: Node, handler: HTTPRouteHandler) -> None:
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
             answer["content"] = content["documented_answer"]
+
+
+def _complete_files(operation: Node, handler: HTTPRouteHandler) -> None:
+    """`opt` of a handler: `accepts_file` and `answers_file` name the media types of raw bodies."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    if kinds := handler.opt.get("accepts_file"):
+        operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, binary)}
+        operation["responses"]["200"] = {**operation["responses"]["201"], "description": "Revisado; nada cambió."}
+    if kinds := handler.opt.get("answers_file"):
+        operation["responses"]["200"]["content"] = dict.fromkeys(kinds, binary)
 
 
 def _needs_key(handler: HTTPRouteHandler) -> bool:
