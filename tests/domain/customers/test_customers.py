@@ -163,9 +163,7 @@ async def test_the_list_turns_its_pages_without_losing_anybody(shop: Shop) -> No
     assert set(seen) == made
 
 
-async def test_a_change_answers_the_new_state_and_tells_the_trail(
-    shop: Shop, admin: asyncpg.Connection
-) -> None:
+async def test_a_change_answers_the_new_state_and_tells_the_trail(shop: Shop, admin: asyncpg.Connection) -> None:
     before = await create(shop, name="Ana")
     answer = await shop.patch(f"/v1/customers/{before['id']}", {"name": "Añá  Díaz", "municipalityCode": "11001"})
     assert answer.status_code == 200, answer.text

@@ -97,3 +97,23 @@ async def test_merges_wait_for_each_other_and_never_close_a_circle(
     with pytest.raises(RuleBroken, match="consigo mismo"):
         await second
     assert [await merged_into(shop, str(one)) for one in (a, b)] == [str(b), None]
+
+
+async def test_merges_in_opposite_directions_do_not_lock_each_other_out(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    """Both customers are held by a third hand until both merges wait: let go, one of them must win and none may hang."""
+    a, b = [UUID((await create(shop))["id"]) for _ in range(2)]
+    actor = system_actor(UUID(shop.tenant_id))
+
+    async def merge_held(source: UUID, into: UUID) -> None:
+        async with database.tenant_transaction(actor) as work:
+            await CustomerService(work).merge(source, into)
+
+    async with admin.transaction():
+        await admin.execute("SELECT 1 FROM customer WHERE id = ANY($1) FOR UPDATE", [a, b])
+        both = [asyncio.create_task(merge_held(a, b)), asyncio.create_task(merge_held(b, a))]
+        await until_blocked(admin, waiting=2)
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [RuleBroken]
+    assert [await merged_into(shop, str(one)) for one in (a, b)].count(None) == 1
