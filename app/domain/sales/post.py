@@ -110,12 +110,9 @@ class SalePoster:
         record = answer if ticket.actor.may("costs:read") else ticket.answer(costs=True)
         entry_id = uuid7()
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
-        content = audit.entry_content(
-            ticket.actor,
-            Entry(
-                action="sale.posted", subject_id=ticket.sale_id, after=msgspec.Raw(record.replace(_MARK.encode(), b"?"))
-            ),
-        )
+        # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
+        after = msgspec.Raw(record.replace(_MARK.encode(), b"0"))
+        content = audit.entry_content(ticket.actor, Entry(action="sale.posted", subject_id=ticket.sale_id, after=after))
         number = await connection.fetchval(
             WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key
         )
