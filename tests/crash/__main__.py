@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
+from tests.crash.house import forget
 from tests.crash.report import keep, say, stamp
 from tests.crash.suite import FULL, SMALL, Outcome, Size, run
 
@@ -29,7 +29,7 @@ def main() -> int:
         outcome = asyncio.run(run(folder, size))
     finally:
         if options.data is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            forget(folder)
     failures = outcome.failures()
     lines = _lines(outcome, failures, perf_counter() - started)
     sys.stdout.write("\n".join(lines) + "\n")

@@ -210,5 +210,5 @@ async def _audit(house: House, found: Found) -> None:
     if sales != chained:
         found.differences.append(f"{sales} sales, {chained} of them in the audit trail")
     found.checked.append(
-        f"audit trail: {sum(count for _, count in links)} links, {done.stdout.strip().splitlines()[-1:]}"
+        f"audit trail: {sum(count for _, count in links)} links, {done.stdout.strip().rpartition(chr(10))[2]}"
     )

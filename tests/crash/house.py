@@ -53,13 +53,11 @@ class House:
         await self.healthy()
 
     async def stop(self) -> None:
-        """End in order what still runs, and forget the servers' files that lie outside the folder."""
+        """End in order what still runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(self._process.wait, 60)
         await self._http.aclose()
-        for file in self.data.glob("*/server.json"):
-            shutil.rmtree(msgspec.json.decode(file.read_bytes(), type=ServerRecord).home, ignore_errors=True)
 
     async def kill_launcher(self) -> tuple[int, float]:
         """SIGKILL `mostrador up`: how many processes it had, and the seconds until the last of them was gone."""
@@ -164,6 +162,13 @@ class House:
     async def get(self, path: str, headers: dict[str, str]) -> Any:
         """A 200 of the API as JSON."""
         return (await self._http.get(path, headers=headers, timeout=120)).raise_for_status().json()
+
+
+def forget(folder: Path) -> None:
+    """Delete an installation, also what of its servers lies outside the folder."""
+    for file in folder.glob("data/*/server.json"):
+        shutil.rmtree(msgspec.json.decode(file.read_bytes(), type=ServerRecord).home, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_tree(pid: int) -> list[int]:

@@ -82,10 +82,11 @@ class Outcome(msgspec.Struct, kw_only=True):
             return ()
         silence = [longest_silence(kill, self.entries) for kill in kills]
         after = [kill.healthy_after for kill in kills]
+        processes = [kill.processes for kill in kills]
         return (
             target,
             str(len(kills)),
-            f"{min(kill.processes for kill in kills)}–{max(kill.processes for kill in kills)}",
+            "–".join(str(count) for count in sorted({min(processes), max(processes)})),
             f"{median(after):.1f}, worst {max(after):.1f}",
             f"{median(silence):.1f}, worst {max(silence):.1f}",
             str(sum(len(_between(kill, self.kills, self.entries)) for kill in kills)),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.house import forget
 from tests.crash.kills import LAUNCHER, TARGETS
 from tests.crash.suite import SMALL, Outcome, run
 
@@ -12,7 +13,10 @@ from tests.crash.suite import SMALL, Outcome, run
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder: Path = tmp_path_factory.mktemp("crash")
-    return asyncio.run(run(folder, SMALL))
+    try:
+        return asyncio.run(run(folder, SMALL))
+    finally:
+        forget(folder)
 
 
 def test_every_process_is_killed_while_the_shops_sell(outcome: Outcome) -> None:
