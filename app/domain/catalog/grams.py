@@ -35,7 +35,7 @@ def grams_of(word: str) -> frozenset[str]:
 
 def product_words(name_norm: str, sku: str, brand: str) -> list[str]:
     """What a product can be found by."""
-    return words_of(f"{name_norm} {normalise(sku)} {normalise(brand)}")
+    return words_of(f"{name_norm} {normalise(f'{sku} {brand}')}") if sku or brand else words_of(name_norm)
 
 
 def product_grams(name_norm: str, sku: str, brand: str) -> frozenset[str]:

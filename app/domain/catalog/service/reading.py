@@ -19,15 +19,19 @@ _MAX_WORDS: Final = 8
 _MAX_GRAMS: Final = 64
 _SAMPLE: Final = 200
 """Entries of a piece that tell how common it is: the farther into the catalogue the last of them lies, the rarer."""
-_LISTS: Final = 8
-"""Rarest pieces whose products are counted."""
-_LIST: Final = 4000
+_OF_WORD: Final = 2
+"""Rarest pieces of a word whose products are counted."""
+_LISTS: Final = 6
+"""Rarest of those."""
+_LIST: Final = 3000
 """Products read of each of those."""
 _CANDIDATES: Final = 300
 """Products compared word by word."""
 _FLOOR: Final = 0.18
 _NEAR_THE_BEST: Final = 0.6
 """What is shown looks at least this much like what was typed, and as the best one does."""
+
+_SKU_LETTERS: Final = 4
 
 _LAST: Final = "\U0010ffff"
 """Follows every letter: the end of a prefix."""
@@ -38,17 +42,26 @@ _IN_CATEGORY: Final = (
     "WHERE c.tenant_id = :tenant_id AND c.retired_at IS NULL) SELECT id FROM branch)"
 )
 _NEAR: Final = (
-    "WITH sample AS (SELECT g.gram, (SELECT k.product_id FROM product_gram k "
+    "WITH sample AS (SELECT g.gram, g.word, (SELECT k.product_id FROM product_gram k "
     "WHERE k.tenant_id = :tenant_id AND k.gram = g.gram ORDER BY k.product_id OFFSET :sample LIMIT 1) AS far "
-    "FROM unnest(CAST(:grams AS text[])) AS g (gram) WHERE EXISTS "
+    "FROM unnest(CAST(:grams AS text[]), CAST(:words AS integer[])) AS g (gram, word) WHERE EXISTS "
     "(SELECT FROM product_gram k WHERE k.tenant_id = :tenant_id AND k.gram = g.gram)), "
-    "rare AS (SELECT gram FROM sample ORDER BY far DESC NULLS FIRST, gram LIMIT :lists), "
-    "near AS (SELECT l.product_id, count(*) AS shared FROM rare, LATERAL (SELECT k.product_id FROM product_gram k "
-    "WHERE k.tenant_id = :tenant_id AND k.gram = rare.gram ORDER BY k.product_id LIMIT :list) l "
-    "GROUP BY l.product_id ORDER BY shared DESC, l.product_id LIMIT :candidates) "
+    "placed AS (SELECT gram, word, far, row_number() OVER (PARTITION BY word ORDER BY far DESC NULLS FIRST, gram) "
+    "AS place FROM sample), "
+    "rare AS (SELECT gram, word FROM placed WHERE place <= :of_word ORDER BY far DESC NULLS FIRST, gram LIMIT :lists), "
+    "near AS (SELECT u.product_id FROM rare, LATERAL (SELECT unnest(a.ids) AS product_id, "
+    "CAST(1 AS double precision) / cardinality(a.ids) AS weight FROM (SELECT ARRAY(SELECT k.product_id "
+    "FROM product_gram k WHERE k.tenant_id = :tenant_id AND k.gram = rare.gram ORDER BY k.product_id LIMIT :list) "
+    "AS ids OFFSET 0) a OFFSET 0) u GROUP BY u.product_id ORDER BY sum(u.weight) DESC, u.product_id "
+    "LIMIT :candidates) "
     "SELECT p.id, p.name_norm, p.sku, p.brand FROM near JOIN product p "
     "ON p.tenant_id = :tenant_id AND p.id = near.product_id WHERE "
 )
+"""Products that share the rarest pieces of the words typed: each piece counts for as much as it is rare.
+
+Counted alike, one common word would outweigh a rare one by its number of pieces. A list cut short has the oldest
+products.
+"""
 _HISTORY: Final = (
     "SELECT id, created_at, kind, unit_code, before, after, user_id FROM price_change "
     "WHERE tenant_id = :tenant_id AND product_id = :product_id"
@@ -101,8 +114,9 @@ class ProductReading:
         if cursor is not None:
             stage, last, last_id = decode_cursor(cursor, tuple[Stage, str, UUID])
         exact = await self._rows(
-            "AND (p.sku = :code OR p.id IN (SELECT b.product_id FROM product_barcode b "
-            "WHERE b.tenant_id = :tenant_id AND b.code = :code)) ORDER BY p.name_norm, p.id",
+            "AND p.id = ANY(ARRAY(SELECT q.id FROM product q WHERE q.tenant_id = :tenant_id AND q.sku = :code UNION ALL "
+            "SELECT b.product_id FROM product_barcode b WHERE b.tenant_id = :tenant_id AND b.code = :code)) "
+            "ORDER BY p.name_norm, p.id",
             filters,
             code=typed.strip(),
         )
@@ -161,14 +175,16 @@ class ProductReading:
     async def _begun(
         self, asked: str, filters: Filters, known: Sequence[UUID], limit: int, last: str, last_id: UUID
     ) -> Sequence[Any]:
-        """Products whose name begins so; a plain range, which the index serves under row level security."""
+        """Products whose name begins so: one plain range, which the index serves under row level security.
+
+        It has a single lower bound; with two, the scan may begin at the lower one.
+        """
         return await self._rows(
-            "AND p.name_norm >= :first AND p.name_norm < :end AND (p.name_norm, p.id) > (:last, :last_id) "
-            "AND p.id <> ALL(CAST(:known AS uuid[])) ORDER BY p.name_norm, p.id LIMIT :limit",
+            "AND (p.name_norm, p.id) > (:last, :last_id) AND p.name_norm < :end AND p.id <> ALL(CAST(:known AS uuid[])) "
+            "ORDER BY p.name_norm, p.id LIMIT :limit",
             filters,
-            first=asked,
             end=asked + _LAST,
-            last=last,
+            last=max(last, asked),
             last_id=last_id,
             known=known,
             limit=limit,
@@ -177,16 +193,18 @@ class ProductReading:
     async def _likely(self, asked: str, filters: Filters) -> list[_Likely]:
         """Candidates that share rare pieces with what was typed, compared word by word."""
         words = words_of(asked)[:_MAX_WORDS]
-        grams = sorted(frozenset[str]().union(*(grams_of(word) for word in words)))[:_MAX_GRAMS]
-        if not grams:
+        pieces = [(gram, number) for number, word in enumerate(words) for gram in sorted(grams_of(word))][:_MAX_GRAMS]
+        if not pieces:
             return []
         statement, values = self._filtered(_NEAR, filters)
         rows = await self._work.session.execute(
             statement,
             values
             | {
-                "grams": grams,
+                "grams": [gram for gram, _ in pieces],
+                "words": [number for _, number in pieces],
                 "sample": _SAMPLE - 1,
+                "of_word": _OF_WORD,
                 "lists": _LISTS,
                 "list": _LIST,
                 "candidates": _CANDIDATES,
@@ -220,17 +238,19 @@ class ProductReading:
 def ranked(asked: Sequence[str], rows: Iterable[Any]) -> list[_Likely]:
     """Rows of `id, name_norm, sku, brand` in the order of their likeness; what is far from the best is left out.
 
-    A row's likeness is that of its best word to each word typed, weighted by letters.
+    A row's likeness is that of its best word to each word typed, weighted by letters. References count for words that
+    could be one: every product has its own, and comparing them all would take longer than the rest.
     """
     known: dict[str, list[float]] = {}
+    with_sku = any(len(word) >= _SKU_LETTERS and not word.isalpha() for word in asked)
     whole = sum(map(len, asked))
     scored: list[tuple[float, Any]] = []
     for row in rows:
+        words = product_words(row.name_norm, row.sku if with_sku else "", row.brand)
         of_words = [
-            known.get(word) or known.setdefault(word, [likeness(each, word) for each in asked])
-            for word in set(product_words(row.name_norm, row.sku, row.brand))
+            known.get(word) or known.setdefault(word, [likeness(each, word) for each in asked]) for word in words
         ]
-        best = [max(scores) for scores in zip(*of_words, strict=True)]
+        best = map(max, zip(*of_words, strict=True))
         scored.append((sum(len(word) * score for word, score in zip(asked, best, strict=False)) / whole, row))
     floor = max(_FLOOR, _NEAR_THE_BEST * max((score for score, _ in scored), default=0.0))
     found = [_Likely(f"{1 - score:.4f}:{len(row.name_norm):03d}", row.id) for score, row in scored if score >= floor]
