@@ -7,7 +7,7 @@ from statistics import median
 
 import msgspec
 
-from tests.crash.books import Found, count_again
+from tests.crash.books import Found, count_again, forged
 from tests.crash.control import careless
 from tests.crash.frozen import GRACE_SECONDS, MOST, Frozen, freeze
 from tests.crash.house import House
@@ -39,6 +39,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     entries: list[Acknowledged]
     summary: Summary
     found: Found
+    forged: Found
+    """The same count over a ledger with three lies."""
     frozen: Frozen | None
     careless_acknowledged: int
     careless_lost: int
@@ -48,6 +50,9 @@ class Outcome(msgspec.Struct, kw_only=True):
         failures = [*self.found.lines(), *self.summary.wrong[:10]]
         if not self.careless_lost:
             failures.append("the control lost nothing: this suite cannot see a loss")
+        lies = (len(self.forged.lost), len(self.forged.doubled), len(self.forged.changed))
+        if lies != (1, 1, 1):
+            failures.append(f"of a ledger with three lies the count finds {lies}: it cannot be believed")
         if self.frozen and not self.frozen.held:
             failures.append(
                 f"Redis frozen: sale p95 {self.frozen.frozen:.1f} ms, more than {MOST:g} × {self.frozen.normal:.1f} ms"
@@ -68,6 +73,10 @@ class Outcome(msgspec.Struct, kw_only=True):
             f"- control with synchronous_commit=off: {self.careless_lost} of {self.careless_acknowledged} acknowledged "
             "sales lost by one kill of PostgreSQL (it must be more than none)",
         ]
+        lines.append(
+            "- the same count over a ledger with one sale kept back, one invented and one at another price finds "
+            f"{len(self.forged.doubled)} doubled, {len(self.forged.lost)} lost, {len(self.forged.changed)} changed"
+        )
         if self.frozen:
             lines.append(
                 f"- Redis frozen: sale p95 {self.frozen.frozen:.1f} ms from {GRACE_SECONDS:g} s on, "
@@ -115,12 +124,14 @@ async def run(folder: Path, size: Size) -> Outcome:
             load.end()
         say(f"{len(load.ledger.entries)} writes acknowledged; counting again")
         found = await count_again(house, load.shops, load.ledger.entries)
+        lies = await forged(house, load.shops[0], [entry for entry in load.ledger.entries if entry.shop == 0])
         acknowledged, lost = await careless(house, size.clients)
     return Outcome(
         kills=kills,
         entries=load.ledger.entries,
         summary=summary,
         found=found,
+        forged=lies,
         frozen=frozen,
         careless_acknowledged=acknowledged,
         careless_lost=lost,

@@ -41,3 +41,8 @@ def test_every_figure_is_what_the_answers_add_up_to(outcome: Outcome) -> None:
 
 def test_the_same_count_sees_the_losses_of_a_database_that_does_not_wait_for_its_disk(outcome: Outcome) -> None:
     assert outcome.careless_lost > 0
+
+
+def test_the_count_finds_each_lie_in_a_forged_ledger(outcome: Outcome) -> None:
+    forged = outcome.forged
+    assert (len(forged.lost), len(forged.doubled), len(forged.changed)) == (1, 1, 1)
