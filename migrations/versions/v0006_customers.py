@@ -78,7 +78,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_customer_identification",
         "customer",
-        ["tenant_id", "identification_type", "identification"],
+        ["tenant_id", "identification", "identification_type"],
         unique=True,
         postgresql_where=sa.text("retired_at IS NULL"),
     )

@@ -22,8 +22,8 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
         Index(
             "uq_customer_identification",
             "tenant_id",
-            "identification_type",
             "identification",
+            "identification_type",
             unique=True,
             postgresql_where=text("retired_at IS NULL"),
         ),
