@@ -17,16 +17,6 @@ from app.lib.text import normalise
 
 _MAX_WORDS: Final = 8
 _MAX_GRAMS: Final = 64
-_SAMPLE: Final = 200
-"""Entries of a piece that tell how common it is: the farther into the catalogue the last of them lies, the rarer."""
-_OF_WORD: Final = 2
-"""Rarest pieces of a word whose products are counted."""
-_LISTS: Final = 6
-"""Rarest of those."""
-_LIST: Final = 3000
-"""Products read of each of those."""
-_CANDIDATES: Final = 300
-"""Products compared word by word."""
 _FLOOR: Final = 0.18
 _NEAR_THE_BEST: Final = 0.6
 """What is shown looks at least this much like what was typed, and as the best one does."""
@@ -67,7 +57,7 @@ _HISTORY: Final = (
     "WHERE tenant_id = :tenant_id AND product_id = :product_id"
 )
 
-Stage = Literal["prefix", "near"]
+Stage = Literal["begin", "prefix", "near", "beside"]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +66,28 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     retired: bool = False
     category_id: UUID | None = None
     variant_of: UUID | None = None
+
+
+class Effort(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the catalogue a search by likeness reads."""
+
+    sample: int
+    """Entries of a piece that tell how common it is: the farther into the catalogue the last of them lies, the rarer."""
+    of_word: int = 2
+    """Rarest pieces of a word whose products are weighed."""
+    lists: int
+    """Rarest of those."""
+    list: int
+    """Products read of each."""
+    candidates: int
+    """Products compared word by word."""
+
+
+_EFFORTS: Final[dict[Stage, Effort]] = {
+    "near": Effort(sample=200, lists=6, list=3000, candidates=300),
+    # Names that begin so are there already: what else looks like it must not make a prefix slow.
+    "beside": Effort(sample=50, lists=3, list=500, candidates=80),
+}
 
 
 class _Likely(msgspec.Struct, frozen=True, order=True):
@@ -109,7 +121,7 @@ class ProductReading:
     async def search(self, typed: str, filters: Filters, limit: int, cursor: str | None) -> ProductPage:
         """Products like what was typed: that very code, names that begin so, then what looks like it, best first."""
         asked = normalise(typed)
-        stage: Stage | None = None
+        stage: Stage = "begin"
         last, last_id = "", UUID(int=0)
         if cursor is not None:
             stage, last, last_id = decode_cursor(cursor, tuple[Stage, str, UUID])
@@ -121,27 +133,28 @@ class ProductReading:
             code=typed.strip(),
         )
         known = [row["id"] for row in exact]
-        rows = list(exact) if stage is None else []
-        if stage != "near" and asked:
-            begun = await self._begun(asked, filters, known, limit + 1, last, last_id)
+        rows = list(exact) if stage == "begin" else []
+        if stage in {"begin", "prefix"}:
+            begun = await self._begun(asked, filters, known, limit + 1, last, last_id) if asked else []
             shown = begun[: max(0, limit - len(rows))]
             if len(rows) + len(begun) > limit:
                 end = (shown[-1]["name_norm"], shown[-1]["id"]) if shown else (last, last_id)
                 return ProductPage(
                     items=self._shown([*rows, *shown][:limit]), next_cursor=encode_cursor(("prefix", *end))
                 )
-            rows += begun
+            rows = [*rows, *begun]
             last, last_id = "", UUID(int=0)
+            stage = "beside" if rows or stage == "prefix" else "near"
         likely = [
             each
-            for each in await self._likely(asked, filters)
+            for each in await self._likely(asked, filters, _EFFORTS[stage])
             if each.id not in known and (each.key, each.id) > (last, last_id)
         ]
         room = limit - len(rows)
         chosen = likely[:room]
         following = None
         if len(likely) > room:
-            following = encode_cursor(("near", chosen[-1].key, chosen[-1].id) if chosen else ("near", "", last_id))
+            following = encode_cursor((stage, chosen[-1].key, chosen[-1].id) if chosen else (stage, "", last_id))
         details = {row["id"]: row for row in await self._by_ids([each.id for each in chosen], filters)}
         rows += [details[each.id] for each in chosen if each.id in details]
         return ProductPage(items=self._shown(rows), next_cursor=following)
@@ -190,7 +203,7 @@ class ProductReading:
             limit=limit,
         )
 
-    async def _likely(self, asked: str, filters: Filters) -> list[_Likely]:
+    async def _likely(self, asked: str, filters: Filters, effort: Effort) -> list[_Likely]:
         """Candidates that share rare pieces with what was typed, compared word by word."""
         words = words_of(asked)[:_MAX_WORDS]
         pieces = [(gram, number) for number, word in enumerate(words) for gram in sorted(grams_of(word))][:_MAX_GRAMS]
@@ -203,11 +216,11 @@ class ProductReading:
             | {
                 "grams": [gram for gram, _ in pieces],
                 "words": [number for _, number in pieces],
-                "sample": _SAMPLE - 1,
-                "of_word": _OF_WORD,
-                "lists": _LISTS,
-                "list": _LIST,
-                "candidates": _CANDIDATES,
+                "sample": effort.sample - 1,
+                "of_word": effort.of_word,
+                "lists": effort.lists,
+                "list": effort.list,
+                "candidates": effort.candidates,
             },
         )
         return ranked(words, (row for row in rows if not row.name_norm.startswith(asked)))
