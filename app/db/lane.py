@@ -81,12 +81,15 @@ class Lane:
             await pool.release(connection)
 
 
+_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 async def _roll_back(connection: LaneConnection) -> None:
     """End an unfinished transaction, or the connection with it: an open one must never meet the next request."""
     try:
         async with asyncio.timeout(_WAIT):
             await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, asyncio.CancelledError):
+    except (*_BROKEN, OSError, TimeoutError, asyncio.CancelledError):
         connection.terminate()
 
 

@@ -220,12 +220,23 @@ def _database(error: BaseException) -> DomainError | None:
         return RuleBroken("Una cantidad o valor es demasiado grande.", code="out-of-range")
     if isinstance(cause, (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)):
         return nul_refusal()
-    if isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)) or (
-        isinstance(cause, (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError))
-    ):
+    if isinstance(cause, _AWAY):
         _LOG.warning("database unavailable", reason=type(cause).__name__)
         return Unavailable("La base de datos no responde; intente de nuevo.", headers={"Retry-After": "2"})
     return None
+
+
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    # What the driver says of a connection that breaks in the middle of a message.
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""PostgreSQL is stopping, starting, full or gone."""
 
 
 def _constraint(cause: asyncpg.IntegrityConstraintViolationError) -> DomainError | None:
