@@ -45,9 +45,14 @@ class Outcome(msgspec.Struct, kw_only=True):
     careless_acknowledged: int
     careless_lost: int
 
+    def faults(self) -> dict[str, int]:
+        """Answers that called an outage a fault of the house: 5xx, but not «come back later»."""
+        return {reason: count for reason, count in self.summary.interrupted.items() if reason in {"500", "502", "504"}}
+
     def failures(self) -> list[str]:
         """Every promise that was not kept."""
         failures = [*self.found.lines(), *self.summary.wrong[:10]]
+        failures += [f"{count} answers {reason} instead of 503" for reason, count in self.faults().items()]
         if not self.careless_lost:
             failures.append("the control lost nothing: this suite cannot see a loss")
         lies = (len(self.forged.lost), len(self.forged.doubled), len(self.forged.changed))
