@@ -29,7 +29,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FULL = Size(kills=20, clients=8, shops=2, sign_ups=2, freeze=15)
-SMALL = Size(kills=1, clients=4, shops=2, sign_ups=1, freeze=0)
+SMALL = Size(kills=1, clients=4, shops=2, sign_ups=2, freeze=0)
 
 
 class Outcome(msgspec.Struct, kw_only=True):
