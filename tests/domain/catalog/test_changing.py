@@ -23,7 +23,7 @@ async def test_a_new_price_leaves_its_history_and_its_audit_link(shop: Shop, adm
     content = await admin.fetchval(
         "SELECT content FROM audit_entry WHERE tenant_id = $1 AND action = 'product.changed'", shop.tenant["id"]
     )
-    link = json.loads(content)
+    link = json.loads(str(content))
     assert (link["before"]["price"], link["after"]["price"]) == ("80.00", "95.50")
 
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from app.domain.catalog.grams import grams_of, likeness, product_grams
@@ -120,8 +121,6 @@ async def test_only_one_question_at_a_time(stocked: Shop) -> None:
 
 async def test_prefixes_use_the_index_behind_the_fence(shop: Shop, admin: Admin, environ: dict[str, str]) -> None:
     """As the application's own role, with the fence up and thousands of names, no scan of the whole company."""
-    import asyncpg
-
     warehouse = UUID(shop.tenant_id)
     await admin.execute(
         "INSERT INTO product (tenant_id, id, sku, name, name_norm, price, tax_class) SELECT $1, gen_random_uuid(), "

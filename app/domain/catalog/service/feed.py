@@ -41,9 +41,7 @@ _SEEN_WITH: Final[dict[Kind, str]] = {
 _CHANGED: Final = "AND p.changed_xid >= :since AND p.changed_xid < :until"
 
 
-_NOT_OURS: Final = "No es un cursor de esta lista."
-
-Xid = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Xid = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Id of a transaction, epoch included."""
 
 
@@ -70,9 +68,9 @@ class ChangeFeed:
     async def read(self, since: str | None, limit: int) -> CatalogChanges:
         """One page of changes; without `since`, or with one of another history, of everything there is."""
         horizon = (await self._work.session.execute(_HORIZON)).one()
-        cursor = Cursor(horizon.history, None) if since is None else decode_cursor(since, Cursor)
+        cursor = Cursor(horizon.history, None) if since is None else _read(since)
         if cursor.key is not None and isinstance(cursor.key[0], UUID) is not _by_ids(cursor):
-            raise Malformed("El cursor no es válido.", errors=(FieldError("/since", "invalid-cursor", _NOT_OURS),))
+            raise _not_ours()
         full_resync = cursor.history != horizon.history or max(cursor.since or 0, cursor.until or 0) > horizon.xmin
         if full_resync:
             cursor = Cursor(horizon.history, None)
@@ -141,3 +139,15 @@ class ChangeFeed:
 
 def _by_ids(cursor: Cursor) -> bool:
     return cursor.kind == "stock" or cursor.since is None
+
+
+def _read(since: str) -> Cursor:
+    try:
+        return decode_cursor(since, Cursor)
+    except Malformed as error:
+        raise _not_ours() from error
+
+
+def _not_ours() -> Malformed:
+    detail = "No es un cursor de esta lista."
+    return Malformed("El cursor no es válido.", errors=(FieldError("/since", "invalid-cursor", detail),))
