@@ -14,7 +14,6 @@ from tests.domain.cash.counter import Admin, cashier_of
 from tests.domain.catalog.test_products import created
 from tests.shop import Shop
 
-
 _NEXT_XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _OLDEST_XID = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
