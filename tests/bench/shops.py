@@ -20,6 +20,8 @@ from tests.bench.sources import PRODUCTS, three_of
 FRESH_SECONDS = 240
 """A token younger than this outlives any cell; access tokens last ten minutes."""
 _AT_ONCE = 4
+_OWN_CODES = 500_000_000
+"""Barcodes of these products begin here: clear of the big catalogue's."""
 TAX_CLASSES = ("iva19", "iva5", "exempt", "excluded")
 
 
@@ -83,7 +85,7 @@ async def _open_shop(http: httpx.AsyncClient, name: str, base: int) -> Shop:
         tenant=signed["tenant"]["id"],
         session=session["id"],
         products=products,
-        barcodes=[barcode(number) for number in range(PRODUCTS)],
+        barcodes=[barcode(_OWN_CODES + number) for number in range(PRODUCTS)],
         refresh=signed["refreshToken"],
         access=signed["accessToken"],
         fresh_until=time() + FRESH_SECONDS,
@@ -96,7 +98,7 @@ def product_body(number: int) -> dict[str, object]:
         "name": f"Producto de prueba {number}",
         "price": f"{1000 + 100 * (number % 90)}.00",
         "taxClass": TAX_CLASSES[number % len(TAX_CLASSES)],
-        "barcodes": [barcode(number)],
+        "barcodes": [barcode(_OWN_CODES + number)],
     }
 
 
