@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import TextClause, text
+from sqlalchemy import Result, text
 
 from app.db.session import Work
 from app.domain.catalog.grams import grams_of, likeness, product_words, words_of
@@ -31,6 +31,12 @@ _IN_CATEGORY: Final = (
     "SELECT c.id FROM category c JOIN branch b ON c.parent_id = b.id "
     "WHERE c.tenant_id = :tenant_id AND c.retired_at IS NULL) SELECT id FROM branch)"
 )
+_EXACT: Final = (
+    "SELECT p.id FROM product p WHERE p.id = ANY(ARRAY("
+    "SELECT q.id FROM product q WHERE q.tenant_id = :tenant_id AND q.sku = :code UNION ALL "
+    "SELECT b.product_id FROM product_barcode b WHERE b.tenant_id = :tenant_id AND b.code = :code)) AND "
+)
+_BEGUN: Final = "SELECT p.id, p.name_norm FROM product p WHERE "
 _NEAR: Final = (
     "WITH sample AS (SELECT g.gram, g.word, (SELECT k.product_id FROM product_gram k "
     "WHERE k.tenant_id = :tenant_id AND k.gram = g.gram ORDER BY k.product_id OFFSET :sample LIMIT 1) AS far "
@@ -84,7 +90,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _EFFORTS: Final[dict[Stage, Effort]] = {
-    "near": Effort(sample=200, lists=6, list=3000, candidates=300),
+    "near": Effort(sample=200, lists=5, list=3000, candidates=150),
     # Names that begin so are there already: what else looks like it must not make a prefix slow.
     "beside": Effort(sample=50, lists=3, list=500, candidates=80),
 }
@@ -125,39 +131,28 @@ class ProductReading:
         last, last_id = "", UUID(int=0)
         if cursor is not None:
             stage, last, last_id = decode_cursor(cursor, tuple[Stage, str, UUID])
-        exact = await self._rows(
-            "AND p.id = ANY(ARRAY(SELECT q.id FROM product q WHERE q.tenant_id = :tenant_id AND q.sku = :code UNION ALL "
-            "SELECT b.product_id FROM product_barcode b WHERE b.tenant_id = :tenant_id AND b.code = :code)) "
-            "ORDER BY p.name_norm, p.id",
-            filters,
-            code=typed.strip(),
-        )
-        known = [row["id"] for row in exact]
-        rows = list(exact) if stage == "begin" else []
+        exact = list((await self._execute(_EXACT, filters, code=typed.strip())).scalars())[:limit]
+        chosen = exact if stage == "begin" else []
         if stage in {"begin", "prefix"}:
-            begun = await self._begun(asked, filters, known, limit + 1, last, last_id) if asked else []
-            shown = begun[: max(0, limit - len(rows))]
-            if len(rows) + len(begun) > limit:
-                end = (shown[-1]["name_norm"], shown[-1]["id"]) if shown else (last, last_id)
-                return ProductPage(
-                    items=self._shown([*rows, *shown][:limit]), next_cursor=encode_cursor(("prefix", *end))
-                )
-            rows = [*rows, *begun]
+            begun = await self._begun(asked, filters, exact, limit + 1, last, last_id) if asked else []
+            shown = begun[: limit - len(chosen)]
+            chosen = [*chosen, *(row.id for row in shown)]
+            if len(shown) < len(begun):
+                last, last_id = (shown[-1].name_norm, shown[-1].id) if shown else (last, last_id)
+                return await self._found(chosen, filters, encode_cursor(("prefix", last, last_id)))
             last, last_id = "", UUID(int=0)
-            stage = "beside" if rows or stage == "prefix" else "near"
+            stage = "beside" if chosen or stage == "prefix" else "near"
         likely = [
             each
             for each in await self._likely(asked, filters, _EFFORTS[stage])
-            if each.id not in known and (each.key, each.id) > (last, last_id)
+            if each.id not in exact and (each.key, each.id) > (last, last_id)
         ]
-        room = limit - len(rows)
-        chosen = likely[:room]
+        added = likely[: limit - len(chosen)]
         following = None
-        if len(likely) > room:
-            following = encode_cursor((stage, chosen[-1].key, chosen[-1].id) if chosen else (stage, "", last_id))
-        details = {row["id"]: row for row in await self._by_ids([each.id for each in chosen], filters)}
-        rows += [details[each.id] for each in chosen if each.id in details]
-        return ProductPage(items=self._shown(rows), next_cursor=following)
+        if len(added) < len(likely):
+            last, last_id = (added[-1].key, added[-1].id) if added else ("", UUID(int=0))
+            following = encode_cursor((stage, last, last_id))
+        return await self._found([*chosen, *(each.id for each in added)], filters, following)
 
     async def prices(self, product_id: UUID, limit: int, cursor: str | None) -> PriceChangePage:
         """History of prices, newest first; of costs too for whoever may see them. Raises `NotFound`."""
@@ -192,16 +187,18 @@ class ProductReading:
 
         It has a single lower bound; with two, the scan may begin at the lower one.
         """
-        return await self._rows(
+        rows = await self._execute(
+            _BEGUN,
+            filters,
             "AND (p.name_norm, p.id) > (:last, :last_id) AND p.name_norm < :end AND p.id <> ALL(CAST(:known AS uuid[])) "
             "ORDER BY p.name_norm, p.id LIMIT :limit",
-            filters,
             end=asked + _LAST,
             last=max(last, asked),
             last_id=last_id,
             known=known,
             limit=limit,
         )
+        return rows.all()
 
     async def _likely(self, asked: str, filters: Filters, effort: Effort) -> list[_Likely]:
         """Candidates that share rare pieces with what was typed, compared word by word."""
@@ -209,40 +206,40 @@ class ProductReading:
         pieces = [(gram, number) for number, word in enumerate(words) for gram in sorted(grams_of(word))][:_MAX_GRAMS]
         if not pieces:
             return []
-        statement, values = self._filtered(_NEAR, filters)
-        rows = await self._work.session.execute(
-            statement,
-            values
-            | {
-                "grams": [gram for gram, _ in pieces],
-                "words": [number for _, number in pieces],
-                "sample": effort.sample - 1,
-                "of_word": effort.of_word,
-                "lists": effort.lists,
-                "list": effort.list,
-                "candidates": effort.candidates,
-            },
+        rows = await self._execute(
+            _NEAR,
+            filters,
+            grams=[gram for gram, _ in pieces],
+            words=[number for _, number in pieces],
+            sample=effort.sample - 1,
+            of_word=effort.of_word,
+            lists=effort.lists,
+            list=effort.list,
+            candidates=effort.candidates,
         )
         return ranked(words, (row for row in rows if not row.name_norm.startswith(asked)))
 
-    async def _by_ids(self, ids: Sequence[UUID], filters: Filters) -> Sequence[Any]:
-        return await self._rows("AND p.id = ANY(CAST(:ids AS uuid[]))", filters, ids=ids) if ids else ()
+    async def _found(self, ids: Sequence[UUID], filters: Filters, following: str | None) -> ProductPage:
+        """The page of these products in this order."""
+        rows = await self._rows("AND p.id = ANY(CAST(:ids AS uuid[]))", filters, ids=ids) if ids else ()
+        details = {row["id"]: row for row in rows}
+        return ProductPage(items=self._shown(details[each] for each in ids), next_cursor=following)
 
     async def _rows(self, condition: str, filters: Filters, **values: Any) -> Sequence[Any]:
-        statement, known = self._filtered(f"SELECT {COLUMNS}, {STOCK} FROM product p WHERE ", filters, condition)
-        return (await self._work.session.execute(statement, known | values)).mappings().all()
+        select = f"SELECT {COLUMNS}, {STOCK} FROM product p WHERE "
+        return (await self._execute(select, filters, condition, **values)).mappings().all()
 
-    def _filtered(self, select: str, filters: Filters, condition: str = "") -> tuple[TextClause, dict[str, Any]]:
-        """The statement with the company, the filters and a condition of its own."""
+    async def _execute(self, select: str, filters: Filters, condition: str = "", **values: Any) -> Result[Any]:
+        """Run a statement with the company, the filters and a condition of its own."""
         parts = ["p.tenant_id = :tenant_id", f"AND p.retired_at IS {'NOT ' if filters.retired else ''}NULL"]
-        values: dict[str, Any] = {"tenant_id": self._work.tenant_id}
+        values["tenant_id"] = self._work.tenant_id
         if filters.category_id is not None:
             parts.append(f"AND {_IN_CATEGORY}")
             values["category_id"] = filters.category_id
         if filters.variant_of is not None:
             parts.append("AND p.variant_of = :variant_of")
             values["variant_of"] = filters.variant_of
-        return text(f"{select}{' '.join(parts)} {condition}"), values
+        return await self._work.session.execute(text(f"{select}{' '.join(parts)} {condition}"), values)
 
     def _shown(self, rows: Iterable[Any]) -> list[FoundProduct]:
         return [found_product(row, self._work.actor.permissions) for row in rows]
@@ -257,14 +254,15 @@ def ranked(asked: Sequence[str], rows: Iterable[Any]) -> list[_Likely]:
     known: dict[str, list[float]] = {}
     with_sku = any(len(word) >= _SKU_LETTERS and not word.isalpha() for word in asked)
     whole = sum(map(len, asked))
-    scored: list[tuple[float, Any]] = []
-    for row in rows:
-        words = product_words(row.name_norm, row.sku if with_sku else "", row.brand)
+    scored: list[tuple[float, int, UUID]] = []
+    for product_id, name_norm, sku, brand in rows:
+        words = product_words(name_norm, sku if with_sku else "", brand)
         of_words = [
             known.get(word) or known.setdefault(word, [likeness(each, word) for each in asked]) for word in words
         ]
         best = map(max, zip(*of_words, strict=True))
-        scored.append((sum(len(word) * score for word, score in zip(asked, best, strict=False)) / whole, row))
-    floor = max(_FLOOR, _NEAR_THE_BEST * max((score for score, _ in scored), default=0.0))
-    found = [_Likely(f"{1 - score:.4f}:{len(row.name_norm):03d}", row.id) for score, row in scored if score >= floor]
+        score = sum(len(word) * each for word, each in zip(asked, best, strict=False)) / whole
+        scored.append((score, len(name_norm), product_id))
+    floor = max(_FLOOR, _NEAR_THE_BEST * max((score for score, *_ in scored), default=0.0))
+    found = [_Likely(f"{1 - score:.4f}:{length:03d}", each) for score, length, each in scored if score >= floor]
     return sorted(found)
