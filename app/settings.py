@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+Environment = Literal["development", "production", "test"]
+ENVIRONMENTS: Final[tuple[Environment, ...]] = ("development", "production", "test")
+
 _Option = TypeVar("_Option", bound=str)
 
 
@@ -18,7 +21,7 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs to know. Secrets have no defaults; `mostrador up` makes its own."""
 
-    environment: Literal["development", "production", "test"]
+    environment: Environment
     database_url: str
     database_platform_url: str
     database_admin_url: str | None
@@ -140,7 +143,7 @@ _HTTP: Final = ("http", "https")
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Build the settings from an environment. Raises `SettingsError` naming every bad variable together."""
     env = _Reader(environ)
-    environment = env.choice("ENVIRONMENT", ("development", "production", "test"), "production")
+    environment: Environment = env.choice("ENVIRONMENT", ENVIRONMENTS, "production")
     database_url = env.url("DATABASE_URL", _POSTGRES, "postgresql://mostrador_app:…@host:5432/mostrador")
     settings = Settings(
         environment=environment,

@@ -154,7 +154,7 @@ def database(app: Litestar) -> Database:
 
 
 @pytest.fixture
-async def admin(environ: dict[str, str]) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def admin(environ: dict[str, str]) -> AsyncIterator[asyncpg.Connection]:
     """The database's owner, past every fence: to look at what the API does not show."""
     connection = await asyncpg.connect(environ["DATABASE_ADMIN_URL"])
     yield connection

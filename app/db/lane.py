@@ -16,7 +16,7 @@ from app.db.session import SERVER_SETTINGS
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
-LaneConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+LaneConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 
 _WAIT: Final = 2.0
 """Seconds a request waits for a connection before it is answered 503."""
@@ -31,9 +31,9 @@ class Lane:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: asyncpg.Pool | None = None
 
-    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _open(self) -> "asyncpg.Pool":
         if self._pool is None:
             pooler: dict[str, Any] = {"statement_cache_size": 0} if self._settings.behind_pooler else {}
             self._pool = asyncpg.create_pool(

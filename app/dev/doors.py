@@ -27,11 +27,11 @@ from app.lib.errors import NotFound, RuleBroken, Unavailable
 from app.lib.schemas import Input
 
 
-class SetClock(Input, frozen=True):
+class SetClock(Input):
     now: Annotated[datetime, Meta(tz=True)] | None
 
 
-class BreakService(Input, frozen=True):
+class BreakService(Input):
     service: SERVICES
     fault: FAULTS
     seconds: Annotated[float, Meta(gt=0)] | None = None

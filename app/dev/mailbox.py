@@ -16,7 +16,7 @@ NEWEST = 500
 """How many messages one look shows."""
 
 
-class Attachment(Output, frozen=True):
+class Attachment(Output):
     name: str
     type: str
     size: int
@@ -24,7 +24,7 @@ class Attachment(Output, frozen=True):
     url: str
 
 
-class Mail(Output, frozen=True):
+class Mail(Output):
     to: str
     """Recipients of the envelope, separated by commas."""
     from_: str = msgspec.field(name="from")
@@ -35,7 +35,7 @@ class Mail(Output, frozen=True):
     at: str
 
 
-class MailList(Output, frozen=True):
+class MailList(Output):
     items: list[Mail]
 
 

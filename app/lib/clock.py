@@ -22,6 +22,7 @@ class _Clock:
         self._file: Path | None = None
         self._offset = timedelta()
         self._looked_at = 0.0
+        self.standing: datetime | None = None
 
     def follow(self, file: str | None) -> None:
         self._file = Path(file) if file else None
@@ -29,6 +30,8 @@ class _Clock:
         self._looked_at = 0.0
 
     def now(self) -> datetime:
+        if self.standing is not None:
+            return self.standing
         if self._file is not None and time.monotonic() - self._looked_at > _CHECK_EVERY:
             self._looked_at = time.monotonic()
             moved = msgspec.json.decode(self._file.read_bytes(), type=_Moved) if self._file.exists() else _Moved()
@@ -42,6 +45,11 @@ _CLOCK = _Clock()
 def follow_clock_file(file: str | None) -> None:
     """Let a development file `{"offset_seconds": n}` move the clock; None follows nothing."""
     _CLOCK.follow(file)
+
+
+def stand_at(instant: datetime | None) -> None:
+    """Stop the clock of this process at an instant, or let it run again: demo history is written at its own time."""
+    _CLOCK.standing = instant
 
 
 def now() -> datetime:

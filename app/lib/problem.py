@@ -240,7 +240,7 @@ _AWAY: Final = (
 
 
 def _constraint(cause: asyncpg.IntegrityConstraintViolationError) -> DomainError | None:
-    name = cause.constraint_name or ""
+    name: str = getattr(cause, "constraint_name", None) or ""
     if known := BROKEN_CONSTRAINTS.get(name):
         return known
     if isinstance(cause, asyncpg.ForeignKeyViolationError):

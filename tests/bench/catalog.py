@@ -93,7 +93,7 @@ async def _found(bench: Bench, shop: Shop, numbers: Sequence[int]) -> int:
     api = await bench.api()
     await keep_fresh(api, [shop])
     found = 0
-    async with httpx.AsyncClient(base_url=api.url, headers=shop.headers()) as http:
+    async with httpx.AsyncClient(base_url=api.url, headers=shop.headers(), timeout=60) as http:
         for number, path in zip(numbers, search_paths(numbers)["typo"], strict=True):
             answer = await http.get(path)
             found += any(item["sku"] == sku(number) for item in answer.raise_for_status().json()["items"])

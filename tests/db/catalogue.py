@@ -4,7 +4,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # pyright: ignore[reportInvalidTypeArguments]
+Admin: TypeAlias = asyncpg.Connection  # pyright: ignore[reportInvalidTypeArguments]
 """The connection of the database's owner."""
 
 SHARED: Final = {

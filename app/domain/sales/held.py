@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.catalog.models import Product
 from app.domain.customers.models import Customer
 from app.domain.sales.models import HeldTicket
 from app.domain.sales.schemas import HeldLineOut, HeldTicketOut, HeldTicketPage, HoldTicket
@@ -28,7 +29,10 @@ class HeldTicketService:
         self._work = work
 
     async def hold(self, data: HoldTicket) -> tuple[HeldTicketOut, bool]:
-        """Put a ticket aside; answers it, and whether it is new. Raises 422 for an unknown register or customer, 409 `id-taken`."""
+        """Put a ticket aside; answers it, and whether it is new.
+
+        Raises 422 for an unknown register, customer or product, 409 `id-taken`.
+        """
         body = fingerprint(data)
         if data.id is not None and (earlier := await self._find(data.id)) is not None:
             if earlier.body_hash != body:
@@ -39,6 +43,7 @@ class HeldTicketService:
             raise unknown_reference("/registerId", "No hay tal caja.")
         if data.customer_id and await self._work.session.get(Customer, (tenant_id, data.customer_id)) is None:
             raise unknown_reference("/customerId", "No hay tal cliente.")
+        await self._check_products(data)
         held = HeldTicket(
             tenant_id=tenant_id,
             id=data.id or uuid7(),
@@ -79,6 +84,17 @@ class HeldTicketService:
             raise NotFound("No hay tal tiquete en espera; quizá ya lo retomaron.")
         self._work.record("ticket.resumed", held.id, before=held.ticket)
         return _out(held)
+
+    async def _check_products(self, data: HoldTicket) -> None:
+        wanted = {line.product_id for line in data.lines}
+        found = set(
+            await self._work.session.scalars(
+                select(Product.id).where(Product.tenant_id == self._work.tenant_id, Product.id.in_(wanted))
+            )
+        )
+        for number, line in enumerate(data.lines):
+            if line.product_id not in found:
+                raise unknown_reference(f"/lines/{number}/productId", "No hay tal producto.")
 
     async def _find(self, held_id: UUID) -> HeldTicket | None:
         return await self._work.session.get(HeldTicket, (self._work.tenant_id, held_id))

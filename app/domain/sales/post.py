@@ -100,7 +100,7 @@ class SalePoster:
                 ticket = _Ticket(sale_id, sold_at, now, data, head, basket, priced, settled, actor)
                 return await self._write(connection, ticket, caller, body)
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name == "pk_sale":
+            if getattr(error, "constraint_name", None) == "pk_sale":
                 return await self.post(data, caller)
             raise
 

@@ -90,7 +90,7 @@ async def test_parallel_refreshes_agree_on_one_successor(http: httpx.AsyncClient
 
 
 async def test_a_stolen_refresh_token_ends_the_whole_session(
-    http: httpx.AsyncClient, shop: Shop, admin: "asyncpg.Connection[asyncpg.Record]"
+    http: httpx.AsyncClient, shop: Shop, admin: asyncpg.Connection
 ) -> None:
     successor = (await http.post("/v1/auth/refresh", json={"refreshToken": shop.refresh_token})).json()
     await admin.execute(
@@ -111,9 +111,7 @@ async def test_logging_out_ends_the_access_token_at_once(shop: Shop) -> None:
     assert (await shop.get("/v1/me")).status_code == 401
 
 
-async def test_a_deactivated_person_is_out_with_the_next_request(
-    shop: Shop, admin: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_a_deactivated_person_is_out_with_the_next_request(shop: Shop, admin: asyncpg.Connection) -> None:
     await admin.execute("UPDATE membership SET is_active = false WHERE tenant_id = $1", shop.tenant["id"])
     answer = await shop.get("/v1/company")
     assert (answer.status_code, answer.json()["code"]) == (403, "membership-inactive")

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.lib.tokens import AccessTokens
 from tests.shop import Shop
 
-Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # pyright: ignore[reportInvalidTypeArguments]
+Admin: TypeAlias = asyncpg.Connection  # pyright: ignore[reportInvalidTypeArguments]
 
 
 async def cashier_of(shop: Shop, admin: Admin, app: Litestar, name: str = "Cajera de Prueba") -> Shop:
