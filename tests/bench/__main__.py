@@ -8,6 +8,9 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+import asyncpg
+import httpx
+
 from tests.bench.catalog import lookup, search
 from tests.bench.flat import flat, reconcile
 from tests.bench.house import House
@@ -24,6 +27,8 @@ PARTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "memory": memory,
     "start": start,
 }
+FAILURES = (RuntimeError, OSError, httpx.HTTPError, asyncpg.PostgresError)
+"""How a server that answers wrongly or not at all ends a part."""
 SELLING = {"sales", "flat", "memory"}
 """Parts after which the books are checked."""
 
@@ -38,7 +43,13 @@ async def bench(parts: list[str], pace: Pace, data: Path, arguments: list[str], 
         if SELLING & set(parts):
             wanted.append(reconcile)
         for part in wanted:
-            section = await part(run)
+            try:
+                section = await part(run)
+            except FAILURES as failure:
+                # The other parts still tell something; this one counts as missed.
+                say(f"{part.__name__} broke off: {type(failure).__name__}: {failure}")
+                missed += 1
+                continue
             text = stamp(version, arguments)
             sys.stdout.write(f"\n{section.markdown(text)}\n\n")
             sys.stdout.flush()
@@ -57,6 +68,7 @@ def main() -> int:
     parser.add_argument(
         "--data", type=Path, help="an empty folder to work in, kept afterwards (default: a temporary one)"
     )
+    parser.add_argument("--print-only", action="store_true", help="leave docs/BENCHMARKS.md as it is")
     options = parser.parse_args()
     parts = options.only.split(",")
     if unknown := set(parts) - set(PARTS):
@@ -64,7 +76,7 @@ def main() -> int:
     pace = Pace.quick() if options.quick else Pace()
     data: Path = options.data or Path(tempfile.mkdtemp(prefix="mostrador-bench-"))
     try:
-        missed = asyncio.run(bench(parts, pace, data, sys.argv[1:], kept=not options.quick))
+        missed = asyncio.run(bench(parts, pace, data, sys.argv[1:], kept=not (options.quick or options.print_only)))
     finally:
         if options.data is None:
             shutil.rmtree(data, ignore_errors=True)
