@@ -39,7 +39,8 @@ async def run_worker(
     database = Database(settings, Bell(redis))
     slots = {"short": max(1, settings.pool_size - _OTHERS), "long": _LONG_SLOTS}
     supervisors = [
-        QueueSupervisor(queue, settings, JobRunner(database, queue, pace), slots[queue], pace) for queue in queues
+        QueueSupervisor(queue, settings, JobRunner(database, queue, pace).run_offered, slots[queue], pace)
+        for queue in queues
     ]
     heartbeat = Heartbeat(database, supervisors, pace)
     _LOG.info("worker starts", queues=list(queues), domains=len(registry.MODULES))

@@ -29,11 +29,13 @@ _DUE_TENANTS = text(
     "SELECT tenant_id FROM outbox WHERE status IN ('pending','queued','running') AND due_at <= :now "
     f"GROUP BY tenant_id ORDER BY min(due_at) LIMIT {_TENANTS}"
 )
+# Materialized: as a plain subquery a join may run it again, and claim another batch each time.
 _CLAIM = text(
-    "UPDATE outbox SET status = 'queued', due_since = coalesce(due_since, due_at), due_at = :again FROM ("
+    "WITH due AS MATERIALIZED ("
     "SELECT id FROM outbox WHERE tenant_id = :tenant_id AND status IN ('pending','queued','running') "
     f"AND due_at <= :now ORDER BY due_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"
-    ") due WHERE outbox.tenant_id = :tenant_id AND outbox.id = due.id RETURNING outbox.id, outbox.queue"
+    ") UPDATE outbox SET status = 'queued', due_since = coalesce(due_since, due_at), due_at = :again "
+    "FROM due WHERE outbox.tenant_id = :tenant_id AND outbox.id = due.id RETURNING outbox.id, outbox.queue"
 )
 _PUT_BACK = text(
     "UPDATE outbox SET due_at = :now WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND status = 'queued'"

@@ -65,7 +65,7 @@ class JobRunner:
         self._queue: Queue = queue
         self._pace = pace
 
-    async def __call__(self, _context: dict[Any, Any], tenant_id: str, job_id: str) -> None:
+    async def run_offered(self, _context: dict[Any, Any], tenant_id: str, job_id: str) -> None:
         """What arq calls."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(tenant_id=tenant_id, job_id=job_id)

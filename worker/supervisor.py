@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ _STEADY: Final = 30.0
 """Seconds after which a worker had recovered: its next loss waits the shortest time again."""
 _CANCEL_LIMIT: Final = 8.0
 """Seconds for cancelled jobs to write down that they want another worker; Redis may be frozen meanwhile."""
+_CANCEL_AGAIN: Final = 0.1
 _LOOK: Final = 0.05
 _SPARE: Final = 5.0
 """Seconds by which arq's own limit is longer than the job's, which can say more."""
@@ -76,7 +77,7 @@ class QueueSupervisor:
             main.result()
         finally:
             stopping.cancel()
-            await _cancel(main, *worker.tasks.values())
+            await _cancel(main, worker.tasks.values())
             self._worker = None
 
     async def _drain(self, worker: Worker, main: "asyncio.Task[None]") -> None:
@@ -107,10 +108,16 @@ class QueueSupervisor:
         )
 
 
-async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    done, _ = await asyncio.wait(tasks, timeout=_CANCEL_LIMIT)
-    for task in done:
-        if not task.cancelled() and (error := task.exception()):
+async def _cancel(main: "asyncio.Task[None]", jobs: Collection["asyncio.Task[None]"]) -> None:
+    for job in jobs:
+        job.cancel()
+    deadline = time.monotonic() + _CANCEL_LIMIT
+    while not main.done() and time.monotonic() < deadline:
+        # More than once: the Redis client loses a cancellation that comes together with an answer.
+        main.cancel()
+        await asyncio.wait({main}, timeout=_CANCEL_AGAIN)
+    if jobs:
+        await asyncio.wait(jobs, timeout=max(0, deadline - time.monotonic()))
+    for task in (main, *jobs):
+        if task.done() and not task.cancelled() and (error := task.exception()):
             _LOG.debug("ended with the queue", reason=repr(error))
