@@ -45,8 +45,38 @@ TAX_RATES = [
     ("inc16", date(2013, 1, 1), ALWAYS, "0.16", "0", "Estatuto Tributario art. 512-4; Ley 1607 de 2012"),
     ("inc-bag", date(2025, 1, 1), date(2025, 12, 31), "0.19", "70", "Estatuto Tributario art. 512-15, valor de 2025"),
     ("inc-bag", date(2026, 1, 1), ALWAYS, "0.19", "73", "Estatuto Tributario art. 512-15, valor de 2026"),
-    ("ibua-medium", date(2025, 1, 1), ALWAYS, "0.19", "38", "Estatuto Tributario art. 513-4, valor de 2025 por 100 ml"),
-    ("ibua-high", date(2025, 1, 1), ALWAYS, "0.19", "65", "Estatuto Tributario art. 513-4, valor de 2025 por 100 ml"),
+    (
+        "ibua-medium",
+        date(2025, 1, 1),
+        date(2025, 12, 31),
+        "0.19",
+        "38",
+        "Estatuto Tributario art. 513-4, valor de 2025 por 100 ml",
+    ),
+    (
+        "ibua-high",
+        date(2025, 1, 1),
+        date(2025, 12, 31),
+        "0.19",
+        "65",
+        "Estatuto Tributario art. 513-4, valor de 2025 por 100 ml",
+    ),
+    (
+        "ibua-medium",
+        date(2026, 1, 1),
+        ALWAYS,
+        "0.19",
+        "40",
+        "Estatuto Tributario art. 513-4, ajustado con la UVT de 2026 (52.374), por 100 ml",
+    ),
+    (
+        "ibua-high",
+        date(2026, 1, 1),
+        ALWAYS,
+        "0.19",
+        "68",
+        "Estatuto Tributario art. 513-4, ajustado con la UVT de 2026 (52.374), por 100 ml",
+    ),
 ]
 """Class, first day, last day, fraction, pesos per unit, source. A new year's figure is a new row, never an edit."""
 
