@@ -111,9 +111,7 @@ async def _documents(
         if sorted(sequences) != list(range(1, len(sequences) + 1)):
             found.differences.append(f"{table}: {len(sequences)} numbers in branch {branch}, last {max(sequences)}")
     what = table.replace("_", " ")
-    found.checked.append(
-        f"shop {number + 1}, {what}: {len(rows)} kept, {len(entries)} acknowledged, numbered without gap"
-    )
+    found.checked.append(f"shop {number + 1}, {what}: {len(rows)} kept, {len(entries)} acknowledged, numbers compared")
 
 
 async def _stock(house: House, found: Found, number: int, shop: ShopRecord, entries: Sequence[Acknowledged]) -> None:
@@ -133,7 +131,7 @@ async def _stock(house: House, found: Found, number: int, shop: ShopRecord, entr
             found.differences.append(
                 f"stock of {product.id}: {units} by the answers, kept and moved {kept.get(product.id)}"
             )
-    found.checked.append(f"shop {number + 1}: stock of {len(left)} products equal to the acknowledged units")
+    found.checked.append(f"shop {number + 1}: stock of {len(left)} products compared with the acknowledged units")
 
 
 async def _drawer(house: House, found: Found, number: int, shop: ShopRecord, entries: Sequence[Acknowledged]) -> None:
@@ -150,7 +148,9 @@ async def _drawer(house: House, found: Found, number: int, shop: ShopRecord, ent
             found.differences.append(
                 f"drawer, {method}: {pesos} by the answers, kept {kept[method]}, moved {moved.get(method)}"
             )
-    found.checked.append(f"shop {number + 1}: drawer equal to the acknowledged money, {money['cash']} pesos in cash")
+    found.checked.append(
+        f"shop {number + 1}: drawer compared with the acknowledged money, {money['cash']} pesos in cash"
+    )
 
 
 async def _through_the_api(
@@ -198,7 +198,8 @@ async def _sign_ups(house: House, found: Found, entries: Sequence[Acknowledged])
         sent.update(parser.parsebytes(file.read_bytes())["X-Sink-To"].split(", "))
     found.differences += [f"no mail to {email}" for email in emails if not sent[email]]
     found.checked.append(
-        f"{len(emails)} companies signed up meanwhile, {sum(sent[email] for email in emails)} mails to them, 0 jobs lost"
+        f"{len(emails)} companies signed up meanwhile, {sum(sent[email] for email in emails)} mails to them, "
+        f"{len(undone)} kinds of jobs not done"
     )
 
 
