@@ -1,34 +1,33 @@
-"""`make check`: the OpenAPI document builds without a database and is valid OpenAPI 3.1."""
+"""`make check`: the OpenAPI document builds and is valid, with no server anywhere."""
 
 import base64
 import json
-import os
 import sys
 
-from openapi_spec_validator import validate
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.asgi import create_litestar
 from app.lib.openapi import document_of
 from app.settings import read_settings
 
+NOWHERE = {
+    "ENVIRONMENT": "test",
+    "DATABASE_URL": "postgresql://mostrador_app:x@127.0.0.1:1/none",
+    "DATABASE_PLATFORM_URL": "postgresql://mostrador_platform:x@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "TOKEN_SIGNING_KEY": base64.b64encode(bytes(32)).decode(),
+    "SECRET_KEY": base64.b64encode(bytes(32)).decode(),
+}
+
 
 def main() -> int:
-    nowhere = "postgresql://nobody:nothing@127.0.0.1:1/nowhere"
-    settings = read_settings(
-        {
-            "ENVIRONMENT": "test",
-            "DATABASE_URL": nowhere,
-            "DATABASE_PLATFORM_URL": nowhere,
-            "REDIS_URL": "redis://127.0.0.1:1/0",
-            "TOKEN_SIGNING_KEY": base64.b64encode(os.urandom(32)).decode(),
-            "SECRET_KEY": base64.b64encode(os.urandom(32)).decode(),
-        }
-    )
-    document = json.loads(document_of(create_litestar(settings)))
-    validate(document)
+    document = json.loads(document_of(create_litestar(read_settings(NOWHERE))))
+    errors = [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()]
+    for error in errors:
+        print(error, file=sys.stderr)
     operations = sum(len(item) for item in document["paths"].values())
-    print(f"OpenAPI document: {len(document['paths'])} paths, {operations} operations, valid")
-    return 0
+    print(f"OpenAPI document: {len(document['paths'])} paths, {operations} operations, {len(errors)} errors")
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

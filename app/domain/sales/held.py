@@ -31,7 +31,7 @@ class HeldTicketService:
     async def hold(self, data: HoldTicket) -> tuple[HeldTicketOut, bool]:
         """Put a ticket aside; answers it, and whether it is new.
 
-        Raises 422 for an unknown register, customer or product, 409 `id-taken`.
+        Raises 422 for unknown ids in it, 409 `id-taken`.
         """
         body = fingerprint(data)
         if data.id is not None and (earlier := await self._find(data.id)) is not None:

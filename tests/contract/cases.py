@@ -1,0 +1,467 @@
+"""Every route of the application with a request that is right: what strangers, cashiers and fuzzers change.
+
+A route without an entry fails the contract tests.
+"""
+
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from tests.contract.company import CSV, IMPORT, Company
+
+Route = tuple[str, str]
+"""Method and path, as `("GET", "/v1/sales/{sale_id}")`."""
+
+WITHOUT_COMPANY: dict[Route, str] = {
+    ("POST", "/v1/auth/signup"): "makes the company",
+    ("POST", "/v1/auth/login"): "finds the company",
+    ("POST", "/v1/auth/refresh"): "the token names its person",
+    ("POST", "/v1/auth/logout"): "ends the session of its own token",
+    ("POST", "/v1/auth/verify-email"): "the mailed token is the credential",
+    ("GET", "/health"): "of the platform",
+    ("GET", "/health/live"): "of the process",
+    ("GET", "/health/ready"): "of the process",
+    ("GET", "/metrics"): "of the platform, behind its own token",
+    ("GET", "/schema"): "bundled page",
+    ("GET", "/schema/openapi.json"): "the document",
+    ("GET", "/schema/{path}"): "bundled page",
+    ("GET", "/schema/static/{name}"): "bundled page",
+}
+"""Routes without a permission, and what they are instead."""
+
+
+@dataclass
+class Call:
+    """A request that the company's owner is answered 2xx for."""
+
+    path: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    route: Route
+    make: Callable[[Company], Awaitable[Call]]
+    references: dict[str, str]
+    """JSON pointer of an id in the body to the kind of resource it names."""
+    queries: dict[str, str]
+    """Query parameter to the kind of resource it names."""
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.route)
+
+    @property
+    def has_body(self) -> bool:
+        return self.route[0] in {"POST", "PATCH", "PUT"}
+
+
+CASES: dict[Route, Case] = {}
+
+KINDS = {"held_id": "held"}
+"""Kind of resource that a path parameter names; otherwise its name without `_id`."""
+
+
+def kind_of(parameter: str) -> str:
+    return KINDS.get(parameter, parameter.removesuffix("_id"))
+
+
+def case(
+    method: str, path: str, references: dict[str, str] | None = None, queries: dict[str, str] | None = None
+) -> Callable[[Callable[[Company], Awaitable[Call]]], None]:
+    def add(make: Callable[[Company], Awaitable[Call]]) -> None:
+        CASES[method, path] = Case((method, path), make, references or {}, queries or {})
+
+    return add
+
+
+def plain(method: str, path: str, **queries: str) -> None:
+    """A route whose right request has no body: ids of its path come from what every company has."""
+
+    async def make(company: Company) -> Call:
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        return Call({name: company.ids[kind_of(name)] for name in names})
+
+    case(method, path, queries=queries)(make)
+
+
+plain("GET", "/v1/me")
+plain("GET", "/v1/company")
+plain("GET", "/v1/products", categoryId="category", variantOf="product")
+plain("GET", "/v1/products/{product_id}")
+plain("GET", "/v1/products/{product_id}/prices")
+plain("GET", "/v1/products/{product_id}/kardex", warehouseId="warehouse")
+plain("GET", "/v1/categories")
+plain("GET", "/v1/categories/{category_id}")
+plain("GET", "/v1/catalog/changes")
+plain("GET", "/v1/tax-classes")
+plain("GET", "/v1/units")
+plain("GET", "/v1/sales", sessionId="session", customerId="customer")
+plain("GET", "/v1/sales/{sale_id}")
+plain("GET", "/v1/sales/{sale_id}/ticket.pdf")
+plain("GET", "/v1/returns", saleId="sale")
+plain("GET", "/v1/returns/{return_id}")
+plain("GET", "/v1/held-tickets")
+plain("GET", "/v1/inventory/adjustments")
+plain("GET", "/v1/inventory/adjustments/{adjustment_id}")
+plain("GET", "/v1/inventory/valuation")
+plain("GET", "/v1/inventory/stock", productId="product", warehouseId="warehouse")
+plain("GET", "/v1/inventory/conflicts")
+plain("GET", "/v1/customers")
+plain("GET", "/v1/customers/{customer_id}")
+plain("GET", "/v1/cash/registers")
+plain("GET", "/v1/cash/sessions", registerId="register")
+plain("GET", "/v1/cash/sessions/{session_id}")
+plain("GET", "/v1/cash/sessions/{session_id}/report")
+plain("GET", "/v1/cash/sessions/{session_id}/movements")
+plain("GET", "/v1/cash/movements/{movement_id}/receipt.pdf")
+plain("GET", "/v1/imports")
+plain("GET", "/v1/imports/products/template")
+plain("GET", "/v1/imports/{import_id}")
+plain("GET", "/v1/imports/{import_id}/errors")
+plain("GET", "/v1/audit/entries", subjectId="product")
+plain("GET", "/v1/audit/export")
+plain("GET", "/v1/audit/verify")
+plain("GET", "/v1/audit/reconciliation")
+
+
+@case("PATCH", "/v1/company")
+async def _(_company: Company) -> Call:
+    return Call(body={"phone": "601 555 1234", "cashRounding": 0, "cashTolerance": "5000.00"})
+
+
+@case("POST", "/v1/products", references={"/categoryId": "category"})
+async def _(company: Company) -> Call:
+    sku = uuid4().hex[:12]
+    return Call(
+        body={
+            "sku": sku,
+            "name": f"Producto {sku}",
+            "price": "11900.00",
+            "taxClass": "iva19",
+            "barcodes": [sku],
+            "packs": [{"unitCode": "BX", "factor": "12", "price": "120000.00", "barcode": f"B{sku}"}],
+            "cost": "5000",
+            "minStock": "2",
+            "categoryId": company.ids["category"],
+            "brand": "Marca",
+        }
+    )
+
+
+@case("PATCH", "/v1/products/{product_id}", references={"/categoryId": "category"})
+async def _(company: Company) -> Call:
+    product = await company.product()
+    return Call(
+        {"product_id": product["id"]},
+        {"name": "Otro nombre", "price": "12000.00", "categoryId": company.ids["category"]},
+    )
+
+
+@case("POST", "/v1/products/{product_id}/variants")
+async def _(company: Company) -> Call:
+    product = await company.product()
+    return Call(
+        {"product_id": product["id"]},
+        {
+            "axes": [{"name": "talla", "values": ["S", "M"]}],
+            "cells": [{"values": {"talla": "S"}, "sku": uuid4().hex[:12], "price": "9900.00"}],
+        },
+    )
+
+
+@case("POST", "/v1/products/labels", references={"/lines/0/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(body={"lines": [{"productId": company.ids["product"], "copies": 2}], "format": "pdf"})
+
+
+@case("POST", "/v1/products/{product_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"product_id": (await company.product())["id"]})
+
+
+@case("POST", "/v1/products/{product_id}/unretire")
+async def _(company: Company) -> Call:
+    product = await company.product()
+    await company.made(f"/v1/products/{product['id']}/retire", {})
+    return Call({"product_id": product["id"]})
+
+
+@case("POST", "/v1/categories", references={"/parentId": "category"})
+async def _(company: Company) -> Call:
+    return Call(body={"name": f"Dentro {uuid4().hex[:8]}", "parentId": company.ids["category"]})
+
+
+@case("PATCH", "/v1/categories/{category_id}", references={"/parentId": "category"})
+async def _(company: Company) -> Call:
+    category = await company.category()
+    return Call(
+        {"category_id": category["id"]}, {"name": f"Otra {uuid4().hex[:8]}", "parentId": company.ids["category"]}
+    )
+
+
+@case("DELETE", "/v1/categories/{category_id}")
+async def _(company: Company) -> Call:
+    return Call({"category_id": (await company.category())["id"]})
+
+
+@case(
+    "POST",
+    "/v1/categories/move",
+    references={"/toCategoryId": "category", "/categoryIds/0": "category", "/productIds/0": "product"},
+)
+async def _(company: Company) -> Call:
+    category, product = await company.category(), await company.product()
+    return Call(
+        body={
+            "toCategoryId": company.ids["category"],
+            "categoryIds": [category["id"]],
+            "productIds": [product["id"]],
+        }
+    )
+
+
+@case(
+    "POST",
+    "/v1/sales",
+    references={
+        "/sessionId": "session",
+        "/customerId": "customer",
+        "/sellerId": "user",
+        "/lines/0/productId": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "sessionId": company.ids["session"],
+            "customerId": company.ids["customer"],
+            "sellerId": company.ids["user"],
+            "document": "none",
+            "lines": [
+                {"productId": company.ids["product"], "quantity": "2", "unitPrice": "11900.00", "discount": "100.00"}
+            ],
+            "discount": "100.00",
+            "payments": [
+                {"method": "nequi", "amount": "10000.00", "reference": "123"},
+                {"method": "cash", "amount": "20000.00"},
+            ],
+        }
+    )
+
+
+@case("POST", "/v1/sales/{sale_id}/void", references={"/sessionId": "session"})
+async def _(company: Company) -> Call:
+    sale = await company.sale()
+    return Call({"sale_id": sale["id"]}, {"reason": "error de digitación", "sessionId": company.ids["session"]})
+
+
+@case(
+    "POST",
+    "/v1/returns",
+    references={"/saleId": "sale", "/lines/0/saleLineId": "sale_line", "/sessionId": "session"},
+)
+async def _(company: Company) -> Call:
+    sale = await company.sale()
+    return Call(
+        body={
+            "saleId": sale["id"],
+            "sessionId": company.ids["session"],
+            "lines": [{"saleLineId": sale["lines"][0]["id"], "quantity": "1"}],
+            "refunds": [{"method": "cash", "amount": "11900.00", "reference": "caja"}],
+            "reason": "talla equivocada",
+        }
+    )
+
+
+@case(
+    "POST",
+    "/v1/held-tickets",
+    references={"/registerId": "register", "/customerId": "customer", "/lines/0/productId": "product"},
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "registerId": company.ids["register"],
+            "label": "mesa 4",
+            "customerId": company.ids["customer"],
+            "discount": "100.00",
+            "lines": [{"productId": company.ids["product"], "quantity": "1"}],
+        }
+    )
+
+
+@case("POST", "/v1/held-tickets/{held_id}/resume")
+async def _(company: Company) -> Call:
+    return Call({"held_id": (await company.held())["id"]})
+
+
+@case(
+    "POST",
+    "/v1/inventory/adjustments",
+    references={"/warehouseId": "warehouse", "/lines/0/productId": "product"},
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "reason": "found",
+            "warehouseId": company.ids["warehouse"],
+            "note": "bajo el mostrador",
+            "lines": [{"productId": company.ids["product"], "quantity": "3", "unitCost": "5000.00"}],
+        }
+    )
+
+
+@case("POST", "/v1/inventory/adjustments/{adjustment_id}/reverse")
+async def _(company: Company) -> Call:
+    return Call({"adjustment_id": (await company.adjustment())["id"]}, {"note": "repetido"})
+
+
+@case(
+    "POST",
+    "/v1/inventory/revaluations",
+    references={"/warehouseId": "warehouse", "/lines/0/productId": "product"},
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "warehouseId": company.ids["warehouse"],
+            "lines": [{"productId": company.ids["product"], "unitCost": "5000.00"}],
+        }
+    )
+
+
+@case("POST", "/v1/inventory/conflicts/{conflict_id}/settle")
+async def _(company: Company) -> Call:
+    return Call({"conflict_id": await company.conflict()}, {"settlement": "accepted", "note": "estaban"})
+
+
+@case("POST", "/v1/customers")
+async def _(_company: Company) -> Call:
+    number = str(10_000_000 + uuid4().int % 80_000_000)
+    return Call(
+        body={
+            "identificationType": "13",
+            "identification": number,
+            "name": "Ana Gómez",
+            "email": "ana@correo.co",
+            "phone": "601 555 1234",
+            "municipalityCode": "11001",
+        }
+    )
+
+
+@case("PATCH", "/v1/customers/{customer_id}")
+async def _(company: Company) -> Call:
+    return Call({"customer_id": (await company.customer())["id"]}, {"name": "Otro nombre", "email": "ana@correo.co"})
+
+
+@case("DELETE", "/v1/customers/{customer_id}")
+async def _(company: Company) -> Call:
+    return Call({"customer_id": (await company.customer())["id"]})
+
+
+@case("POST", "/v1/customers/{customer_id}/merge", references={"/into": "customer"})
+async def _(company: Company) -> Call:
+    one, other = await company.customer(), await company.customer()
+    return Call({"customer_id": one["id"]}, {"into": other["id"]})
+
+
+@case("POST", "/v1/cash/sessions", references={"/registerId": "register"})
+async def _(company: Company) -> Call:
+    return Call(body={"registerId": await company.register(), "openingAmount": "50000.00"})
+
+
+@case("POST", "/v1/cash/sessions/{session_id}/close")
+async def _(company: Company) -> Call:
+    return Call(
+        {"session_id": await company.session()},
+        {
+            "counted": [{"method": "cash", "amount": "500000.00"}],
+            "denominations": [{"value": 50_000, "count": 10}],
+        },
+    )
+
+
+@case("POST", "/v1/cash/sessions/{session_id}/movements")
+async def _(company: Company) -> Call:
+    return Call(
+        {"session_id": company.ids["session"]},
+        {"kind": "in", "amount": "1000.00", "reason": "sencillo", "category": "change"},
+    )
+
+
+@case("POST", "/v1/cash/transfers", references={"/fromSessionId": "session", "/toSessionId": "session"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "fromSessionId": company.ids["session"],
+            "toSessionId": company.ids["other_session"],
+            "amount": "100.00",
+            "reason": "sencillo",
+        }
+    )
+
+
+@case("POST", "/v1/imports/products")
+async def _(_company: Company) -> Call:
+    return Call(content=IMPORT.format(sku=uuid4().hex[:10]).encode())
+
+
+@case("POST", "/v1/imports/{import_id}/undo")
+async def _(company: Company) -> Call:
+    return Call({"import_id": await company.imported()})
+
+
+def routes_of(app: Litestar) -> dict[Route, Any]:
+    """Every route of the application with its handler."""
+    return {
+        (method, route.path_format): handler
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS"
+    }
+
+
+async def send(
+    company: Company,
+    route: Route,
+    call: Call,
+    *,
+    token: str | None = None,
+    key: str | None = "",
+    query: dict[str, str] | None = None,
+) -> httpx.Response:
+    """Send a request; `key` None leaves the idempotency key away, `token` is somebody else's, or `""` for nobody's."""
+    method, path = route
+    headers = {}
+    bearer = company.shop.token if token is None else token
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    if method != "GET" and key is not None:
+        headers["Idempotency-Key"] = key or uuid4().hex
+    content: dict[str, Any] = {}
+    if call.content is not None:
+        content, headers["Content-Type"] = {"content": call.content}, CSV
+    elif call.body is not None:
+        content = {"json": call.body}
+    return await company.shop.http.request(method, path.format(**call.path), params=query, headers=headers, **content)
+
+
+def with_value(body: Any, pointer: str, value: Any) -> Any:
+    """A copy of a body with another value at a JSON pointer; a member that is missing is added."""
+    changed = copy.deepcopy(body)
+    *way, last = pointer.split("/")[1:]
+    place = changed
+    for step in way:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[int(last) if isinstance(place, list) else last] = value
+    return changed

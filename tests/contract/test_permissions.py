@@ -1,0 +1,189 @@
+"""Who may call what: every route for the owner, a cashier and nobody, and the order in which a request is refused."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from litestar import Litestar, get
+from litestar.routes import HTTPRoute
+
+from app.lib.access import Requires, check_routes, requires
+from app.lib.permissions import PERMISSIONS, ROLES
+from tests.contract.cases import CASES, WITHOUT_COMPANY, Call, Case, routes_of, send
+from tests.contract.company import Company
+
+ALL = list(CASES.values())
+NEED_KEY = (
+    "/v1/sales",
+    "/v1/sales/{sale_id}/void",
+    "/v1/returns",
+    "/v1/inventory/adjustments",
+    "/v1/inventory/adjustments/{adjustment_id}/reverse",
+    "/v1/inventory/revaluations",
+    "/v1/cash/sessions",
+    "/v1/cash/sessions/{session_id}/movements",
+    "/v1/cash/transfers",
+    "/v1/imports/products",
+    "/v1/imports/{import_id}/undo",
+)
+"""POSTs that move money or stock."""
+
+
+def permission_of(app: Litestar, case: Case) -> str | None:
+    guards = routes_of(app)[case.route].resolve_guards()
+    (found,) = [guard.access.permission for guard in guards if isinstance(guard, Requires)]
+    return found
+
+
+def test_every_route_is_in_the_matrix_and_only_the_listed_ones_need_no_login(app: Litestar) -> None:
+    open_ones = {
+        route
+        for route, handler in routes_of(app).items()
+        if not any(isinstance(guard, Requires) for guard in handler.resolve_guards())
+    }
+    assert open_ones == set(WITHOUT_COMPANY)
+
+
+def test_start_up_fails_for_a_route_without_a_permission() -> None:
+    @get("/v1/naked")
+    async def naked() -> None: ...
+
+    @get("/v1/dressed", guards=[requires("sales:read")])
+    async def dressed() -> None: ...
+
+    @get("/v1/auth/open")
+    async def open_one() -> None: ...
+
+    check_routes(Litestar([dressed, open_one], openapi_config=None).routes)
+    with pytest.raises(RuntimeError, match="/v1/naked"):
+        check_routes(Litestar([dressed, naked], openapi_config=None).routes)
+    with pytest.raises(ValueError, match="sales:invent"):
+        requires("sales:invent")
+
+
+def test_roles_hold_known_permissions_and_the_owner_holds_all() -> None:
+    assert ROLES["owner"] == set(PERMISSIONS)
+    assert ROLES["cashier"] < set(PERMISSIONS)
+    assert all(said.strip() for said in PERMISSIONS.values())
+
+
+def test_exactly_the_posts_that_move_money_or_stock_require_a_key(app: Litestar) -> None:
+    required = {
+        route.path_format
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, _ in route.route_handler_map.values()
+        if handler.opt.get("idempotency_required")
+    }
+    assert required == set(NEED_KEY)
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+async def test_without_a_token_nothing_is_answered(company: Company, case: Case) -> None:
+    wrong: Any = {"nonsense": True} if case.has_body else None
+    path = {name: str(uuid4()) for name in (await case.make(company)).path}
+    for token in ("", "x.y.z", company.shop.token[:-6] + "AAAAAA"):
+        answer = await send(company, case.route, Call(path, wrong), token=token, key=None)
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json"), answer.text
+        assert answer.json()["code"] in {"unauthenticated", "invalid-token"}
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+async def test_the_owner_is_answered(company: Company, case: Case) -> None:
+    answer = await send(company, case.route, await case.make(company))
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+async def test_a_cashier_may_what_the_role_says_and_is_told_so_first(
+    app: Litestar, company: Company, cashier: str, case: Case
+) -> None:
+    permission = permission_of(app, case)
+    call = await case.make(company)
+    if permission is None or permission in ROLES["cashier"]:
+        answer = await send(company, case.route, call, token=cashier)
+        assert answer.is_success or answer.json()["code"] == "not-your-session", answer.text
+        return
+    refusals = [
+        await send(company, case.route, call, token=cashier),
+        # Neither a missing key, nor a wrong body, nor an id that is not there comes before the refusal.
+        await send(company, case.route, call, token=cashier, key=None),
+        await send(
+            company,
+            case.route,
+            Call({name: str(uuid4()) for name in call.path}, {"nonsense": True} if case.has_body else None),
+            token=cashier,
+        ),
+    ]
+    for answer in refusals:
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), answer.text
+        assert answer.json()["permission"] == permission
+
+
+@pytest.mark.parametrize("path", NEED_KEY)
+async def test_the_key_is_asked_for_before_the_body_is_read(company: Company, path: str) -> None:
+    case = CASES["POST", path]
+    call = await case.make(company)
+    nowhere = {name: str(uuid4()) for name in call.path}
+    answer = await send(company, case.route, Call(nowhere, {"nonsense": True}), key=None)
+    assert (answer.status_code, answer.json()["code"]) == (428, "idempotency-key-required")
+    for key in ("con espacio", "x" * 256, "\x7f"):
+        answer = await send(company, case.route, call, key=key)
+        assert answer.status_code == 400, answer.text
+    if call.content is None:
+        body = await send(company, case.route, Call(nowhere, {"nonsense": True}))
+        assert body.status_code == 400, body.text
+
+
+BODIES = [case for case in ALL if case.has_body and "{" in case.route[1]]
+
+
+@pytest.mark.parametrize("case", BODIES, ids=lambda case: case.name)
+async def test_a_body_that_is_wrong_is_told_before_an_id_that_is_not_there(company: Company, case: Case) -> None:
+    call = await case.make(company)
+    if call.body is None:
+        return
+    nowhere = {name: str(uuid4()) for name in call.path}
+    wrong = await send(company, case.route, Call(nowhere, call.body | {"nonsense": True}))
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/nonsense"), wrong.text
+    right = await send(company, case.route, Call(nowhere, call.body))
+    assert right.status_code == 404, right.text
+
+
+async def test_a_cashier_is_shown_no_costs(company: Company, cashier: str) -> None:
+    sale = await company.sale()
+    for path, params in (
+        (f"/v1/sales/{sale['id']}", {}),
+        (f"/v1/products/{company.ids['product']}", {}),
+        (f"/v1/products/{company.ids['product']}/kardex", {}),
+        (f"/v1/products/{company.ids['product']}/prices", {}),
+        ("/v1/products", {"limit": "200"}),
+        ("/v1/inventory/stock", {}),
+        ("/v1/inventory/conflicts", {}),
+        (f"/v1/inventory/adjustments/{company.ids['adjustment']}", {}),
+        (f"/v1/returns/{company.ids['return']}", {}),
+        ("/v1/catalog/changes", {}),
+    ):
+        answer = await company.shop.http.get(path, params=params, headers={"Authorization": f"Bearer {cashier}"})
+        assert answer.status_code == 200, answer.text
+        assert costs_in(answer.json()) == [], path
+        own = await company.shop.get(path, **params)
+        assert own.status_code == 200
+
+
+COSTS = {"cost", "unitCost", "averageCost", "value", "balanceValue", "margin"}
+
+
+def costs_in(found: Any, way: str = "") -> list[str]:
+    """Places of an answer where a cost stands."""
+    if isinstance(found, list):
+        return [place for n, item in enumerate(found) for place in costs_in(item, f"{way}/{n}")]
+    if not isinstance(found, dict):
+        return []
+    if found.get("kind") == "cost":
+        return [way]
+    return [
+        place
+        for name, value in found.items()
+        for place in ([f"{way}/{name}"] if name in COSTS and value is not None else costs_in(value, f"{way}/{name}"))
+    ]
