@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import sys
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -15,8 +16,8 @@ NOWHERE = {
     "DATABASE_URL": "postgresql://mostrador_app:x@127.0.0.1:1/none",
     "DATABASE_PLATFORM_URL": "postgresql://mostrador_platform:x@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
-    "TOKEN_SIGNING_KEY": base64.b64encode(bytes(32)).decode(),
-    "SECRET_KEY": base64.b64encode(bytes(32)).decode(),
+    "TOKEN_SIGNING_KEY": base64.b64encode(os.urandom(32)).decode(),
+    "SECRET_KEY": base64.b64encode(os.urandom(32)).decode(),
 }
 
 
