@@ -27,10 +27,10 @@ _HORIZON: Final = text(
     "FROM pg_control_system() s, pg_control_checkpoint() c"
 )
 _SELECT: Final[dict[Kind, str]] = {
-    "product": f"SELECT p.tenant_id, p.changed_xid, {COLUMNS} FROM product p WHERE p.tenant_id = :tenant_id",
+    "product": f"SELECT p.changed_xid, {COLUMNS} FROM product p WHERE p.tenant_id = :tenant_id",
     "stock": "SELECT p.changed_xid, p.product_id, p.warehouse_id, p.quantity FROM stock p "
     "WHERE p.tenant_id = :tenant_id",
-    "customer": "SELECT p.tenant_id, p.changed_xid, p.id, p.identification_type, p.identification, p.dv, p.name, p.email, p.phone, "
+    "customer": "SELECT p.changed_xid, p.id, p.identification_type, p.identification, p.dv, p.name, p.email, p.phone, "
     "p.is_final_consumer, p.merged_into, p.retired_at FROM customer p WHERE p.tenant_id = :tenant_id",
 }
 _SEEN_WITH: Final[dict[Kind, str]] = {
@@ -38,6 +38,7 @@ _SEEN_WITH: Final[dict[Kind, str]] = {
     "stock": "inventory:read",
     "customer": "customers:read",
 }
+_ID: Final = "p.id"
 _CHANGED: Final = "AND p.changed_xid >= :since AND p.changed_xid < :until"
 
 
@@ -99,8 +100,12 @@ class ChangeFeed:
         if cursor.since is not None:
             values |= {"since": cursor.since, "until": cursor.until}
         if cursor.key is not None:
-            condition += f" AND ({columns}) > (:first, :second)"
-            values |= {"first": cursor.key[0], "second": cursor.key[1]}
+            values["first"], second = cursor.key
+            if columns == _ID:
+                condition += " AND p.id > :first"
+            else:
+                condition += f" AND ({columns}) > (:first, :second)"
+                values["second"] = second
         statement = text(f"{_SELECT[cursor.kind]} {condition} ORDER BY {columns} LIMIT :limit")
         return (await self._work.session.execute(statement, values)).mappings().all()
 
@@ -109,13 +114,13 @@ class ChangeFeed:
         """What a page of this kind is ordered by. Stock has no index on its transactions, so that a sale stays cheap."""
         if cursor.kind == "stock":
             return "p.product_id, p.warehouse_id"
-        return "p.id, p.tenant_id" if _by_ids(cursor) else "p.changed_xid, p.id"
+        return _ID if _by_ids(cursor) else "p.changed_xid, p.id"
 
     @staticmethod
     def _key(cursor: Cursor, row: Any) -> tuple[int | UUID, UUID]:
         if cursor.kind == "stock":
             return row["product_id"], row["warehouse_id"]
-        return (row["id"], row["tenant_id"]) if _by_ids(cursor) else (row["changed_xid"], row["id"])
+        return (row["id"], row["id"]) if _by_ids(cursor) else (row["changed_xid"], row["id"])
 
     def _change(self, kind: Kind, row: Any) -> CatalogChange:
         if kind == "product":
