@@ -141,11 +141,11 @@ class Looks:
 
     async def dead_jobs(self) -> str | None:
         count = (await self._fetch(_DEAD, clock.now()))[0][0]
-        return f"{count} trabajos fallaron definitivamente en las últimas 24 horas." if count else None
+        return f"Trabajos que fallaron definitivamente en las últimas 24 horas: {count}." if count else None
 
     async def findings(self) -> str | None:
         details = [row["detail"] for row in await self._fetch(_FINDINGS, list(PREFIXES))]
-        return f"{len(details)} empresas: {details[0]}" if details else None
+        return f"Empresas con diferencias: {len(details)}. {details[0]}" if details else None
 
     async def disk(self) -> str | None:
         # In a thread: a hanging file system must not hold the other checks up.

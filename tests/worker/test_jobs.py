@@ -1,5 +1,6 @@
 """A job asked for with a change is done, fails visibly, or is given to another worker; never lost."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -34,7 +35,7 @@ async def test_the_bell_wakes_a_relay_that_would_sleep_for_an_hour(house: House)
     async with house.worker(pace=Pace(poll=3600, pick=0.05)):
 
         async def waits() -> bool:
-            clients = await house.client.client_list()  # type: ignore[no-untyped-call]
+            clients = await house.client.client_list()
             return any(client["cmd"] == "blpop" for client in clients)
 
         await eventually(waits)
@@ -89,7 +90,7 @@ async def test_a_failing_job_is_tried_again_and_ends_as_a_visible_dead_letter(ho
     ids=["says so itself", "takes too long"],
 )
 async def test_a_job_without_hope_is_a_dead_letter_with_its_reason(
-    house: House, kind: str, payload: dict[str, object], reason: str
+    house: House, kind: str, payload: dict[str, Any], reason: str
 ) -> None:
     job_id = await house.ask(kind, **payload)
     async with house.worker():
@@ -111,7 +112,7 @@ async def test_a_job_without_hope_is_a_dead_letter_with_its_reason(
     ids=["unknown kind", "foreign payload"],
 )
 async def test_a_job_that_nobody_understands_is_told_and_kept(
-    house: House, kind: str, payload: dict[str, object], reason: str
+    house: House, kind: str, payload: dict[str, Any], reason: str
 ) -> None:
     job_id = await house.ask(kind, **payload)
     await JobRunner(house.database, "short", FAST).run(house.tenant_id, job_id)

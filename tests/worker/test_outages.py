@@ -103,7 +103,7 @@ async def test_a_worker_that_starts_without_redis_lives_and_waits_for_it(house: 
     async with house.worker():
 
         async def beats() -> bool:
-            return await house.admin.fetchval("SELECT count(*) FROM worker_heartbeat") == 2
+            return bool(await house.admin.fetchval("SELECT count(*) = 2 FROM worker_heartbeat"))
 
         await eventually(beats)
         await house.redis.start_in_loop()

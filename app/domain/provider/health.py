@@ -188,7 +188,7 @@ class Health:
         if snapshot is not None and not alive:
             warnings.append(f"Ningún trabajador atiende la cola «{queue}».")
         if jobs.fresh > _TOO_MANY_DEAD:
-            warnings.append(f"{jobs.fresh} trabajos de la cola «{queue}» fallaron definitivamente en 24 horas.")
+            warnings.append(f"Trabajos de la cola «{queue}» que fallaron definitivamente en 24 horas: {jobs.fresh}.")
         return QueueHealth(
             status="connected" if alive and redis_up else "disconnected",
             waiting=jobs.waiting,

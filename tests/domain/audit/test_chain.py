@@ -15,8 +15,6 @@ from app.domain.audit.verify import verify_companies
 from app.lib.jobs import NoPayload
 from tests.shop import Shop
 
-Admin = asyncpg.Connection
-
 
 async def _busy(shop: Shop) -> int:
     """Some business; answers the last entry's place."""
@@ -56,7 +54,7 @@ async def test_an_untouched_chain_is_intact_whole_and_in_parts(shop: Shop) -> No
         "id = gen_random_uuid()",
     ],
 )
-async def test_one_changed_row_is_found(shop: Shop, admin: Admin, change: str) -> None:
+async def test_one_changed_row_is_found(shop: Shop, admin: asyncpg.Connection, change: str) -> None:
     last = await _busy(shop)
     place = UUID(shop.tenant_id), last - 1
     await admin.execute(f"UPDATE audit_entry SET {change} WHERE tenant_id = $1 AND seq = $2", *place)
@@ -64,7 +62,7 @@ async def test_one_changed_row_is_found(shop: Shop, admin: Admin, change: str) -
     assert await _breaks(shop, toSeq=last - 2) == []
 
 
-async def test_all_breaks_are_told_and_not_only_the_first(shop: Shop, admin: Admin) -> None:
+async def test_all_breaks_are_told_and_not_only_the_first(shop: Shop, admin: asyncpg.Connection) -> None:
     last = await _busy(shop)
     places = [1, last]
     await admin.execute(
@@ -74,20 +72,22 @@ async def test_all_breaks_are_told_and_not_only_the_first(shop: Shop, admin: Adm
     assert await _breaks(shop) == [("changed", 1), ("changed", last)]
 
 
-async def test_a_removed_row_is_found(shop: Shop, admin: Admin) -> None:
+async def test_a_removed_row_is_found(shop: Shop, admin: asyncpg.Connection) -> None:
     last = await _busy(shop)
     await admin.execute("DELETE FROM audit_entry WHERE tenant_id = $1 AND seq = $2", UUID(shop.tenant_id), last - 1)
     assert await _breaks(shop) == [("missing", last - 1), ("unknown", last)]
 
 
-async def test_a_removed_end_is_found(shop: Shop, admin: Admin) -> None:
+async def test_a_removed_end_is_found(shop: Shop, admin: asyncpg.Connection) -> None:
     last = await _busy(shop)
     await admin.execute("DELETE FROM audit_entry WHERE tenant_id = $1 AND seq > $2", UUID(shop.tenant_id), last - 2)
     body = (await shop.get("/v1/audit/verify")).json()
     assert [(one["kind"], one["seq"], one["lastSeq"]) for one in body["breaks"]] == [("missing", last - 1, last)]
 
 
-async def test_an_end_removed_with_its_head_leaves_the_head_that_does_not_fit(shop: Shop, admin: Admin) -> None:
+async def test_an_end_removed_with_its_head_leaves_the_head_that_does_not_fit(
+    shop: Shop, admin: asyncpg.Connection
+) -> None:
     last = await _busy(shop)
     company = UUID(shop.tenant_id)
     await admin.execute("DELETE FROM audit_entry WHERE tenant_id = $1 AND seq = $2", company, last)
@@ -95,7 +95,7 @@ async def test_an_end_removed_with_its_head_leaves_the_head_that_does_not_fit(sh
     assert await _breaks(shop) == [("head", last - 1)]
 
 
-async def test_a_row_behind_the_head_is_found(shop: Shop, admin: Admin) -> None:
+async def test_a_row_behind_the_head_is_found(shop: Shop, admin: asyncpg.Connection) -> None:
     last = await _busy(shop)
     await admin.execute("UPDATE audit_head SET seq = seq - 1 WHERE tenant_id = $1", UUID(shop.tenant_id))
     assert ("head", last - 1) in await _breaks(shop)
@@ -145,7 +145,7 @@ async def test_the_file_holds_everything_and_no_formula(shop: Shop) -> None:
 
 
 async def test_the_nightly_proof_tells_the_operator_until_it_is_mended(
-    shop: Shop, admin: Admin, database: Database
+    shop: Shop, admin: asyncpg.Connection, database: Database
 ) -> None:
     last = await _busy(shop)
     company = UUID(shop.tenant_id)
