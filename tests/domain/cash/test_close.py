@@ -202,6 +202,7 @@ async def test_of_five_closes_at_once_one_counts(shop: Shop) -> None:
     session_id = await shop.open_drawer("1000")
     answers = await asyncio.gather(*(close(shop, session_id, cash(str(1000 + n))) for n in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"session-closed"}
     again = await shop.open_drawer("0")
     assert (await close(shop, again, cash("0"))).json()["zNumber"] == 2
 
