@@ -18,8 +18,8 @@ from app.settings import Settings
 
 LaneConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 
-_WAIT: Final = 2.0
-"""Seconds a request waits for a connection before it is answered 503."""
+_WAIT: Final = 5.0
+"""Seconds a request waits for a connection before it is answered 503: a burst of a whole shop passes in less."""
 
 
 _LANE_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
@@ -57,7 +57,7 @@ class Lane:
     async def transaction(self, tenant_id: UUID, user_id: UUID) -> AsyncIterator[LaneConnection]:
         """Run a block as one person of one company; commits when it ends, rolls back when it raises.
 
-        Raises `Unavailable` when no connection comes free in two seconds.
+        Raises `Unavailable` when no connection comes free in time.
         """
         pool = self._pool or await self._open()
         try:

@@ -28,7 +28,7 @@ SERVER_SETTINGS: Final = {
 }
 """Sent with each connection; milliseconds."""
 
-_POOL_WAIT: Final = 2
+_POOL_WAIT: Final = 5
 """Seconds a request waits for a connection before it is answered 503."""
 
 _PIN = text(

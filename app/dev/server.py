@@ -184,6 +184,9 @@ class EmbeddedServer(ABC):
         leader = self._lock_holder()
         if leader in self._processes():
             send([leader], self.stop_signal)
+        if self._process is not None:
+            # Our own child: until it is waited for, its id still exists, and its lock files look held.
+            end(self._process, self.stop_signal, _LAST_WORDS_SECONDS)
         if not self._gone_within(_LAST_WORDS_SECONDS):
             send(self._processes(), signal.SIGKILL)
             if not self._gone_within(_LAST_WORDS_SECONDS):
