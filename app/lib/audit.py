@@ -5,6 +5,7 @@ its own `sha256`: the head never travels, and a statement log shows only keys th
 """
 
 import hmac
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -74,10 +75,11 @@ class AuditKeys:
         return hmac.digest(self.row_key(tenant_id, entry_id), message, sha256)
 
 
-def entry_content(actor: Actor, entry: Entry) -> str:
+def entry_content(actor: Actor, entry: Entry, at: datetime) -> str:
     """Canonical JSON of everything a reader of the trail will ask."""
     return canonical(
         {
+            "at": at,
             "actor": {"userId": actor.user_id, "name": actor.display_name, "role": actor.role},
             "address": actor.address,
             "requestId": actor.request_id,
@@ -91,18 +93,18 @@ def entry_content(actor: Actor, entry: Entry) -> str:
 
 async def append(session: AsyncSession, keys: AuditKeys, actor: Actor, entry: Entry) -> None:
     """Chain one entry. Call last in a transaction: it holds the company's head until commit."""
-    entry_id = uuid7()
+    entry_id, at = uuid7(), clock.now()
     ipad, opad = keys.pads(actor.tenant_id, entry_id)
     await session.execute(
         _APPEND,
         {
             "tenant_id": actor.tenant_id,
             "id": entry_id,
-            "at": clock.now(),
+            "at": at,
             "action": entry.action,
             "subject_id": entry.subject_id,
             "number": entry.number,
-            "content": entry_content(actor, entry),
+            "content": entry_content(actor, entry, at),
             "ipad": ipad,
             "opad": opad,
         },

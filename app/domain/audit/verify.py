@@ -4,6 +4,7 @@ Streams in batches, so a chain of any length takes the memory of one.
 """
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class _Subject(msgspec.Struct):
     """Columns that a content repeats under its hash."""
 
     action: str
+    at: datetime
     subject: UUID
 
 
@@ -137,7 +139,7 @@ def _agrees(row: Any) -> bool:
         content = _SUBJECT.decode(row.content)
     except msgspec.MsgspecError:
         return False
-    return (content.action, content.subject) == (row.action, row.subject_id)
+    return (content.action, content.at, content.subject) == (row.action, row.at, row.subject_id)
 
 
 async def verify_companies(

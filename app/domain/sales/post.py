@@ -112,7 +112,8 @@ class SalePoster:
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
         # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
         after = msgspec.Raw(record.replace(_MARK.encode(), b"0"))
-        content = audit.entry_content(ticket.actor, Entry(action="sale.posted", subject_id=ticket.sale_id, after=after))
+        entry = Entry(action="sale.posted", subject_id=ticket.sale_id, after=after)
+        content = audit.entry_content(ticket.actor, entry, ticket.posted_at)
         number = await connection.fetchval(
             WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key
         )
