@@ -23,6 +23,7 @@ _MODULES: Final = {
     "worker": "app.cli.background",
     "monitor": "app.cli.background",
     "migrate": "app.cli.migrate",
+    "demo": "app.cli.demo",
     "replay": "app.cli.replay",
     "audit": "app.cli.audit",
     "openapi": "app.cli.openapi",
@@ -68,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="make or change the tables")
     migrate.add_argument("revision", nargs="?", default="head", help="revision, +1, -1, base or head (%(default)s)")
     migrate.add_argument("--check", action="store_true", help="change nothing; say where tables and models differ")
+
+    demo = commands.add_parser("demo", help="fill the demo shop (development)")
+    demo.add_argument("--remove", action="store_true", help="close the demo shop instead")
 
     _add_replay(commands.add_parser("replay", help="sell a file of real sales through a running API"))
 
