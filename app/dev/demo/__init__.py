@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.db.lane import Lane
 from app.db.session import Database
-from app.dev.demo.days import days_until
+from app.dev.demo.days import DAYS, days_until
 from app.dev.demo.history import History
 from app.dev.demo.removing import remove
 from app.dev.demo.shop import DemoShop
@@ -15,13 +15,21 @@ from app.lib.tokens import AccessTokens
 _ZONE = "America/Bogota"
 
 
-async def fill(database: Database, lane: Lane, tokens: AccessTokens, password: str, told: Callable[[str], None]) -> int:
+async def fill(
+    database: Database,
+    lane: Lane,
+    tokens: AccessTokens,
+    password: str,
+    told: Callable[[str], None],
+    *,
+    count: int = DAYS,
+) -> int:
     """Open the shop and live its days up to yesterday, telling each tenth; answers how many tickets were posted.
 
     An earlier demo shop, a half-filled one too, is closed first.
     """
     await remove(database)
-    days = list(days_until(clock.business_day(clock.now(), _ZONE)))
+    days = list(days_until(clock.business_day(clock.now(), _ZONE), count))
     shop = DemoShop(database, lane, tokens)
     history = History(shop)
     try:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.dev.demo.goods import GOODS, Good
+from app.domain.sales.schemas import Method
 
 DAYS: Final = 90
 SEED: Final = 901_555_123
@@ -26,7 +27,14 @@ _WEEK: Final = (1.0, 0.9, 0.95, 1.0, 1.25, 1.5, 0.45)
 _HOURS: Final = (9, 11, 12, 10, 6, 5, 8, 11, 12, 10, 6)
 """Weights of the hours from 8 to 18: slow at lunch."""
 _LINES: Final = (34, 28, 19, 11, 8)
-_METHODS: Final = {"cash": 58, "nequi": 14, "daviplata": 5, "debit-card": 11, "credit-card": 6, "transfer": 6}
+_METHODS: Final[dict[Method, int]] = {
+    "cash": 58,
+    "nequi": 14,
+    "daviplata": 5,
+    "debit-card": 11,
+    "credit-card": 6,
+    "transfer": 6,
+}
 _PACKS: Final = 0.12
 _NAMED: Final = 0.18
 _DISCOUNTED: Final = 0.04
@@ -52,7 +60,7 @@ class DrawnSale(msgspec.Struct, frozen=True):
     till: int
     customer: int | None
     """Place in the list of customers."""
-    method: str
+    method: Method
     lines: list[DrawnLine]
 
 

@@ -4,6 +4,8 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from app.dev.demo.days import (
     RESTOCK_EVERY,
     SHORT_DAY,
@@ -17,14 +19,15 @@ from app.dev.demo.goods import GOODS
 from app.dev.demo.shop import DemoShop
 from app.domain.cash.close import DENOMINATIONS, CloseService
 from app.domain.cash.movements import MovementService
-from app.domain.cash.schemas import CloseSession, Counted, Denomination, MakeMovement, OpenSession, SessionOut
+from app.domain.cash.schemas import CloseSession, MakeMovement, OpenSession, SessionOut
 from app.domain.cash.sessions import SessionService
 from app.domain.inventory.schemas import AdjustLine, PostAdjustment
 from app.domain.inventory.service import AdjustmentService
 from app.domain.sales.giveback import GiveBackService
 from app.domain.sales.schemas import Payment, PostReturn, PostSale, PostSaleLine, Refund, ReturnLine, VoidSale
 from app.lib import clock
-from app.lib.money import Pesos, UnitPrice, Units, cents, times
+from app.lib.money import Pesos, SomePesos, SomeUnits, UnitPrice, Units, ZeroOrMorePesos, cents, times
+from app.lib.schemas import decode_special
 
 _FLOAT: Final = Pesos("200000")
 _SHORTAGE: Final = Decimal(50_000)
@@ -87,13 +90,13 @@ class History:
             lines=[
                 PostSaleLine(
                     product_id=shop.products[line.good.sku].id,
-                    quantity=Units(line.quantity),
+                    quantity=SomeUnits(line.quantity),
                     unit_code=line.good.pack.unit_code if line.in_packs and line.good.pack else None,
-                    discount=Pesos(_discount(line)) if line.discount_percent else None,
+                    discount=ZeroOrMorePesos(_discount(line)) if line.discount_percent else None,
                 )
                 for line in lines
             ],
-            payments=[Payment(method=drawn.method, amount=Pesos(handed))],
+            payments=[Payment(method=drawn.method, amount=SomePesos(handed))],
             customer_id=None if drawn.customer is None else shop.customers[drawn.customer],
         )
         sold: dict[str, Any] = await shop.sell(shop.cashiers[drawn.till], sale, drawn.at)
@@ -151,8 +154,8 @@ class History:
                 PostReturn(
                     sale_id=UUID(sold["id"]),
                     session_id=drawer,
-                    lines=[ReturnLine(sale_line_id=UUID(line["id"]), quantity=Units(quantity))],
-                    refunds=[Refund(method="cash", amount=Pesos(cents(amount)))],
+                    lines=[ReturnLine(sale_line_id=UUID(line["id"]), quantity=SomeUnits(quantity))],
+                    refunds=[Refund(method="cash", amount=SomePesos(cents(amount)))],
                     reason=reason,
                 )
             )
@@ -233,8 +236,8 @@ def _count(session: SessionOut, missing: Decimal) -> CloseSession:
     for value in sorted(DENOMINATIONS, reverse=True):
         count, left = int(left // value), left % value
         if count:
-            pieces.append(Denomination(value=value, count=count))
-    return CloseSession(
-        counted=[Counted(method=method, amount=Pesos(amount)) for method, amount in counted.items()],  # type: ignore[arg-type]
-        denominations=None if left else pieces,
-    )
+            pieces.append({"value": value, "count": count})
+    body: dict[str, Any] = {
+        "counted": [{"method": method, "amount": str(amount)} for method, amount in counted.items()]
+    }
+    return msgspec.convert(body if left else body | {"denominations": pieces}, CloseSession, dec_hook=decode_special)
