@@ -58,7 +58,9 @@ class QueueSupervisor:
                 if time.monotonic() - started > _STEADY:
                     back_off.reset()
                 wait = back_off.take()
-                _LOG.warning("queue lost", queue=self.queue, reason=f"{type(error).__name__}: {error}", again_in=wait)
+                _LOG.warning(
+                    "queue lost", queue=self.queue, reason=f"{type(error).__name__}: {error}", again_in=round(wait, 2)
+                )
                 await pause(stop, wait)
             finally:
                 with suppress(*OUTAGES):
