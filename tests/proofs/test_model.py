@@ -21,8 +21,23 @@ STEPS = 125
 FULL = int(os.environ.get("MOSTRADOR_MODEL_OPERATIONS", "10000"))
 """Operations of the proof; 100,000 once, by this variable."""
 
-chance = st.randoms(use_true_random=False)
-"""Choices that hypothesis can replay and make smaller."""
+OPERATIONS = {
+    "sell": 36,
+    "give_back": 14,
+    "void": 5,
+    "adjust": 14,
+    "move_cash": 7,
+    "transfer": 5,
+    "open_drawer": 4,
+    "close_drawer": 3,
+    "hold": 2,
+    "resume": 2,
+    "retry": 8,
+}
+"""How often each happens, of a hundred."""
+
+choices = st.integers(0, 2**64 - 1)
+"""What an operation's own choices are drawn from; hypothesis keeps and replays it."""
 
 
 @pytest.fixture
@@ -32,7 +47,7 @@ async def loop() -> asyncio.AbstractEventLoop:
 
 
 def machine_of(
-    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database, counts: Counter[str]
+    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database, counts: Counter[str], turn: int
 ) -> type[RuleBasedStateMachine]:
     def run(block: Coroutine[Any, Any, Any]) -> Any:
         return loop.run_until_complete(block)
@@ -42,50 +57,20 @@ def machine_of(
             super().__init__()
             self.tills: list[Till] = []
 
-        @initialize(r=chance)
-        def open_shops(self, r: random.Random) -> None:
+        @initialize(seed=choices)
+        def open_shops(self, seed: int) -> None:
+            r = random.Random(f"{turn} {seed}")
             self.tills = [run(Till.open(http, database, r)) for _ in range(2)]
 
-        def act(self, r: random.Random, name: str) -> None:
-            till = r.choice(self.tills)
-            run(getattr(till, name)(r))
+        @rule(seed=choices)
+        def operate(self, seed: int) -> None:
+            r = random.Random(f"{turn} {counts['operations']} {seed}")
+            (name,) = r.choices(list(OPERATIONS), list(OPERATIONS.values()))
+            run(getattr(r.choice(self.tills), name)(r))
             counts["operations"] += 1
             # The neighbour too: nothing of what happened here may show there.
-            for shop in self.tills:
-                run(shop.compare())
-
-        @rule(r=chance, times=st.integers(1, 3))
-        def sell(self, r: random.Random, times: int) -> None:
-            for _ in range(times):
-                self.act(r, "sell")
-
-        @rule(r=chance)
-        def give_back(self, r: random.Random) -> None:
-            self.act(r, "give_back")
-
-        @rule(r=chance)
-        def void(self, r: random.Random) -> None:
-            self.act(r, "void")
-
-        @rule(r=chance)
-        def adjust(self, r: random.Random) -> None:
-            self.act(r, "adjust")
-
-        @rule(r=chance, name=st.sampled_from(["move_cash", "transfer"]))
-        def move_money(self, r: random.Random, name: str) -> None:
-            self.act(r, name)
-
-        @rule(r=chance, name=st.sampled_from(["open_drawer", "close_drawer"]))
-        def shift(self, r: random.Random, name: str) -> None:
-            self.act(r, name)
-
-        @rule(r=chance, name=st.sampled_from(["hold", "resume"]))
-        def put_aside(self, r: random.Random, name: str) -> None:
-            self.act(r, name)
-
-        @rule(r=chance)
-        def retry(self, r: random.Random) -> None:
-            self.act(r, "retry")
+            for till in self.tills:
+                run(till.compare())
 
         def teardown(self) -> None:
             for till in self.tills:
@@ -99,19 +84,24 @@ def prove(
     loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database, operations: int
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine_of(loop, http, database, counts),
-        settings=settings(
-            max_examples=max(2, operations // STEPS),
-            stateful_step_count=STEPS,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-        ),
-    )
+    turn = 0
+    while counts["operations"] < operations:
+        turn += 1
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            machine_of(loop, http, database, counts, turn),
+            settings=settings(
+                max_examples=max(1, min(100, (operations - counts["operations"]) // STEPS)),
+                stateful_step_count=STEPS,
+                derandomize=True,
+                database=None,
+                deadline=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
+        if operations >= 1_000:
+            print(f"model: {counts['operations']} of {operations} operations", flush=True)
     print(f"model: {counts['operations']} operations equal to the model after every step, reconciler 0")
     print("model: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if name != "operations"))
     return counts
@@ -121,7 +111,7 @@ def test_random_operations_agree_with_the_model(
     loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database
 ) -> None:
     counts = prove(loop, http, database, 500)
-    assert counts["operations"] >= 300
+    assert counts["operations"] >= 500
     done = {"sale", "sale offline", "return", "void", "adjustment", "cash movement", "transfer", "open", "close"}
     assert {name for name in (*done, "hold", "resume", "retry by key") if not counts[name]} == set()
 
@@ -131,4 +121,4 @@ def test_random_operations_agree_with_the_model(
 def test_ten_thousand_random_operations_agree_with_the_model(
     loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database
 ) -> None:
-    assert prove(loop, http, database, FULL)["operations"] >= FULL // 2
+    assert prove(loop, http, database, FULL)["operations"] >= FULL
