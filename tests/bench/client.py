@@ -88,6 +88,7 @@ class _Run:
         self.counting = False
         self.in_flight = 0
         self.quiet = asyncio.Event()
+        self.open: set[asyncio.WriteTransport] = set()
         self.statuses: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
         self.latencies: list[float] = []
@@ -126,6 +127,14 @@ class _Run:
         if self.in_flight:
             await self.quiet.wait()
 
+    async def close(self) -> None:
+        for task in self.reconnecting:
+            task.cancel()
+        for transport in self.open:
+            transport.abort()
+        # Aborted transports let go of their sockets in the loop's next turn.
+        await asyncio.sleep(0.01)
+
     def fail(self, reason: str, body: bytes) -> None:
         self.errors[reason] += 1
         if body and len(self.refusals) < KEPT_REFUSALS:
@@ -147,6 +156,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
+        self._run.open.add(self._transport)
         self._send()
 
     def _send(self) -> None:
@@ -199,6 +209,8 @@ class _Connection(asyncio.Protocol):
         if self._waiting:
             self._run.answered()
             self._run.fail(f"connection lost: {type(exc).__name__ if exc else 'closed'}", b"")
+        if self._transport is not None:
+            self._run.open.discard(self._transport)
         if self._run.sending:
             self._run.reconnect(self._number)
 
@@ -227,6 +239,7 @@ async def generate(job: Job, source: Source, announce: Callable[[str], None]) ->
             await run.settled()
     except TimeoutError:
         run.errors["no answer"] += run.in_flight
+    await run.close()
     if broken:
         raise broken[0]
     return Outcome(

@@ -91,8 +91,11 @@ def test_a_till_whose_connection_breaks_mid_sale_counts_the_loss_and_comes_back(
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
-        opened += 1
-        await read_request(reader)
+        try:
+            await read_request(reader)
+            opened += 1
+        except asyncio.IncompleteReadError:
+            pass  # a connection that came back when the run was over
         writer.close()
 
     outcome = load(handle, clients=1)
