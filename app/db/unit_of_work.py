@@ -20,7 +20,7 @@ from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES, Access, Actor, admit
 from app.lib.edge import client_address, request_id
 from app.lib.errors import RuleBroken
 from app.lib.etag import tag_of
-from app.lib.problem import NUL_ESCAPE, nul_refusal, to_problem
+from app.lib.problem import refuse_nul, to_problem
 from app.lib.ratelimit import RateLimits
 from app.lib.tokens import AccessTokens, Claims
 
@@ -226,8 +226,8 @@ async def provide_work(request: Request[Any, Any, Any]) -> Work:
     if request.method not in _REPEATABLE:
         return work
     body = await request.body()
-    if NUL_ESCAPE in body and "json" in request.headers.get("content-type", "json"):
-        raise nul_refusal()
+    if "json" in request.headers.get("content-type", "json"):
+        refuse_nul(body)
     key = check_idempotency_key(request, required=False)
     if key is None:
         return work

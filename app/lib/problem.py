@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -71,9 +72,33 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str, str], ...]] = (
 )
 
 
-def nul_refusal() -> Malformed:
+def nul_refusal(*pointers: str) -> Malformed:
     """PostgreSQL text holds no NUL; neither does any name a shop writes."""
-    return Malformed("El texto contiene un carácter nulo (NUL).")
+    detail = "El texto contiene un carácter nulo (NUL)."
+    return Malformed(detail, errors=tuple(FieldError(pointer, "invalid-text", detail) for pointer in pointers))
+
+
+def refuse_nul(body: bytes) -> None:
+    """Raise 400 for a JSON body with an escaped NUL, naming the places; what is no JSON is left to its decoder."""
+    if NUL_ESCAPE not in body:
+        return
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return
+    found: list[str] = []
+    left: list[tuple[str, Any]] = [("", decoded)]
+    while left:
+        pointer, value = left.pop()
+        if isinstance(value, str) and "\0" in value:
+            found.append(pointer)
+        elif isinstance(value, list):
+            left.extend((f"{pointer}/{place}", inner) for place, inner in enumerate(value))
+        elif isinstance(value, dict):
+            found.extend(pointer for name in value if "\0" in name)
+            left.extend((f"{pointer}/{name}", inner) for name, inner in value.items())
+    if found:
+        raise nul_refusal(*sorted(found))
 
 
 def body_refusal(message: str) -> Malformed:
@@ -165,8 +190,15 @@ def _refusal(error: BaseException) -> DomainError | None:
     if isinstance(error, HTTPException):
         return _http(error)
     if isinstance(error, RecursionError):
-        return Malformed("El cuerpo está anidado con demasiada profundidad.")
+        return _unreadable("too-deep", "El cuerpo está anidado con demasiada profundidad.")
+    if isinstance(error, UnicodeDecodeError):
+        return _unreadable("malformed-text", "El texto no es UTF-8 válido.")
     return _database(error)
+
+
+def _unreadable(code: str, detail: str) -> Malformed:
+    """The whole body, which is what an empty pointer means, cannot be read."""
+    return Malformed(detail, errors=(FieldError("", code, detail),))
 
 
 def _validation(error: ValidationException) -> DomainError:

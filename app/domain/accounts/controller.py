@@ -15,6 +15,7 @@ from app.domain.accounts.service import AccountService, Device, normalise_email,
 from app.domain.tenants.service import TenantService, tenant_out
 from app.lib.access import bearer, requires
 from app.lib.edge import client_address, request_id
+from app.lib.problem import refuse_nul
 from app.lib.ratelimit import RateLimits
 
 
@@ -31,10 +32,16 @@ def provide_device(request: Request[Any, Any, Any]) -> Device:
     return Device(client_address(request.scope), request.headers.get("user-agent", ""), request_id(request.scope))
 
 
+async def refuse_nul_in_body(request: Request[Any, Any, Any]) -> None:
+    """Before a company is chosen no unit of work looks at the body."""
+    refuse_nul(await request.body())
+
+
 class AuthController(Controller):
     path = "/auth"
     tags = ["Acceso"]
     security = [{}]
+    before_request = staticmethod(refuse_nul_in_body)
     dependencies = {
         "accounts": Provide(provide_accounts, sync_to_thread=False),
         "limits": Provide(provide_limits, sync_to_thread=False),

@@ -36,7 +36,7 @@ from app.domain.sales.ticket_view import ticket_view
 from app.lib.access import MOVES_VALUE, documented, requires
 from app.lib.edge import client_address, request_id
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
-from app.lib.problem import NUL_ESCAPE, body_refusal, nul_refusal
+from app.lib.problem import body_refusal, refuse_nul
 from app.lib.schemas import JSON, json_decoder
 from app.lib.tokens import Claims
 
@@ -87,8 +87,7 @@ class SaleController(Controller):
         body = await request.body()
         claims: Claims = request.scope["state"]["claims"]
         try:
-            if NUL_ESCAPE in body:
-                raise nul_refusal()
+            refuse_nul(body)
             data = _DECODER.decode(body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             # Who may not sell is told so before being told what is wrong with the ticket.
