@@ -87,7 +87,7 @@ def prove(
     turn = 0
     while counts["operations"] < operations:
         turn += 1
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             machine_of(loop, http, database, counts, turn),
             settings=settings(
                 max_examples=max(1, min(100, (operations - counts["operations"]) // STEPS)),

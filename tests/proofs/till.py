@@ -86,7 +86,7 @@ class Till:
         try:
             expected = expect()
         except RefusedError as refusal:
-            assert answer.json().get("code") == str(refusal), f"the model refuses {refusal}: {answer.text}"
+            assert answer.json().get("code") == str(refusal), f"the model refuses {refusal}: {answer.text}"  # noqa: PT017
             self.counts[f"refused {refusal}"] += 1
             return answer, None
         assert answer.status_code in {200, 201}, f"{path} {body}: {answer.text}"
