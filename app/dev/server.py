@@ -173,7 +173,7 @@ class EmbeddedServer(ABC):
 
     def disown_lock(self) -> None:
         """Make the lock file harmless whose process id now belongs to another program."""
-        self.lock.unlink()
+        self.lock.unlink(missing_ok=True)
 
     def _retire_predecessor(self) -> None:
         """Let a server that outlived its launcher finish, and forget a lock file whose process is another's.

@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any, Final
 from xml.parsers import expat
 
-from python_calamine import CalamineError, CalamineWorkbook
-
 from app.lib.errors import RuleBroken
 
 _MAGIC: Final = b"PK\x03\x04"
@@ -48,6 +46,9 @@ def workbook_rows(
 
     Raises 422 for a file that is no workbook, is broken, or is larger than an import may be.
     """
+    # Loaded when the first workbook comes: the till never needs it.
+    from python_calamine import CalamineError, CalamineWorkbook
+
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(_bounded(content, max_rows, max_columns))) as workbook:
             if not workbook.sheet_names:
