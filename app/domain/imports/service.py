@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
@@ -34,6 +34,12 @@ from app.lib.pages import after, cut
 _KEPT_ERRORS: Final = 1_000
 _TOLD_PRODUCTS: Final = 100
 _BATCH: Final = 1_000
+_FOR_MANY_ROWS: Final = tuple(
+    map(text, ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_nestloop = off", "DISCARD PLANS"))
+)
+"""Nothing analyses what this transaction writes before it ends, so the planner thinks of the tables as they were: foreign
+key checks kept from a small table read all of it for each row, joins run row by row, and 20,000 products end in a timeout.
+"""
 
 
 class ImportHasErrors(RuleBroken):
@@ -83,6 +89,7 @@ class ImportService:
         adjustment_id = None
         summary = _summary(good, tree, read)
         if not upload.dry_run:
+            await self._expect_many_rows()
             await tree.create(self._work)
             items = [to_create(line, tree) for line in good]
             product_ids = await ProductCreation(self._work).create_many(items, subject=batch_id)
@@ -120,6 +127,7 @@ class ImportService:
                 else "La importación ya se deshizo.",
                 code="import-not-applied",
             )
+        await self._expect_many_rows()
         product_ids = await self._products_of(batch_id)
         await self._refuse_used(product_ids, await self._opened(before.adjustment_id))
         if before.adjustment_id is not None:
@@ -153,6 +161,10 @@ class ImportService:
         rows = (await self._work.session.scalars(statement)).all()
         page, following = cut(rows, limit, lambda row: (row.id,))
         return ImportPage(items=[ImportSummaryOut(**_fields(row)) for row in page], next_cursor=following)
+
+    async def _expect_many_rows(self) -> None:
+        for setting in _FOR_MANY_ROWS:
+            await self._work.session.execute(setting)
 
     async def _check(self, read: ReadFile, tree: CategoryTree) -> tuple[list[ProductLine], list[LineError]]:
         deep = too_deep(read.lines)

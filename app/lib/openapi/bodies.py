@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from app.lib.money import Exact, Pesos
+from app.lib.money import Exact
 from app.lib.schemas import Input, Output
 
 Schema = dict[str, Any]
 
+_MOST: Final = 999_999_999_999
 _REFERENCE: Final = "#/components/schemas/"
 _SAMPLES: Final[dict[str, Any]] = {
     "uuid": "0197f2a4-7a3c-7bb0-9d2e-3f5a6b7c8d9e",
@@ -45,11 +46,13 @@ def _special(kind: type[Any]) -> Schema:
     """An exact number is a string or an integer, never a number with a fraction."""
     if not issubclass(kind, Exact):
         raise NotImplementedError(f"no schema for {kind}")
-    scale = 2 if issubclass(kind, Pesos) else 6
+    sign = "-?" if kind.SIGNED else ""
+    least = -_MOST if kind.SIGNED else int(not kind.ZERO)
+    nonzero = "" if kind.ZERO else r"(?=.*[1-9])"
     return {
         "anyOf": [
-            {"type": "string", "pattern": rf"^-?[0-9]{{1,12}}(\.[0-9]{{1,{scale}}})?$"},
-            {"type": "integer", "minimum": -999_999_999_999, "maximum": 999_999_999_999},
+            {"type": "string", "pattern": rf"^{nonzero}{sign}[0-9]{{1,12}}(\.[0-9]{{1,{kind.SCALE}}})?$"},
+            {"type": "integer", "minimum": least, "maximum": _MOST},
         ],
     }
 
