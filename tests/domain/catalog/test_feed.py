@@ -56,7 +56,7 @@ class Copy:
     async def _settle(self) -> None:
         """Wait for whatever runs in the cluster now, other tests included: the feed stays behind all of it."""
         reached: int = (await self.admin.fetchval(_NEXT_XID)) or 0
-        while ((await self.admin.fetchval(_OLDEST_XID)) or 0) < reached:  # noqa: ASYNC110 - the other side is a database
+        while ((await self.admin.fetchval(_OLDEST_XID)) or 0) < reached:
             await asyncio.sleep(0.02)
 
     def names(self) -> set[str]:
