@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return run(arguments)
     except SettingsError as error:
-        print(f"mostrador {arguments.command}: the environment is not complete:", file=sys.stderr)
+        print(f"mostrador {arguments.command}: these settings are missing or wrong:", file=sys.stderr)
         for reason in str(error).splitlines():
             print(f"  {reason}", file=sys.stderr)
         return MISUSED
