@@ -76,11 +76,10 @@ async def test_fifty_thousand_consecutives_have_no_gap(shop: Shop, settings: Set
 
 
 async def waiting(admin: Admin) -> int:
-    return int(
-        await admin.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
+    found: int | None = await admin.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
+    return found or 0
 
 
 async def until_waiting(admin: Admin, count: int) -> None:
