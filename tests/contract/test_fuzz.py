@@ -18,8 +18,8 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from app.lib.openapi import document_of
-from tests.contract.cases import kind_of
 from tests.contract.company import Company
+from tests.contract.routes import kind_of
 
 OPEN = ("/v1/auth/", "/health", "/metrics")
 SEEN_BY_REQUESTS = ("Authorization", "Idempotency-Key", "User-Agent", "Accept-Encoding", "Connection", "Content-Length")

@@ -8,8 +8,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.contract.cases import CASES, Call, Case, with_value
+from tests.contract.cases import CASES
 from tests.contract.company import Company
+from tests.contract.routes import Call, Case, with_value
 
 AUTH: dict[str, Any] = {
     "/v1/auth/signup": {

@@ -9,8 +9,9 @@ from litestar.routes import HTTPRoute
 
 from app.lib.access import Requires, check_routes, requires
 from app.lib.permissions import PERMISSIONS, ROLES
-from tests.contract.cases import CASES, WITHOUT_COMPANY, Call, Case, routes_of, send
+from tests.contract.cases import CASES
 from tests.contract.company import Company
+from tests.contract.routes import WITHOUT_COMPANY, Call, Case, routes_of, send
 
 ALL = list(CASES.values())
 NEED_KEY = (

@@ -10,8 +10,9 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from app.db.session import Database
-from tests.contract.cases import CASES, WITHOUT_COMPANY, Call, Case, kind_of, routes_of, send, with_value
+from tests.contract.cases import CASES
 from tests.contract.company import Company
+from tests.contract.routes import WITHOUT_COMPANY, Call, Case, kind_of, routes_of, send, with_value
 
 ALL = list(CASES.values())
 WITH_PATH = [case for case in ALL if "{" in case.route[1]]

@@ -14,11 +14,11 @@ import httpx
 from app.db.session import Database
 from app.domain.tenants.service import TenantService
 from app.lib import clock
+from tests.proofs.choices import OTHERS, payments_of, refunds_of
 from tests.proofs.model import ZERO, Books, Product, RefusedError, SoldLine, Ticket, Wanted
 from tests.shop import Shop, sign_up
 
 RATES = {"iva19": Fraction(19, 100), "iva5": Fraction(5, 100), "excluded": ZERO}
-OTHERS = ("nequi", "debit-card", "transfer", "voucher")
 REGISTERS = 3
 
 
@@ -123,7 +123,7 @@ class Till:
             total = sum(self.books.totals(wanted, discount), ZERO)
         except RefusedError:
             total = Fraction(1000)
-        payments = self._payments(r, total)
+        payments = payments_of(r, total)
         body: dict[str, Any] = {
             "sessionId": session,
             "lines": [
@@ -158,22 +158,6 @@ class Till:
         self.books.tickets[ticket.id] = ticket
         self.counts["sale offline" if offline else "sale"] += 1
 
-    @staticmethod
-    def _payments(r: random.Random, total: Fraction) -> list[tuple[str, Fraction]]:
-        payments: list[tuple[str, Fraction]] = []
-        rest = total
-        for method in r.sample(OTHERS, r.choice([0, 0, 1, 2])):
-            amount = Fraction(r.randint(1, max(1, int(rest * 100))), 100)
-            payments.append((method, amount))
-            rest -= amount
-        if r.random() < 0.05:
-            return [*payments, ("nequi", total + 1)]
-        if r.random() < 0.05 and rest > 1:
-            return [*payments, ("cash", rest - 1)]
-        if rest > 0:
-            payments.append(("cash", rest + (Fraction(r.randint(0, 10_000)) if r.random() < 0.5 else ZERO)))
-        return payments
-
     def _ticket(self, r: random.Random) -> Ticket | None:
         recent = list(self.books.tickets.values())[-40:]
         return r.choice(recent) if recent else None
@@ -192,7 +176,7 @@ class Till:
         if not wanted:
             return
         due = sum((line.worth(min(units, line.left)) for line, units in wanted), ZERO)
-        refunds = self._refunds(r, ticket, due)
+        refunds = refunds_of(r, ticket, due)
         body = {
             "saleId": ticket.id,
             "sessionId": session,
@@ -208,22 +192,6 @@ class Till:
             assert number(answer.json()["total"]) == total
             self.counts["return"] += 1
             await self.compare_ticket(ticket)
-
-    @staticmethod
-    def _refunds(r: random.Random, ticket: Ticket, due: Fraction) -> dict[str, Fraction]:
-        refunds: dict[str, Fraction] = {}
-        rest = due
-        for method, amount in ticket.paid.items():
-            given = min(max(amount, ZERO), rest)
-            if given and r.random() < 0.8:
-                refunds[method] = given
-                rest -= given
-        if rest > 0:
-            method = "cash" if r.random() < 0.9 else r.choice(OTHERS)
-            refunds[method] = refunds.get(method, ZERO) + rest
-        if r.random() < 0.04:
-            refunds["cash"] = refunds.get("cash", ZERO) + 1
-        return refunds
 
     async def void(self, r: random.Random) -> None:
         ticket, session = self._ticket(r), self._session(r)

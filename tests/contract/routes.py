@@ -1,0 +1,115 @@
+"""Routes, the requests that are right for them, and how a test sends one."""
+
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from tests.contract.company import CSV, Company
+
+Route = tuple[str, str]
+"""Method and path, as `("GET", "/v1/sales/{sale_id}")`."""
+
+WITHOUT_COMPANY: dict[Route, str] = {
+    ("POST", "/v1/auth/signup"): "makes the company",
+    ("POST", "/v1/auth/login"): "finds the company",
+    ("POST", "/v1/auth/refresh"): "the token names its person",
+    ("POST", "/v1/auth/logout"): "ends the session of its own token",
+    ("POST", "/v1/auth/verify-email"): "the mailed token is the credential",
+    ("GET", "/health"): "of the platform",
+    ("GET", "/health/live"): "of the process",
+    ("GET", "/health/ready"): "of the process",
+    ("GET", "/metrics"): "of the platform, behind its own token",
+    ("GET", "/schema"): "bundled page",
+    ("GET", "/schema/openapi.json"): "the document",
+    ("GET", "/schema/{path}"): "bundled page",
+    ("GET", "/schema/static/{name}"): "bundled page",
+}
+"""Routes without a permission, and what they are instead."""
+
+
+@dataclass
+class Call:
+    """A request that the company's owner is answered 2xx for."""
+
+    path: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    route: Route
+    make: Callable[[Company], Awaitable[Call]]
+    references: dict[str, str]
+    """JSON pointer of an id in the body to the kind of resource it names."""
+    queries: dict[str, str]
+    """Query parameter to the kind of resource it names."""
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.route)
+
+    @property
+    def has_body(self) -> bool:
+        return self.route[0] in {"POST", "PATCH", "PUT"}
+
+
+KINDS = {"held_id": "held"}
+"""Kind of resource that a path parameter names; otherwise its name without `_id`."""
+
+
+def kind_of(parameter: str) -> str:
+    return KINDS.get(parameter, parameter.removesuffix("_id"))
+
+
+def routes_of(app: Litestar) -> dict[Route, Any]:
+    """Every route of the application with its handler."""
+    return {
+        (method, route.path_format): handler
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS"
+    }
+
+
+async def send(
+    company: Company,
+    route: Route,
+    call: Call,
+    *,
+    token: str | None = None,
+    key: str | None = "",
+    query: dict[str, str] | None = None,
+) -> httpx.Response:
+    """Send a request; `key` None leaves the idempotency key away, `token` is somebody else's, or `""` for nobody's."""
+    method, path = route
+    headers = {}
+    bearer = company.shop.token if token is None else token
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    if method != "GET" and key is not None:
+        headers["Idempotency-Key"] = key or uuid4().hex
+    content: dict[str, Any] = {}
+    if call.content is not None:
+        content, headers["Content-Type"] = {"content": call.content}, CSV
+    elif call.body is not None:
+        content = {"json": call.body}
+    return await company.shop.http.request(method, path.format(**call.path), params=query, headers=headers, **content)
+
+
+def with_value(body: Any, pointer: str, value: Any) -> Any:
+    """A copy of a body with another value at a JSON pointer; a member that is missing is added."""
+    changed = copy.deepcopy(body)
+    *way, last = pointer.split("/")[1:]
+    place = changed
+    for step in way:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[int(last) if isinstance(place, list) else last] = value
+    return changed
