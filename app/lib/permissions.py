@@ -22,7 +22,6 @@ PERMISSIONS: Final[dict[str, str]] = {
     "refunds:cash": "Devolver en efectivo más de lo pagado en efectivo",
     "imports:write": "Importar datos",
     "audit:read": "Ver la auditoría",
-    "demo:manage": "Crear y retirar la empresa de demostración",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
