@@ -35,6 +35,7 @@ from app.domain.sales.ticket import render_ticket
 from app.domain.sales.ticket_view import ticket_view
 from app.lib.access import MOVES_VALUE, documented, requires
 from app.lib.edge import client_address, request_id
+from app.lib.errors import DomainError
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
 from app.lib.problem import body_refusal, refuse_nul
 from app.lib.schemas import JSON, json_decoder
@@ -93,7 +94,7 @@ class SaleController(Controller):
             # Who may not sell is told so before being told what is wrong with the ticket.
             await request.app.state.gate.enter(request, claims, ACCESS)
             raise body_refusal(str(error)) from error
-        except Exception:
+        except DomainError:
             await request.app.state.gate.enter(request, claims, ACCESS)
             raise
         scope = request.scope
