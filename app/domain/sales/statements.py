@@ -41,9 +41,18 @@ PACKS: Final = """
 SELECT product_id, unit_code, factor, price FROM product_pack
 WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])"""
 
+_LINES: Final = (
+    "json_to_recordset($22) AS l(id uuid, position integer, product_id uuid, sku text, name text, unit_code text, "
+    "factor numeric, quantity numeric, unit_price numeric, discount numeric, tax_class text, tax_rate numeric, "
+    "base numeric, tax numeric, nominal_tax numeric, total numeric, cost numeric, tracks_stock boolean)"
+)
+_PAYMENTS: Final = (
+    "json_to_recordset($23) AS p(id uuid, position integer, method text, amount numeric, change numeric, reference text)"
+)
+
 WRITE: Final = f"""
-WITH {GOODS_OUT.format(products="$20", quantities="$21", values="$22", ids="$23", warehouse="$6").lstrip()},
-{DRAWER_IN.format(amounts="$24", session="$3", shelves="cardinality($20::uuid[])")},
+WITH {GOODS_OUT.format(goods="$19", warehouse="$6").lstrip()},
+{DRAWER_IN.format(tenders="$20", session="$3", shelves="$18::integer")},
  num AS (UPDATE numbering SET next_no = next_no + 1 FROM dr
          WHERE tenant_id = $1 AND place_id = $4 AND kind = 'sale' RETURNING next_no - 1 AS no, prefix),
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
@@ -51,32 +60,25 @@ WITH {GOODS_OUT.format(products="$20", quantities="$21", values="$22", ids="$23"
                document_wanted, line_count, subtotal, tax_total, discount_total, total, cost_total, rounding, change,
                body_hash, created_at)
             SELECT $1, $2, $3, $4, $5, $6, num.no, num.prefix || num.no, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                   cardinality($25::uuid[]), ($16::numeric[])[1], ($16::numeric[])[2], ($16::numeric[])[3],
-                   ($16::numeric[])[4], ($16::numeric[])[5], ($16::numeric[])[6], ($16::numeric[])[7], $17, $13 FROM num),
- line AS (SELECT * FROM unnest($25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::text[], $30::numeric[], $31::numeric[],
-               $32::numeric[], $33::numeric[], $34::text[], $35::numeric[], $36::numeric[], $37::numeric[], $38::numeric[],
-               $39::numeric[], $40::numeric[], $41::boolean[]) WITH ORDINALITY
-          AS l(id, product_id, sku, name, unit_code, factor, quantity, unit_price, discount, tax_class, tax_rate, base,
-               tax, nominal_tax, total, cost, tracks_stock, position)),
+                   t.lines, t.subtotal, t.tax, t.discount, t.total, t.cost, t.rounding, t.change, $17, $13
+            FROM num, json_to_record($16) AS t(lines integer, subtotal numeric, tax numeric, discount numeric,
+                 total numeric, cost numeric, rounding numeric, change numeric)),
  lines AS (INSERT INTO sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit_code, factor, quantity,
                unit_price, discount, tax_class, tax_rate, base, tax, nominal_tax, total, cost, tracks_stock, created_at)
            SELECT $1, l.id, $2, l.position, l.product_id, l.sku, l.name, l.unit_code, l.factor, l.quantity, l.unit_price,
                   l.discount, l.tax_class, l.tax_rate, l.base, l.tax, l.nominal_tax, l.total, l.cost, l.tracks_stock, $13
-           FROM num, line l),
- remaining AS (INSERT INTO sale_line_remaining (tenant_id, sale_line_id, quantity, total, base, nominal_tax, cost)
-               SELECT $1, l.id, l.quantity, l.total, l.base, l.nominal_tax, l.cost FROM num, line l),
+           FROM num, {_LINES}),
  payments AS (INSERT INTO sale_payment (tenant_id, id, sale_id, position, method, amount, change, reference, created_at)
               SELECT $1, p.id, $2, p.position, p.method, p.amount, p.change, p.reference, $13
-              FROM num, unnest($42::uuid[], $43::text[], $44::numeric[], $45::numeric[], $46::text[]) WITH ORDINALITY
-                   AS p(id, method, amount, change, reference, position)),
+              FROM num, {_PAYMENTS}),
 {GOODS_MOVED.format(warehouse="$6", document="$2", user="$11", at="$13")},
-{MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", ids="$47", methods="$48", amounts="$49")},
+{MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", money="$21")},
  chain AS (UPDATE audit_head SET seq = seq + 1,
-                  hash = {NEXT_HASH.format(ipad="$50::bytea", opad="$51::bytea", number="num.no", content="$52::text")}
+                  hash = {NEXT_HASH.format(ipad="$26::bytea", opad="$27::bytea", number="num.no", content="$28::text")}
            FROM num WHERE tenant_id = $1 RETURNING seq, hash),
  trail AS (INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash)
-           SELECT $1, chain.seq, $53, $13, 'sale.posted', $2, num.no, $52, chain.hash FROM chain, num),
- kept AS (UPDATE idempotency SET status = 201, answer = replace($18, $19, num.no::text)
-          FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $54)
+           SELECT $1, chain.seq, $29, $13, 'sale.posted', $2, num.no, $28, chain.hash FROM chain, num),
+ kept AS (UPDATE idempotency SET status = 201, answer = replace($24, $25, num.no::text)
+          FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $30)
 SELECT no FROM num"""
 """Everything a sale leaves behind; no row when the drawer closed meanwhile."""
