@@ -23,8 +23,16 @@ _WAIT: Final = 5.0
 """Seconds a request waits for a connection before it is answered 503: a burst of a whole shop passes in less."""
 
 
-_LANE_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
-"""Planned once a connection and by index from the first day, when tables are still small enough to look scannable."""
+_LANE_SETTINGS: Final = {
+    **SERVER_SETTINGS,
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Planned once a connection, each row found by its key: from the first day, when tables still look scannable, and however
+many rows a JSON list is guessed to have."""
 
 
 class Lane:

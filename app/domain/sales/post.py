@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of
 from app.domain.sales.goods import Basket, Shelf, fill_basket
-from app.domain.sales.posted import MARK, PostedTicket
+from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
 from app.domain.sales.pricing import price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
@@ -81,6 +81,7 @@ class SalePoster:
                     data.seller_id or claims.user_id,
                     sold_at,
                     list({line.product_id for line in data.lines}),
+                    data.id is not None,
                 )
                 head = rows[0] if rows else None
                 actor = _actor(head, caller)
@@ -118,15 +119,16 @@ class SalePoster:
         entry_id = uuid7()
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
         # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
-        after = msgspec.Raw(record.replace(MARK.encode(), b"0"))
+        after = msgspec.Raw(numbered(record, "0", "0"))
         entry = Entry(action="sale.posted", subject_id=ticket.sale_id, after=after)
         content = audit.entry_content(ticket.actor, entry, ticket.posted_at)
-        number = await connection.fetchval(
-            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key
+        taken = await connection.fetchrow(
+            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key, SEQUENCE
         )
-        if number is None:
+        if taken is None:
             raise _CLOSED
-        return answer.replace(MARK.encode(), str(number).encode())
+        sequence = str(taken["no"])
+        return numbered(answer, taken["prefix"] + sequence, sequence)
 
 
 _CLOSED: Final = Conflict("La caja está cerrada; abra un turno para vender.", code="session-closed")

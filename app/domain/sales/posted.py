@@ -22,8 +22,11 @@ from app.lib.money import NO_UNITS, ZERO, as_price, as_quantity, unit_cost
 from app.lib.schemas import JSON
 from app.lib.tenders import TENDER_COLUMNS
 
-MARK: Final = "\x01"
-"""Stands for the consecutive until it is taken: a raw control character, impossible in JSON."""
+NUMBER: Final = "\x01"
+SEQUENCE: Final = "\x02"
+"""Stand for the printed number and its integer until they are taken: raw control characters, impossible in JSON."""
+_NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER}"'.encode()))
+_SEQUENCE: Final = cast("int", msgspec.Raw(SEQUENCE.encode()))
 
 
 class _LineRow(msgspec.Struct):
@@ -112,13 +115,13 @@ class PostedTicket:
         self._totals = _totals(basket, priced, settled)
 
     def answer(self, *, costs: bool) -> bytes:
-        """The encoded `SaleOut`, with `MARK` where the consecutive goes; costs only for whom may see them."""
+        """The encoded `SaleOut`, with marks where its number goes; costs only for whom may see them."""
         head, data, totals = self._head, self._data, self._totals
         return JSON.encode(
             SaleOut(
                 id=self.sale_id,
-                number=cast("str", msgspec.Raw(f'"{head["prefix"]}{MARK}"'.encode())),
-                sequence=cast("int", msgspec.Raw(MARK.encode())),
+                number=_NUMBER,
+                sequence=_SEQUENCE,
                 status="posted",
                 session_id=data.session_id,
                 branch_id=head["branch_id"],
@@ -176,14 +179,14 @@ class PostedTicket:
             data.document,
             _rows(self._totals),
             body,
-            len(taken),
+            [goods.shelf.product_id for goods in taken],
             _rows([_GoodsRow(goods.shelf.product_id, goods.quantity, goods.value, uuid7()) for goods in taken]),
             _rows({TENDER_COLUMNS[method]: amount for method, amount in tenders.items()}),
             _rows([_MoneyRow(uuid7(), method, amount) for method, amount in tenders.items()]),
             _rows([_line_row(number, *each) for number, each in enumerate(self._lines, start=1)]),
             _rows(self._payments),
             answer.decode(),
-            MARK,
+            NUMBER,
         )
 
 
@@ -259,3 +262,8 @@ def _totals(basket: Basket, priced: list[PricedLine], settled: Settled) -> _Tota
     for goods in basket.lines:
         cost += goods.cost
     return _Totals(len(priced), subtotal, tax, discount, total, cost, settled.rounding, settled.change)
+
+
+def numbered(answer: bytes, number: str, sequence: str) -> bytes:
+    """An answer with its number in place of the marks."""
+    return answer.replace(NUMBER.encode(), number.encode()).replace(SEQUENCE.encode(), sequence.encode())

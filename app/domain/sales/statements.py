@@ -17,25 +17,24 @@ WITH claim AS (
  head AS MATERIALIZED (
    SELECT (SELECT count(*) FROM claim) AS claimed, {ACTOR_COLUMNS}, t.cash_rounding,
           ($10::timestamptz AT TIME ZONE t.time_zone)::date AS business_day,
-          c.register_id, c.branch_id, c.warehouse_id, d.is_open, n.prefix,
+          c.register_id, c.branch_id, c.warehouse_id, d.is_open,
           b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification,
-          b.retired_at IS NULL AS customer_active, seller.is_active AS seller_active,
-          (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) AS earlier_hash
+          b.retired_at IS NULL AS customer_active,
+          $9 = $2 OR (SELECT is_active FROM membership WHERE tenant_id = $1 AND user_id = $9) AS seller_active,
+          CASE WHEN $12 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) END AS earlier_hash
    FROM membership m
    JOIN app_user u ON u.id = m.user_id
    JOIN tenant t ON t.tenant_id = $1
    JOIN auth_session a ON a.user_id = m.user_id AND a.id = $3
    LEFT JOIN cash_session c ON c.tenant_id = $1 AND c.id = $7
    LEFT JOIN cash_drawer d ON d.tenant_id = $1 AND d.session_id = $7
-   LEFT JOIN numbering n ON n.tenant_id = $1 AND n.place_id = c.branch_id AND n.kind = 'sale'
    LEFT JOIN customer b ON b.tenant_id = $1
         AND b.id = coalesce($8::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
-   LEFT JOIN membership seller ON seller.tenant_id = $1 AND seller.user_id = $9
    WHERE m.tenant_id = $1 AND m.user_id = $2),
 {SHELF.format(products="$11")}
 SELECT head.*, goods.* FROM head LEFT JOIN goods ON true"""
 """$1 tenant, $2 user, $3 login session, $4 key, $5 body hash, $6 sale, $7 cash session, $8 customer or null, $9 seller,
-$10 instant of sale, $11 products. One row a product, or one with nulls for them."""
+$10 instant of sale, $11 products, $12 whether the client chose the sale's id. One row a product, or one with nulls for them."""
 
 PACKS: Final = """
 SELECT product_id, unit_code, factor, price FROM product_pack
@@ -51,8 +50,8 @@ _PAYMENTS: Final = (
 )
 
 WRITE: Final = f"""
-WITH {GOODS_OUT.format(goods="$19", warehouse="$6").lstrip()},
-{DRAWER_IN.format(tenders="$20", session="$3", shelves="$18::integer")},
+WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
+{DRAWER_IN.format(tenders="$20", session="$3", shelves="cardinality($18::uuid[])")},
  num AS (UPDATE numbering SET next_no = next_no + 1 FROM dr
          WHERE tenant_id = $1 AND place_id = $4 AND kind = 'sale' RETURNING next_no - 1 AS no, prefix),
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
@@ -78,7 +77,7 @@ WITH {GOODS_OUT.format(goods="$19", warehouse="$6").lstrip()},
            FROM num WHERE tenant_id = $1 RETURNING seq, hash),
  trail AS (INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash)
            SELECT $1, chain.seq, $29, $13, 'sale.posted', $2, num.no, $28, chain.hash FROM chain, num),
- kept AS (UPDATE idempotency SET status = 201, answer = replace($24, $25, num.no::text)
+ kept AS (UPDATE idempotency SET status = 201, answer = replace(replace($24, $25, num.prefix || num.no), $31, num.no::text)
           FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $30)
-SELECT no FROM num"""
+SELECT no, prefix FROM num"""
 """Everything a sale leaves behind; no row when the drawer closed meanwhile."""
