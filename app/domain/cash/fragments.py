@@ -2,24 +2,12 @@
 
 from typing import Final
 
-from app.lib.tenders import TENDER_COLUMNS
-
-_COLUMNS: Final = tuple(TENDER_COLUMNS.values())
-_ADDITIONS: Final = ", ".join(f"{column} = d.{column} + coalesce(t.{column}, 0)" for column in _COLUMNS)
-_RECORD: Final = ", ".join(f"{column} numeric" for column in _COLUMNS)
-
-DRAWER_IN: Final = (
-    """
- dr AS (UPDATE cash_drawer d SET """
-    + _ADDITIONS
-    + """
-        FROM json_to_record({tenders}) AS t("""
-    + _RECORD
-    + """)
-        WHERE d.tenant_id = $1 AND d.session_id = {session} AND d.is_open AND (SELECT count(*) FROM st) = {shelves}
-        RETURNING d.session_id)"""
-)
-"""Adds each tender, an object of drawer columns, to the open drawer; no row when it was closed meanwhile, or when a shelf was missing."""
+NUMBER_TAKEN: Final = """
+ num AS MATERIALIZED (
+   SELECT taken.no, taken.prefix FROM (SELECT count(*) AS found FROM st) AS shelves, LATERAL
+          take_sale_number($1, CASE WHEN shelves.found = {shelves} THEN {session}::uuid END, {branch}, {tenders}) AS taken)"""
+"""Adds each tender, an object of drawer columns, to the open drawer and takes the branch's next number (migration 0010);
+no row when the drawer was closed meanwhile. Waits for the shelves: nothing is taken unless all of them were there."""
 
 MONEY_MOVED: Final = """
  money AS (INSERT INTO cash_movement (tenant_id, id, session_id, kind, method, amount, document_id, user_id, created_at)

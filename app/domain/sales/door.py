@@ -57,9 +57,7 @@ class SaleDoor:
                 return
         await self._app(scope, _again(body, receive), send)
 
-    async def _answer(
-        self, scope: Event, data: PostSale, body: bytes
-    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    async def _answer(self, scope: Event, data: PostSale, body: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         """Status, body and headers of the answer. Raises `SaleExists`, which only the long way can answer."""
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(cast("Any", scope))
         try:

@@ -26,7 +26,7 @@ from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
 from app.lib.errors import Conflict, FieldError, RuleBroken, unknown_reference
 from app.lib.money import ZERO
-from app.lib.schemas import JSON, fingerprint
+from app.lib.schemas import fingerprint
 from app.lib.tokens import Claims
 
 ACCESS: Final = Access("sales:post", writes=True, in_read_only=False)

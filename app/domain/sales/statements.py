@@ -6,10 +6,10 @@ end of the audit chain. The row of one statement feeds the next, and a missing o
 
 from typing import Final
 
-from app.domain.cash.fragments import DRAWER_IN, MONEY_MOVED
+from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
 from app.lib.actor import ACTOR_COLUMNS
-from app.lib.audit import NEXT_HASH
+from app.lib.audit import APPEND
 
 READ_AND_LOCK: Final = f"""
 WITH claim AS (
@@ -45,15 +45,22 @@ _LINES: Final = (
     "factor numeric, quantity numeric, unit_price numeric, discount numeric, tax_class text, tax_rate numeric, "
     "base numeric, tax numeric, nominal_tax numeric, total numeric, cost numeric, tracks_stock boolean)"
 )
-_PAYMENTS: Final = (
-    "json_to_recordset($23) AS p(id uuid, position integer, method text, amount numeric, change numeric, reference text)"
+_PAYMENTS: Final = "json_to_recordset($23) AS p(id uuid, position integer, method text, amount numeric, change numeric, reference text)"
+_LINK: Final = APPEND.format(
+    tenant="$1",
+    id="$29",
+    at="$13",
+    action="'sale.posted'",
+    subject="$2",
+    number="num.no",
+    content="$28",
+    ipad="$26",
+    opad="$27",
 )
 
 WRITE: Final = f"""
 WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
-{DRAWER_IN.format(tenders="$20", session="$3", shelves="cardinality($18::uuid[])")},
- num AS (UPDATE numbering SET next_no = next_no + 1 FROM dr
-         WHERE tenant_id = $1 AND place_id = $4 AND kind = 'sale' RETURNING next_no - 1 AS no, prefix),
+{NUMBER_TAKEN.format(tenders="$20", session="$3", branch="$4", shelves="cardinality($18::uuid[])")},
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
                customer_name, customer_identification, seller_id, user_id, sold_at, posted_at, business_day,
                document_wanted, line_count, subtotal, tax_total, discount_total, total, cost_total, rounding, change,
@@ -72,12 +79,8 @@ WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
               FROM num, {_PAYMENTS}),
 {GOODS_MOVED.format(warehouse="$6", document="$2", user="$11", at="$13")},
 {MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", money="$21")},
- chain AS (UPDATE audit_head SET seq = seq + 1,
-                  hash = {NEXT_HASH.format(ipad="$26::bytea", opad="$27::bytea", number="num.no", content="$28::text")}
-           FROM num WHERE tenant_id = $1 RETURNING seq, hash),
- trail AS (INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash)
-           SELECT $1, chain.seq, $29, $13, 'sale.posted', $2, num.no, $28, chain.hash FROM chain, num),
+ trail AS MATERIALIZED (SELECT {_LINK} AS seq FROM num),
  kept AS (UPDATE idempotency SET status = 201, answer = replace(replace($24, $25, num.prefix || num.no), $31, num.no::text)
           FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $30)
-SELECT no, prefix FROM num"""
+SELECT no, prefix, seq FROM num, trail"""
 """Everything a sale leaves behind; no row when the drawer closed meanwhile."""
