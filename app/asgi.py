@@ -123,7 +123,11 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
 
 def create_app(settings: Settings, extra_routes: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
     """The whole API as granian serves it."""
-    app = create_litestar(settings, extra_routes)
+    return dressed(create_litestar(settings, extra_routes), settings)
+
+
+def dressed(app: Litestar, settings: Settings) -> ASGIApp:
+    """The framework's application with what stands in front of it: the edge, then the counter's door."""
     door = SaleDoor(cast("Application", app), app.state.gate, app.state.poster, app.cors_config)
     return cast("ASGIApp", Edge(door, settings.trusted_proxies))
 
