@@ -66,11 +66,14 @@ def machine_of(
         def operate(self, seed: int) -> None:
             r = random.Random(f"{turn} {counts['operations']} {seed}")
             (name,) = r.choices(list(OPERATIONS), list(OPERATIONS.values()))
-            run(getattr(r.choice(self.tills), name)(r))
+            acting = r.choice(self.tills)
+            run(getattr(acting, name)(r))
             counts["operations"] += 1
+            run(acting.compare())
             # The neighbour too: nothing of what happened here may show there.
             for till in self.tills:
-                run(till.compare())
+                if till is not acting:
+                    run(till.compare_rows())
 
         def teardown(self) -> None:
             for till in self.tills:

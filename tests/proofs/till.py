@@ -10,16 +10,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import text as sql
 
 from app.db.session import Database
 from app.domain.tenants.service import TenantService
 from app.lib import clock
+from app.lib.tenders import TENDER_COLUMNS
 from tests.proofs.choices import OTHERS, payments_of, refunds_of
 from tests.proofs.model import ZERO, Books, Product, RefusedError, SoldLine, Ticket, Wanted
 from tests.shop import Shop, sign_up
 
 RATES = {"iva19": Fraction(19, 100), "iva5": Fraction(5, 100), "excluded": ZERO}
 REGISTERS = 3
+_SHELVES = sql("SELECT product_id, quantity, value FROM stock WHERE tenant_id = :t")
+_DRAWERS = sql("SELECT * FROM cash_drawer WHERE tenant_id = :t AND is_open")
 
 
 def text(number: Fraction) -> str:
@@ -337,6 +341,22 @@ class Till:
             assert {row["method"]: number(row["expected"]) for row in tenders} == {
                 method: amount for method, amount in drawer.items() if amount or method == "cash"
             }
+
+    async def compare_rows(self) -> None:
+        """The same figures straight from the rows: what a neighbour's operation must not have touched."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            shelves = await work.session.execute(_SHELVES, {"t": work.tenant_id})
+            drawers = (await work.session.execute(_DRAWERS, {"t": work.tenant_id})).mappings().all()
+        assert {str(row.product_id): (Fraction(row.quantity), Fraction(row.value)) for row in shelves} == {
+            product.id: (product.quantity, product.value) for product in self.books.products.values()
+        }
+        assert {
+            str(row["session_id"]): {method: Fraction(row[column]) for method, column in TENDER_COLUMNS.items()}
+            for row in drawers
+        } == {
+            session: {method: drawer.get(method, ZERO) for method in TENDER_COLUMNS}
+            for session, drawer in self.books.drawers.items()
+        }
 
     async def compare_ticket(self, ticket: Ticket) -> None:
         found = (await self.shop.get(f"/v1/sales/{ticket.id}")).json()
