@@ -14,6 +14,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from app.lib import clock
+from app.lib.driver import POSTGRES_AWAY
 from app.settings import Settings
 from worker.checks import Check
 from worker.leader import Leadership
@@ -65,7 +66,7 @@ class Store:
                     return list(await connection.fetch(statement, *values))
                 finally:
                     connection.terminate()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except POSTGRES_AWAY as error:
             _LOG.warning("alerts not stored", reason=f"{type(error).__name__}: {error}")
             return None
 

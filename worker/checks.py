@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from app.db.session import SERVER_SETTINGS
 from app.domain.audit.findings import PREFIXES
 from app.lib import clock
+from app.lib.driver import POSTGRES_AWAY
 from app.lib.jobs import QUEUES
 from app.lib.redis import connect_redis
 from app.settings import Settings
@@ -29,8 +30,6 @@ _OVERDUE_AFTER: Final = 300.0
 _LEAST_FREE: Final = 0.05
 """Share of a disk, and `_LEAST_BYTES` beside it: small disks fill by share, large ones by size."""
 _LEAST_BYTES: Final = 1_000_000_000
-
-_AWAY: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _BEATS = "SELECT queue, extract(epoch FROM now() - max(beat_at))::float8 AS age FROM worker_heartbeat GROUP BY queue"
 _OLDEST = (
@@ -109,7 +108,7 @@ class Looks:
         try:
             async with self._connected() as connection:
                 await connection.fetchval("SELECT 1")
-        except _AWAY as error:
+        except POSTGRES_AWAY as error:
             return f"PostgreSQL no responde: {_reason(error)}."
         return None
 
@@ -155,7 +154,7 @@ class Looks:
         try:
             async with self._connected() as connection:
                 return list(await connection.fetch(statement, *values))
-        except _AWAY as error:
+        except POSTGRES_AWAY as error:
             raise Unknown(_reason(error)) from error
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 from redis.exceptions import RedisError
 
+from app.lib.driver import POSTGRES_AWAY
 from app.lib.redis import connect_redis
 from app.settings import Settings
 from worker.pace import pause
@@ -59,7 +60,7 @@ class Leadership:
                     "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
                     _LOCK,
                 )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except POSTGRES_AWAY:
             if self._connection is not None:
                 self._connection.terminate()
                 self._connection = None

@@ -5,22 +5,19 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-import asyncpg
 import msgspec
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.lib.driver import POSTGRES_AWAY
 from app.lib.jobs import LONGEST, Queue
 from app.settings import Settings
 
 OUTAGES: Final = (
     SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
+    *POSTGRES_AWAY,
     RedisError,
-    OSError,
-    TimeoutError,
 )
 """What a server that is away, starting or out of room looks like from here; anything else is a mistake of ours."""
 

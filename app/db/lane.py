@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from app.db.session import SERVER_SETTINGS
+from app.lib.driver import POSTGRES_AWAY
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
@@ -98,13 +99,10 @@ class Lane:
         )
 
 
-_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-
-
 async def _roll_back(connection: LaneConnection) -> None:
     """End an unfinished transaction, or the connection with it: an open one must never meet the next request."""
     try:
         async with asyncio.timeout(_WAIT):
             await connection.execute("ROLLBACK")
-    except (*_BROKEN, OSError, TimeoutError, asyncio.CancelledError):
+    except (*POSTGRES_AWAY, asyncio.CancelledError):
         connection.terminate()
