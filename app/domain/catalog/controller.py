@@ -1,12 +1,11 @@
 """HTTP face of products."""
 
 import asyncio
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, patch, post
 from litestar.di import NamedDependency, Provide
-from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
@@ -30,6 +29,7 @@ from app.domain.catalog.service.reading import ProductReading
 from app.domain.catalog.service.searching import Filters, ProductSearch
 from app.domain.catalog.service.variants import VariantCreation
 from app.lib.access import requires
+from app.lib.encoded import Encoded, LeanRoute
 from app.lib.errors import Malformed
 from app.lib.etag import check_if_match
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
@@ -85,7 +85,7 @@ class ProductController(Controller):
         product, is_new = await creation.create(data)
         return Response(product, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
 
-    @get(operation_id="ListProducts", guards=[requires("products:read", lane=True)])
+    @LeanRoute(http_method="GET", operation_id="ListProducts", guards=[requires("products:read", lane=True)])
     async def list_products(
         self,
         request: Request[Any, Any, Any],
@@ -112,8 +112,7 @@ class ProductController(Controller):
             found = await finding.search(search, filters, limit, cursor)
         else:
             found = await finding.page(filters, limit, cursor)
-        # Encoded already; the annotation is what the OpenAPI document shows.
-        return Response(cast("Any", found), media_type=MediaType.JSON)
+        return Encoded(found)
 
     @get("/{product_id:uuid}", operation_id="GetProduct", guards=[requires("products:read")])
     async def get_product(self, product_id: FromPath[UUID], reading: NamedDependency[ProductReading]) -> ProductOut:

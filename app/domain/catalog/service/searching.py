@@ -122,7 +122,7 @@ def _question(what: str, retired: bool, in_category: bool, is_variant: bool, goe
         parts.append("p.variant_of = :variant_of")
     filters = " AND ".join(parts)
     if what in _CODES:
-        return asked_by(f"SELECT {FOUND} FROM {_CODES[what]} AND {filters}")  # type: ignore[index]
+        return asked_by(f"SELECT {FOUND} FROM {_CODES[what]} AND {filters}")
     if what == "begin":
         return asked_by(_BEGINNING.replace("{filters}", filters))
     if what == "near":
