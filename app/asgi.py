@@ -28,6 +28,7 @@ from app.domain.inventory.controller import AdjustmentController, ConflictContro
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
+from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
 from app.domain.tenants.controller import CompanyController
 from app.lib.access import check_routes
@@ -126,7 +127,13 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
 
 def create_app(settings: Settings, extra_routes: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
     """The whole API as granian serves it."""
-    return cast("ASGIApp", Edge(cast("Application", create_litestar(settings, extra_routes)), settings.trusted_proxies))
+    return dressed(create_litestar(settings, extra_routes), settings)
+
+
+def dressed(app: Litestar, settings: Settings) -> ASGIApp:
+    """The framework's application with what stands in front of it: the edge, then the counter's door."""
+    door = SaleDoor(cast("Application", app), app.state.gate, app.state.poster, app.cors_config)
+    return cast("ASGIApp", Edge(door, settings.trusted_proxies))
 
 
 def from_environment() -> ASGIApp:

@@ -16,10 +16,9 @@ import pytest
 from litestar import Litestar
 from sqlalchemy.engine import make_url
 
-from app.asgi import create_litestar
+from app.asgi import create_litestar, dressed
 from app.db.migrate import migrate
 from app.db.session import Database
-from app.lib.edge import Edge
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
@@ -142,7 +141,7 @@ async def app(settings: Settings) -> AsyncIterator[Litestar]:
 @pytest.fixture(scope="session")
 async def http(app: Litestar, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """The API without a socket: the same application that granian serves, its edge included."""
-    transport = httpx.ASGITransport(app=Edge(app, settings.trusted_proxies))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=dressed(app, settings))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
         yield client
 

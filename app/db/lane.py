@@ -1,7 +1,8 @@
-"""The fast lane: a small asyncpg pool of its own for the sale and the look-up, four round trips a request.
+"""The fast lane: a few connections of its own for the sale and the look-up, four round trips a request.
 
-Measured in docs/BENCHMARKS.md: the ORM reaches a tenth of a bare statement's speed, this more than half. The pool skips
-asyncpg's reset on release; that is safe only while nothing at session level is ever set here.
+Measured in docs/BENCHMARKS.md: the ORM reaches a tenth of a bare statement's speed, this more than half. Connections are
+handed out as they are: asyncpg's own pool wraps each in a proxy, resets it and shields its release with a task, which
+costs a sale as much as its arithmetic. Skipping the reset is safe only while nothing at session level is ever set here.
 """
 
 import asyncio
@@ -16,42 +17,36 @@ from app.db.session import SERVER_SETTINGS
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
-LaneConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
+LaneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _WAIT: Final = 5.0
 """Seconds a request waits for a connection before it is answered 503: a burst of a whole shop passes in less."""
 
 
-_LANE_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
-"""Planned once a connection and by index from the first day, when tables are still small enough to look scannable."""
+_LANE_SETTINGS: Final = {
+    **SERVER_SETTINGS,
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Planned once a connection, each row found by its key: from the first day, when tables still look scannable, and however
+many rows a JSON list is guessed to have."""
 
 
 class Lane:
-    """Pool of connections whose transactions are opened and pinned in one message."""
+    """Connections whose transactions are opened and pinned in one message; the last one used is used next."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool: asyncpg.Pool | None = None
-
-    async def _open(self) -> "asyncpg.Pool":
-        if self._pool is None:
-            pooler: dict[str, Any] = {"statement_cache_size": 0} if self._settings.behind_pooler else {}
-            self._pool = asyncpg.create_pool(
-                self._settings.database_url,
-                min_size=0,
-                max_size=self._settings.lane_size,
-                reset=_keep,
-                server_settings=_LANE_SETTINGS,
-                timeout=5,
-                **pooler,
-            )
-        await self._pool
-        return self._pool
+        self._free = asyncio.Semaphore(settings.lane_size)
+        self._idle: list[LaneConnection] = []
 
     async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.close(timeout=_WAIT)
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID, user_id: UUID) -> AsyncIterator[LaneConnection]:
@@ -59,26 +54,48 @@ class Lane:
 
         Raises `Unavailable` when no connection comes free in time.
         """
-        pool = self._pool or await self._open()
+        await self._wait()
         try:
-            connection = await pool.acquire(timeout=_WAIT)
+            connection = await self._connection()
+            committed = False
+            try:
+                # Built from UUID objects only, so there is nothing to quote.
+                await connection.execute(
+                    f"BEGIN; SET LOCAL app.tenant_id = '{UUID(int=tenant_id.int)}'; "
+                    f"SET LOCAL app.user_id = '{UUID(int=user_id.int)}'"
+                )
+                yield connection
+                committed = await connection.execute("COMMIT") == "COMMIT"
+                if not committed:
+                    raise Unavailable("La operación no se guardó; intente de nuevo.", headers={"Retry-After": "1"})
+            finally:
+                if not committed:
+                    await _roll_back(connection)
+                if not connection.is_closed():
+                    self._idle.append(connection)
+        finally:
+            self._free.release()
+
+    async def _wait(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(_WAIT):
+                await self._free.acquire()
         except TimeoutError as error:
             raise Unavailable("El sistema está ocupado; intente de nuevo.", headers={"Retry-After": "1"}) from error
-        committed = False
-        try:
-            # Built from UUID objects only, so there is nothing to quote.
-            await connection.execute(
-                f"BEGIN; SET LOCAL app.tenant_id = '{UUID(int=tenant_id.int)}'; "
-                f"SET LOCAL app.user_id = '{UUID(int=user_id.int)}'"
-            )
-            yield connection
-            committed = await connection.execute("COMMIT") == "COMMIT"
-            if not committed:
-                raise Unavailable("La operación no se guardó; intente de nuevo.", headers={"Retry-After": "1"})
-        finally:
-            if not committed:
-                await _roll_back(connection)
-            await pool.release(connection)
+
+    async def _connection(self) -> LaneConnection:
+        """The warmest connection that is still open, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        pooler: dict[str, Any] = {"statement_cache_size": 0} if self._settings.behind_pooler else {}
+        return await asyncpg.connect(
+            self._settings.database_url, server_settings=_LANE_SETTINGS, timeout=_WAIT, **pooler
+        )
 
 
 _BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -91,7 +108,3 @@ async def _roll_back(connection: LaneConnection) -> None:
             await connection.execute("ROLLBACK")
     except (*_BROKEN, OSError, TimeoutError, asyncio.CancelledError):
         connection.terminate()
-
-
-async def _keep(_connection: object) -> None:
-    """Nothing to reset: every setting of this pool's transactions is local to them."""

@@ -26,21 +26,22 @@ _BLOCK: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
-NEXT_HASH: Final = "sha256({opad} || sha256({ipad} || hash || int8send(seq + 1) || int8send({number}) || convert_to({content}, 'UTF8')))"
-"""SQL for the new head over the old row of `audit_head`; used here and by the sale's write statement."""
+APPEND: Final = "append_audit({tenant}, {id}, {at}, {action}, {subject}, {number}, {content}, {ipad}, {opad})"
+"""Call of the function that links one entry (migration 0010), here and in the sale's write statement."""
 
-_APPEND = text(
-    "WITH head AS (UPDATE audit_head SET seq = seq + 1, hash = "
-    + NEXT_HASH.format(
-        opad="CAST(:opad AS bytea)",
-        ipad="CAST(:ipad AS bytea)",
+_APPEND: Final = text(
+    "SELECT "
+    + APPEND.format(
+        tenant="CAST(:tenant_id AS uuid)",
+        id="CAST(:id AS uuid)",
+        at="CAST(:at AS timestamptz)",
+        action=":action",
+        subject="CAST(:subject_id AS uuid)",
         number="CAST(:number AS bigint)",
         content="CAST(:content AS text)",
+        ipad="CAST(:ipad AS bytea)",
+        opad="CAST(:opad AS bytea)",
     )
-    + " WHERE tenant_id = :tenant_id RETURNING seq, hash) "
-    "INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash) "
-    "SELECT :tenant_id, seq, :id, CAST(:at AS timestamptz), :action, :subject_id, CAST(:number AS bigint), "
-    "CAST(:content AS text), hash FROM head RETURNING seq"
 )
 
 

@@ -6,8 +6,12 @@ from typing import ClassVar, Final
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
+NO_UNITS: Final = Decimal("0.000")
+_MICRO: Final = Decimal("0.000001")
+_NO_COST: Final = Decimal("0.000000")
 _MAX_WHOLE_DIGITS: Final = 12
 """numeric(18,6) holds twelve digits before the point."""
+_LIMIT: Final = Decimal(10) ** _MAX_WHOLE_DIGITS
 _MAX_SCALE: Final = 6
 _MAX_TEXT: Final = 32
 _CONTEXT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -85,21 +89,24 @@ def parse_exact(kind: type[Exact], raw: object) -> Exact:
     if isinstance(raw, int) and abs(raw) >= 10**_MAX_WHOLE_DIGITS:
         raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
     value = kind(raw)
-    scale = kind.SCALE
     if value < 0 and not kind.SIGNED:
         raise ValueError("No puede ser negativo")
     if not value and not kind.ZERO:
         raise ValueError("Debe ser mayor que cero")
-    if abs(value) >= 10**_MAX_WHOLE_DIGITS:
+    if not -_LIMIT < value < _LIMIT:
         raise ValueError(f"No puede tener más de {_MAX_WHOLE_DIGITS} cifras enteras")
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > scale:
-        trimmed = value.normalize(_CONTEXT)
-        exponent = trimmed.as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > scale:
-            raise ValueError(f"No puede tener más de {scale} decimales")
-        value = kind(trimmed)
+    if isinstance(raw, str) and len(raw.partition(".")[2]) > kind.SCALE:
+        return _without_zeros(kind, value)
     return value
+
+
+def _without_zeros(kind: type[Exact], value: Exact) -> Exact:
+    """More decimals than it may have are fine as long as they are zeros."""
+    trimmed = value.normalize(_CONTEXT)
+    exponent = trimmed.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > kind.SCALE:
+        raise ValueError(f"No puede tener más de {kind.SCALE} decimales")
+    return kind(trimmed)
 
 
 def _is_plain(text: str) -> bool:
@@ -136,8 +143,8 @@ def divide(amount: Decimal, by: Decimal) -> Decimal:
 def unit_cost(value: Decimal, quantity: Decimal) -> Decimal:
     """Pesos of one unit, to six decimals; 0 without units."""
     if not quantity:
-        return Decimal("0.000000")
-    return _CONTEXT.divide(value, quantity).quantize(Decimal("0.000001"), context=_CONTEXT)
+        return _NO_COST
+    return _CONTEXT.divide(value, quantity).quantize(_MICRO, context=_CONTEXT)
 
 
 def spread(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
@@ -160,15 +167,19 @@ def spread(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
 
 def as_quantity(value: Decimal) -> Decimal:
     """A quantity as the contract prints it: at least three decimals, at most six, no needless zeros."""
-    trimmed = value.normalize(_CONTEXT)
-    exponent = trimmed.as_tuple().exponent
-    scale = max(3, -exponent if isinstance(exponent, int) else 3)
-    return trimmed.quantize(Decimal(1).scaleb(-scale), context=_CONTEXT)
+    return _printed(value, NO_UNITS, 3)
 
 
 def as_price(value: Decimal) -> Decimal:
     """A unit price as the contract prints it: at least two decimals, at most six, no needless zeros."""
-    trimmed = value.normalize(_CONTEXT)
-    exponent = trimmed.as_tuple().exponent
-    scale = max(2, -exponent if isinstance(exponent, int) else 2)
-    return trimmed.quantize(Decimal(1).scaleb(-scale), context=_CONTEXT)
+    return _printed(value, CENT, 2)
+
+
+def _printed(value: Decimal, shortest: Decimal, scale: int) -> Decimal:
+    """The value with as few decimals as say it all, but not fewer than `shortest` has."""
+    printed = value.quantize(shortest, context=_CONTEXT)
+    if printed == value:
+        return printed
+    exponent = value.normalize(_CONTEXT).as_tuple().exponent
+    decimals = max(scale, -exponent if isinstance(exponent, int) else scale)
+    return value.quantize(Decimal(1).scaleb(-decimals), context=_CONTEXT)

@@ -134,52 +134,52 @@ def _word(types: str) -> str:
 
 def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The answer to any exception; what is not ours is logged whole and told as nothing."""
+    status, body, headers = _told(request.scope, error)
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def problem_of(scope: Any, error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """`to_problem` for who answers without the framework: status, body and headers but for the length."""
+    status, body, headers = _told(scope, error)
+    plain = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return status, body, [(b"content-type", MEDIA_TYPE.encode()), *plain]
+
+
+def _told(scope: Any, error: Exception) -> tuple[int, bytes, dict[str, str]]:
     refusal = _refusal(error)
     if refusal is None:
         _LOG.error(
             "unhandled",
-            request_id=request_id(request.scope),
-            method=request.method,
-            path=request.scope["path"],
+            request_id=request_id(scope),
+            method=scope["method"],
+            path=scope["path"],
             exc_info=error,
         )
-        return problem(request, 500, "Algo falló de nuestro lado; ya quedó registrado.", "internal", "Error interno")
-    return problem(
-        request,
-        refusal.status,
-        refusal.detail,
-        refusal.code,
-        refusal.title,
-        errors=refusal.errors,
-        headers=refusal.headers,
-        extra=refusal.extra,
-    )
-
-
-def problem(
-    request: Request[Any, Any, Any],
-    status: int,
-    detail: str,
-    code: str,
-    title: str,
-    *,
-    errors: tuple[FieldError, ...] = (),
-    headers: dict[str, str] | None = None,
-    extra: dict[str, object] | None = None,
-) -> Response[bytes]:
-    """A problem document. Other members (`extra`) stand beside the standard ones."""
+        refusal = _OURS
     body: dict[str, object] = {
-        "type": _TYPE_BASE + code,
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "instance": request_id(request.scope),
-        **(extra or {}),
+        "type": _TYPE_BASE + refusal.code,
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "instance": request_id(scope),
+        # Members beside the standard ones.
+        **refusal.extra,
     }
-    if errors:
-        body["errors"] = errors
-    return Response(JSON.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    if refusal.errors:
+        body["errors"] = refusal.errors
+    return refusal.status, JSON.encode(body), refusal.headers
+
+
+class _OurFault(DomainError):
+    """A defect: the cause is in the log, under the request's id."""
+
+    status = 500
+    code = "internal"
+    title = "Error interno"
+
+
+_OURS: Final = _OurFault("Algo falló de nuestro lado; ya quedó registrado.")
 
 
 def _refusal(error: BaseException) -> DomainError | None:

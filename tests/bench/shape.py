@@ -61,7 +61,6 @@ _COPIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         },
     ),
     "sale_line": ("sale_line t where true", {"id": _ID, "sale_id": _SALE_ID}),
-    "sale_line_remaining": ("sale_line_remaining t where true", {"sale_line_id": "pg_temp.earlier(t.sale_line_id, k)"}),
     "sale_payment": ("sale_payment t where true", {"id": _ID, "sale_id": _SALE_ID}),
     "stock_movement": (
         "stock_movement t join moved m using (product_id, warehouse_id) where t.kind = 'sale'",

@@ -12,11 +12,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.asgi import create_litestar
+from app.asgi import create_litestar, dressed
 from app.db.session import Database
 from app.domain.tenants.numbering import next_number
 from app.lib.driver import driver_error
-from app.lib.edge import Edge
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
 from app.settings import Settings, read_settings
@@ -174,7 +173,7 @@ async def test_a_shop_sells_while_redis_is_away(environ: dict[str, str]) -> None
     away = read_settings(environ | {"REDIS_URL": "redis://127.0.0.1:1/0"})
     app = create_litestar(away)
     async with app.lifespan():
-        transport = httpx.ASGITransport(app=Edge(app, ()))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=dressed(app, away))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as http:
             shop = await sign_up(http)
             product, session = await shop.product(stock="5"), await shop.open_drawer()
@@ -192,7 +191,7 @@ async def test_the_limit_holds_in_the_process_while_redis_is_away(environ: dict[
     )
     app = create_litestar(strict)
     async with app.lifespan():
-        transport = httpx.ASGITransport(app=Edge(app, ()))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=dressed(app, strict))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as http:
             shop = await sign_up(http)
             answers = [await shop.get("/v1/me") for _ in range(12)]

@@ -1,4 +1,4 @@
-"""SQL of stock for the sale's write statement: one CTE each, fed by arrays with one element a product.
+"""SQL of stock for the sale's write statement: one CTE each, fed by a JSON list with one object a product.
 
 Exported for `sales/post.py` alone (ADR 0002); everything else asks the inventory service.
 """
@@ -6,14 +6,15 @@ Exported for `sales/post.py` alone (ADR 0002); everything else asks the inventor
 from typing import Final
 
 GOODS_OUT: Final = """
- mv AS (SELECT * FROM unnest({products}::uuid[], {quantities}::numeric[], {values}::numeric[], {ids}::uuid[])
-        AS t(product_id, quantity, value, id)),
+ mv AS (SELECT * FROM json_to_recordset({goods}) AS t(product_id uuid, quantity numeric, value numeric, id uuid)),
  st AS (UPDATE stock s SET quantity = s.quantity - mv.quantity, value = s.value - mv.value, moves = s.moves + 1,
                changed_xid = (pg_current_xact_id()::text)::bigint
-        FROM mv WHERE s.tenant_id = $1 AND s.warehouse_id = {warehouse} AND s.product_id = mv.product_id
+        FROM mv WHERE s.tenant_id = $1 AND s.product_id = ANY({products}::uuid[]) AND s.warehouse_id = {warehouse}
+             AND s.product_id = mv.product_id
         RETURNING mv.id, s.product_id, s.moves, mv.quantity, mv.value, s.quantity AS balance_quantity,
                   s.value AS balance_value)"""
-"""Takes goods off the shelf. `st` has a row for each product that was there."""
+"""Takes goods off the shelf; the products stand beside the list so that they are found by key, whatever is guessed of its
+length. `st` has a row for each product that was there."""
 
 GOODS_MOVED: Final = """
  moved AS (INSERT INTO stock_movement (tenant_id, id, product_id, warehouse_id, position, kind, document_id, quantity,

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.cash.models import CashDrawer, CashMovement
-from app.domain.sales.giveback_sql import GOODS_BACK, LINES, LOWER, OWN_SESSIONS, PAID, SESSION, SHELVES
+from app.domain.sales.giveback_sql import GOODS_BACK, LINES, LOWER, OPEN_LINES, OWN_SESSIONS, PAID, SESSION, SHELVES
 from app.domain.sales.models import Sale, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.pricing import round_cash
 from app.domain.sales.prorate import Portion, Remaining, prorate
@@ -127,7 +127,9 @@ class GiveBackService:
 
     async def _lines(self, sale_id: UUID) -> Sequence[Mapping[str, Any]]:
         """The ticket's lines with what remains, locked: from here on no other return of it runs."""
-        rows = await self._work.session.execute(LINES, {"t": self._work.tenant_id, "sale": sale_id})
+        ticket = {"t": self._work.tenant_id, "sale": sale_id}
+        await self._work.session.execute(OPEN_LINES, ticket)
+        rows = await self._work.session.execute(LINES, ticket)
         return [dict(row) for row in rows.mappings()]
 
     async def _place(self, wanted: UUID | None, sale: Sale) -> Place:

@@ -4,6 +4,13 @@ from typing import Final
 
 from sqlalchemy import text
 
+OPEN_LINES: Final = text(
+    "INSERT INTO sale_line_remaining (tenant_id, sale_line_id, quantity, total, base, nominal_tax, cost) "
+    "SELECT tenant_id, id, quantity, total, base, nominal_tax, cost FROM sale_line "
+    "WHERE tenant_id = :t AND sale_id = :sale ORDER BY id ON CONFLICT DO NOTHING"
+)
+"""The companions of a ticket's lines, at its first return: most tickets never need them."""
+
 LINES: Final = text(
     "SELECT l.id, l.position, l.product_id, l.name, l.factor, l.quantity AS sold, l.total, l.base, l.nominal_tax, l.cost, "
     "l.tracks_stock, r.quantity AS left_quantity, r.total AS left_total, r.base AS left_base, "

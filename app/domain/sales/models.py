@@ -89,7 +89,10 @@ class SaleLine(TenantRow, DefaultBase):
 
 
 class SaleLineRemaining(TenantOwned, DefaultBase):
-    """Mutable companion of a line: what has not been returned. Two returns cannot race past zero."""
+    """Mutable companion of a line: what has not been returned. Two returns cannot race past zero.
+
+    Made for all lines of a ticket by its first return; a line without one is whole.
+    """
 
     __tablename__ = "sale_line_remaining"
     __table_args__ = (

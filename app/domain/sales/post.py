@@ -6,7 +6,7 @@ The one place that writes the rows of four domains at once (ADR 0002), through f
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -15,24 +15,21 @@ from uuid_utils.compat import uuid7
 
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of
-from app.domain.cash.fragments import DRAWER_METHODS
 from app.domain.sales.goods import Basket, Shelf, fill_basket
-from app.domain.sales.pricing import PricedLine, Settled, price_lines, settle
-from app.domain.sales.read import NO_DIAN
-from app.domain.sales.schemas import BuyerOut, ConflictOut, PaymentOut, PostSale, SaleLineOut, SaleOut
+from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
+from app.domain.sales.pricing import price_lines, settle
+from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
 from app.domain.sales.statements import PACKS, READ_AND_LOCK, WRITE
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
 from app.lib.errors import Conflict, FieldError, RuleBroken, unknown_reference
-from app.lib.money import ZERO, as_price, as_quantity, unit_cost
-from app.lib.schemas import JSON, fingerprint
+from app.lib.money import ZERO
+from app.lib.schemas import fingerprint
 from app.lib.tokens import Claims
 
 ACCESS: Final = Access("sales:post", writes=True, in_read_only=False)
-_MARK: Final = "\x01"
-"""Stands for the consecutive until it is taken: a raw control character, impossible in JSON."""
 _MAX_AGE: Final = timedelta(hours=72)
 _MAX_AHEAD: Final = timedelta(minutes=2)
 """Clocks of tills run ahead; more than this is the future."""
@@ -84,6 +81,7 @@ class SalePoster:
                     data.seller_id or claims.user_id,
                     sold_at,
                     list({line.product_id for line in data.lines}),
+                    data.id is not None,
                 )
                 head = rows[0] if rows else None
                 actor = _actor(head, caller)
@@ -97,189 +95,43 @@ class SalePoster:
                 priced = price_lines([line.to_price for line in basket.lines], data.discount or ZERO)
                 total = sum((line.total for line in priced), start=ZERO)
                 settled = settle(total, [(p.method, p.amount) for p in data.payments], head["cash_rounding"])
-                ticket = _Ticket(sale_id, sold_at, now, data, head, basket, priced, settled, actor)
+                ticket = PostedTicket(
+                    sale_id=sale_id,
+                    sold_at=sold_at,
+                    posted_at=now,
+                    data=data,
+                    head=head,
+                    actor=actor,
+                    basket=basket,
+                    priced=priced,
+                    settled=settled,
+                )
                 return await self._write(connection, ticket, caller, body)
         except asyncpg.UniqueViolationError as error:
             if getattr(error, "constraint_name", None) == "pk_sale":
                 return await self.post(data, caller)
             raise
 
-    async def _write(self, connection: LaneConnection, ticket: "_Ticket", caller: Caller, body: bytes) -> bytes:
-        answer = ticket.answer()
+    async def _write(self, connection: LaneConnection, ticket: PostedTicket, caller: Caller, body: bytes) -> bytes:
         # The trail always has the costs; most cashiers' answers have not.
-        record = answer if ticket.actor.may("costs:read") else ticket.answer(costs=True)
+        record = ticket.answer(costs=True)
+        answer = record if ticket.actor.may("costs:read") else ticket.answer(costs=False)
         entry_id = uuid7()
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
         # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
-        after = msgspec.Raw(record.replace(_MARK.encode(), b"0"))
+        after = msgspec.Raw(numbered(record, "0", "0"))
         entry = Entry(action="sale.posted", subject_id=ticket.sale_id, after=after)
         content = audit.entry_content(ticket.actor, entry, ticket.posted_at)
-        number = await connection.fetchval(
-            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key
+        taken = await connection.fetchrow(
+            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key, SEQUENCE
         )
-        if number is None:
+        if taken is None:
             raise _CLOSED
-        return answer.replace(_MARK.encode(), str(number).encode())
+        sequence = str(taken["no"])
+        return numbered(answer, taken["prefix"] + sequence, sequence)
 
 
 _CLOSED: Final = Conflict("La caja está cerrada; abra un turno para vender.", code="session-closed")
-
-
-class _Ticket(msgspec.Struct):
-    """A priced ticket on its way into the database."""
-
-    sale_id: UUID
-    sold_at: datetime
-    posted_at: datetime
-    data: PostSale
-    head: Mapping[str, Any]
-    basket: Basket
-    priced: list[PricedLine]
-    settled: Settled
-    actor: Actor
-    line_ids: list[UUID] = []
-
-    def answer(self, *, costs: bool | None = None) -> bytes:
-        """The encoded answer, with the mark where the consecutive goes; costs for whom may see them, unless told."""
-        return JSON.encode(self._out(costs=self.actor.may("costs:read") if costs is None else costs))
-
-    def _out(self, *, costs: bool) -> SaleOut:
-        head, data = self.head, self.data
-        if not self.line_ids:
-            self.line_ids = [uuid7() for _ in self.basket.lines]
-        return SaleOut(
-            id=self.sale_id,
-            number=cast("str", msgspec.Raw(f'"{head["prefix"]}{_MARK}"'.encode())),
-            sequence=cast("int", msgspec.Raw(_MARK.encode())),
-            status="posted",
-            session_id=data.session_id,
-            branch_id=head["branch_id"],
-            register_id=head["register_id"],
-            customer=BuyerOut(
-                id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"]
-            ),
-            seller_id=data.seller_id or self.actor.user_id,
-            user_id=self.actor.user_id,
-            sold_at=self.sold_at,
-            posted_at=self.posted_at,
-            business_day=head["business_day"],
-            lines=[
-                SaleLineOut(
-                    id=line_id,
-                    product_id=line.shelf.product_id,
-                    sku=line.shelf.sku,
-                    name=line.shelf.name,
-                    unit_code=line.unit_code,
-                    quantity=as_quantity(line.to_price.quantity),
-                    unit_price=as_price(line.to_price.unit_price),
-                    discount=priced.discount,
-                    tax_class=line.shelf.tax_class,
-                    tax_rate=line.to_price.rate,
-                    base=priced.base,
-                    tax=priced.tax,
-                    total=priced.total,
-                    unit_cost=as_price(unit_cost(line.cost, line.to_price.quantity)) if costs else None,
-                    returned=Decimal("0.000"),
-                )
-                for line_id, line, priced in zip(self.line_ids, self.basket.lines, self.priced, strict=True)
-            ],
-            payments=[
-                PaymentOut(method=method, amount=amount, change=change, reference=reference)
-                for method, amount, change, reference in self.payments()
-            ],
-            subtotal=self._sum("base"),
-            tax_total=self._sum("tax"),
-            discount_total=self._sum("discount"),
-            total=self._sum("total"),
-            rounding=self.settled.rounding,
-            change=self.settled.change,
-            document=None,
-            warnings=[] if data.document == "none" else [NO_DIAN],
-            conflicts=[
-                ConflictOut(product_id=short.shelf.product_id, missing=as_quantity(short.missing))
-                for short in self.basket.missing
-            ],
-        )
-
-    def payments(self) -> list[tuple[str, Decimal, Decimal, str]]:
-        """Method, amount, change and reference of each payment; the last cash gives the change back."""
-        left = self.settled.change
-        rows: list[tuple[str, Decimal, Decimal, str]] = []
-        for payment in reversed(self.data.payments):
-            change = min(left, payment.amount) if payment.method == "cash" else ZERO
-            left -= change
-            rows.append((payment.method, payment.amount + ZERO, change, payment.reference or ""))
-        return rows[::-1]
-
-    def _sum(self, field: str) -> Decimal:
-        return sum((getattr(line, field) for line in self.priced), start=ZERO)
-
-    def arguments(self, answer: bytes, body: bytes) -> list[Any]:
-        """Values of `WRITE` up to the audit's, in its order."""
-        head, data, lines, priced = self.head, self.data, self.basket.lines, self.priced
-        payments = self.payments()
-        taken = self.basket.taken
-        tenders = self.settled.tenders
-        cost_total = sum((line.cost for line in lines), start=ZERO)
-        return [
-            self.actor.tenant_id,
-            self.sale_id,
-            data.session_id,
-            head["branch_id"],
-            head["register_id"],
-            head["warehouse_id"],
-            head["customer_id"],
-            head["customer_name"],
-            head["customer_identification"],
-            data.seller_id or self.actor.user_id,
-            self.actor.user_id,
-            self.sold_at,
-            self.posted_at,
-            head["business_day"],
-            data.document,
-            [
-                self._sum("base"),
-                self._sum("tax"),
-                self._sum("discount"),
-                self._sum("total"),
-                cost_total,
-                self.settled.rounding,
-                self.settled.change,
-            ],
-            body,
-            answer.decode(),
-            _MARK,
-            [goods.shelf.product_id for goods in taken],
-            [goods.quantity for goods in taken],
-            [goods.value for goods in taken],
-            [uuid7() for _ in taken],
-            [tenders.get(method, ZERO) for method in DRAWER_METHODS],
-            self.line_ids,
-            [line.shelf.product_id for line in lines],
-            [line.shelf.sku for line in lines],
-            [line.shelf.name for line in lines],
-            [line.unit_code for line in lines],
-            [line.factor for line in lines],
-            [line.to_price.quantity for line in lines],
-            [line.to_price.unit_price for line in lines],
-            [line.discount for line in priced],
-            [line.shelf.tax_class for line in lines],
-            [line.to_price.rate for line in lines],
-            [line.base for line in priced],
-            [line.tax for line in priced],
-            [line.nominal_tax for line in priced],
-            [line.total for line in priced],
-            [line.cost for line in lines],
-            [line.shelf.tracks_stock for line in lines],
-            [uuid7() for _ in payments],
-            [row[0] for row in payments],
-            [row[1] for row in payments],
-            [row[2] for row in payments],
-            [row[3] for row in payments],
-            [uuid7() for _ in tenders],
-            list(tenders),
-            list(tenders.values()),
-        ]
 
 
 def _actor(head: Mapping[str, Any] | None, caller: Caller) -> Actor:

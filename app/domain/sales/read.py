@@ -65,8 +65,8 @@ class SaleReader:
         sale = await self.find(sale_id)
         lines = (
             await self._work.session.execute(
-                select(SaleLine, SaleLineRemaining.quantity)
-                .join(
+                select(SaleLine, func.coalesce(SaleLineRemaining.quantity, SaleLine.quantity))
+                .outerjoin(
                     SaleLineRemaining,
                     and_(
                         SaleLineRemaining.tenant_id == SaleLine.tenant_id, SaleLineRemaining.sale_line_id == SaleLine.id
@@ -176,9 +176,9 @@ class SaleReader:
                     SaleLine.sale_id,
                     case((voided, True), else_=False),
                     func.sum(SaleLine.quantity),
-                    func.sum(SaleLineRemaining.quantity),
+                    func.sum(func.coalesce(SaleLineRemaining.quantity, SaleLine.quantity)),
                 )
-                .join(
+                .outerjoin(
                     SaleLineRemaining,
                     and_(
                         SaleLineRemaining.tenant_id == SaleLine.tenant_id, SaleLineRemaining.sale_line_id == SaleLine.id

@@ -89,11 +89,11 @@ LEFT JOIN (
           sum(cost) AS cost
    FROM sale_return_line WHERE tenant_id = :tenant_id GROUP BY sale_line_id) b ON b.sale_line_id = l.id
 CROSS JOIN LATERAL (VALUES
-   ('quantity', l.quantity, r.quantity + coalesce(b.quantity, 0)),
-   ('total', l.total, r.total + coalesce(b.total, 0)),
-   ('base', l.base, r.base + coalesce(b.base, 0)),
-   ('nominalTax', l.nominal_tax, r.nominal_tax + coalesce(b.nominal, 0)),
-   ('cost', l.cost, r.cost + coalesce(b.cost, 0))) AS v (field, expected, found)
+   ('quantity', l.quantity, coalesce(r.quantity, l.quantity) + coalesce(b.quantity, 0)),
+   ('total', l.total, coalesce(r.total, l.total) + coalesce(b.total, 0)),
+   ('base', l.base, coalesce(r.base, l.base) + coalesce(b.base, 0)),
+   ('nominalTax', l.nominal_tax, coalesce(r.nominal_tax, l.nominal_tax) + coalesce(b.nominal, 0)),
+   ('cost', l.cost, coalesce(r.cost, l.cost) + coalesce(b.cost, 0))) AS v (field, expected, found)
 WHERE l.tenant_id = :tenant_id""",
     ),
     Check(

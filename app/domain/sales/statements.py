@@ -6,10 +6,10 @@ end of the audit chain. The row of one statement feeds the next, and a missing o
 
 from typing import Final
 
-from app.domain.cash.fragments import DRAWER_IN, MONEY_MOVED
+from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
 from app.lib.actor import ACTOR_COLUMNS
-from app.lib.audit import NEXT_HASH
+from app.lib.audit import APPEND
 
 READ_AND_LOCK: Final = f"""
 WITH claim AS (
@@ -17,66 +17,70 @@ WITH claim AS (
  head AS MATERIALIZED (
    SELECT (SELECT count(*) FROM claim) AS claimed, {ACTOR_COLUMNS}, t.cash_rounding,
           ($10::timestamptz AT TIME ZONE t.time_zone)::date AS business_day,
-          c.register_id, c.branch_id, c.warehouse_id, d.is_open, n.prefix,
+          c.register_id, c.branch_id, c.warehouse_id, d.is_open,
           b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification,
-          b.retired_at IS NULL AS customer_active, seller.is_active AS seller_active,
-          (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) AS earlier_hash
+          b.retired_at IS NULL AS customer_active,
+          $9 = $2 OR (SELECT is_active FROM membership WHERE tenant_id = $1 AND user_id = $9) AS seller_active,
+          CASE WHEN $12 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) END AS earlier_hash
    FROM membership m
    JOIN app_user u ON u.id = m.user_id
    JOIN tenant t ON t.tenant_id = $1
    JOIN auth_session a ON a.user_id = m.user_id AND a.id = $3
    LEFT JOIN cash_session c ON c.tenant_id = $1 AND c.id = $7
    LEFT JOIN cash_drawer d ON d.tenant_id = $1 AND d.session_id = $7
-   LEFT JOIN numbering n ON n.tenant_id = $1 AND n.place_id = c.branch_id AND n.kind = 'sale'
    LEFT JOIN customer b ON b.tenant_id = $1
         AND b.id = coalesce($8::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
-   LEFT JOIN membership seller ON seller.tenant_id = $1 AND seller.user_id = $9
    WHERE m.tenant_id = $1 AND m.user_id = $2),
 {SHELF.format(products="$11")}
 SELECT head.*, goods.* FROM head LEFT JOIN goods ON true"""
 """$1 tenant, $2 user, $3 login session, $4 key, $5 body hash, $6 sale, $7 cash session, $8 customer or null, $9 seller,
-$10 instant of sale, $11 products. One row a product, or one with nulls for them."""
+$10 instant of sale, $11 products, $12 whether the client chose the sale's id. One row a product, or one with nulls for them."""
 
 PACKS: Final = """
 SELECT product_id, unit_code, factor, price FROM product_pack
 WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])"""
 
+_LINES: Final = (
+    "json_to_recordset($22) AS l(id uuid, position integer, product_id uuid, sku text, name text, unit_code text, "
+    "factor numeric, quantity numeric, unit_price numeric, discount numeric, tax_class text, tax_rate numeric, "
+    "base numeric, tax numeric, nominal_tax numeric, total numeric, cost numeric, tracks_stock boolean)"
+)
+_PAYMENTS: Final = "json_to_recordset($23) AS p(id uuid, position integer, method text, amount numeric, change numeric, reference text)"
+_LINK: Final = APPEND.format(
+    tenant="$1",
+    id="$29",
+    at="$13",
+    action="'sale.posted'",
+    subject="$2",
+    number="num.no",
+    content="$28",
+    ipad="$26",
+    opad="$27",
+)
+
 WRITE: Final = f"""
-WITH {GOODS_OUT.format(products="$20", quantities="$21", values="$22", ids="$23", warehouse="$6").lstrip()},
-{DRAWER_IN.format(amounts="$24", session="$3", shelves="cardinality($20::uuid[])")},
- num AS (UPDATE numbering SET next_no = next_no + 1 FROM dr
-         WHERE tenant_id = $1 AND place_id = $4 AND kind = 'sale' RETURNING next_no - 1 AS no, prefix),
+WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
+{NUMBER_TAKEN.format(tenders="$20", session="$3", branch="$4", shelves="cardinality($18::uuid[])")},
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
                customer_name, customer_identification, seller_id, user_id, sold_at, posted_at, business_day,
                document_wanted, line_count, subtotal, tax_total, discount_total, total, cost_total, rounding, change,
                body_hash, created_at)
             SELECT $1, $2, $3, $4, $5, $6, num.no, num.prefix || num.no, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                   cardinality($25::uuid[]), ($16::numeric[])[1], ($16::numeric[])[2], ($16::numeric[])[3],
-                   ($16::numeric[])[4], ($16::numeric[])[5], ($16::numeric[])[6], ($16::numeric[])[7], $17, $13 FROM num),
- line AS (SELECT * FROM unnest($25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::text[], $30::numeric[], $31::numeric[],
-               $32::numeric[], $33::numeric[], $34::text[], $35::numeric[], $36::numeric[], $37::numeric[], $38::numeric[],
-               $39::numeric[], $40::numeric[], $41::boolean[]) WITH ORDINALITY
-          AS l(id, product_id, sku, name, unit_code, factor, quantity, unit_price, discount, tax_class, tax_rate, base,
-               tax, nominal_tax, total, cost, tracks_stock, position)),
+                   t.lines, t.subtotal, t.tax, t.discount, t.total, t.cost, t.rounding, t.change, $17, $13
+            FROM num, json_to_record($16) AS t(lines integer, subtotal numeric, tax numeric, discount numeric,
+                 total numeric, cost numeric, rounding numeric, change numeric)),
  lines AS (INSERT INTO sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit_code, factor, quantity,
                unit_price, discount, tax_class, tax_rate, base, tax, nominal_tax, total, cost, tracks_stock, created_at)
            SELECT $1, l.id, $2, l.position, l.product_id, l.sku, l.name, l.unit_code, l.factor, l.quantity, l.unit_price,
                   l.discount, l.tax_class, l.tax_rate, l.base, l.tax, l.nominal_tax, l.total, l.cost, l.tracks_stock, $13
-           FROM num, line l),
- remaining AS (INSERT INTO sale_line_remaining (tenant_id, sale_line_id, quantity, total, base, nominal_tax, cost)
-               SELECT $1, l.id, l.quantity, l.total, l.base, l.nominal_tax, l.cost FROM num, line l),
+           FROM num, {_LINES}),
  payments AS (INSERT INTO sale_payment (tenant_id, id, sale_id, position, method, amount, change, reference, created_at)
               SELECT $1, p.id, $2, p.position, p.method, p.amount, p.change, p.reference, $13
-              FROM num, unnest($42::uuid[], $43::text[], $44::numeric[], $45::numeric[], $46::text[]) WITH ORDINALITY
-                   AS p(id, method, amount, change, reference, position)),
+              FROM num, {_PAYMENTS}),
 {GOODS_MOVED.format(warehouse="$6", document="$2", user="$11", at="$13")},
-{MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", ids="$47", methods="$48", amounts="$49")},
- chain AS (UPDATE audit_head SET seq = seq + 1,
-                  hash = {NEXT_HASH.format(ipad="$50::bytea", opad="$51::bytea", number="num.no", content="$52::text")}
-           FROM num WHERE tenant_id = $1 RETURNING seq, hash),
- trail AS (INSERT INTO audit_entry (tenant_id, seq, id, at, action, subject_id, number, content, hash)
-           SELECT $1, chain.seq, $53, $13, 'sale.posted', $2, num.no, $52, chain.hash FROM chain, num),
- kept AS (UPDATE idempotency SET status = 201, answer = replace($18, $19, num.no::text)
-          FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $54)
-SELECT no FROM num"""
+{MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", money="$21")},
+ trail AS MATERIALIZED (SELECT {_LINK} AS seq FROM num),
+ kept AS (UPDATE idempotency SET status = 201, answer = replace(replace($24, $25, num.prefix || num.no), $31, num.no::text)
+          FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $30)
+SELECT no, prefix, seq FROM num, trail"""
 """Everything a sale leaves behind; no row when the drawer closed meanwhile."""
