@@ -80,7 +80,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     @asynccontextmanager
     async def connections(_app: Litestar) -> AsyncIterator[None]:
         try:
-            async with plain_role(database):
+            async with plain_role(settings):
                 yield
         finally:
             health.begin_shutdown()
