@@ -307,7 +307,7 @@ async def test_the_cost_of_what_came_in_is_the_products_last_cost(shop: Shop) ->
     assert answer.status_code == 201, answer.text
     assert (await shop.get(f"/v1/products/{made['id']}")).json()["cost"] == "900.50"
     history = (await shop.get(f"/v1/products/{made['id']}/prices")).json()["items"]
-    assert [(step["kind"], step["before"], step["after"]) for step in history][0] == ("cost", None, "900.50")
+    assert next((step["kind"], step["before"], step["after"]) for step in history) == ("cost", None, "900.50")
     refused = {"reason": "found", "lines": [{**lines[0], "unitCost": "1"}, {**lines[1], "quantity": "-50"}]}
     assert (await shop.post("/v1/inventory/adjustments", refused)).status_code == 422
     assert (await shop.get(f"/v1/products/{made['id']}")).json()["cost"] == "900.50"
