@@ -84,7 +84,7 @@ async def test_a_product_without_stock_is_refused(shop: Shop) -> None:
         ({"lines": [{"productId": str(uuid4()), "quantity": 1.5}]}, "/lines/0/quantity"),
         ({"lines": [{"productId": str(uuid4()), "quantity": "1.0000001"}]}, "/lines/0/quantity"),
         ({"lines": [{"productId": str(uuid4()), "quantity": "NaN"}]}, "/lines/0/quantity"),
-        ({"lines": [{"productId": str(uuid4()), "quantity": "1", "unitCost": "-1"}]}, "/lines/0"),
+        ({"lines": [{"productId": str(uuid4()), "quantity": "1", "unitCost": "-1"}]}, "/lines/0/unitCost"),
         ({"lines": [{"productId": "x", "quantity": "1"}]}, "/lines/0/productId"),
         ({"motivo": "x"}, "/motivo"),
     ],
