@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from redis.asyncio import Redis
 
 from app.db.lane import Lane
+from app.db.quick import Quick
 from app.db.roles import plain_role
 from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
@@ -71,6 +72,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     redis = connect_redis(settings)
     database = Database(settings, Bell(redis))
     lane = Lane(settings)
+    quick = Quick(settings)
     tokens = AccessTokens(settings.signing_key)
     limits = RateLimits(redis, settings)
     health = Health(settings, database, redis)
@@ -78,12 +80,13 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     @asynccontextmanager
     async def connections(_app: Litestar) -> AsyncIterator[None]:
         try:
-            async with plain_role(database):
+            async with plain_role(settings):
                 yield
         finally:
             health.begin_shutdown()
             health.close()
             await lane.close()
+            await quick.close()
             await database.close()
             await _close(redis)
 
@@ -110,6 +113,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "database": database,
             "health": health,
             "lane": lane,
+            "quick": quick,
             "poster": SalePoster(lane, database.audit_keys),
             "redis": redis,
             "tokens": tokens,

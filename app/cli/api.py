@@ -1,11 +1,13 @@
 """`mostrador api`: the HTTP server. This process only holds the workers; each of them loads the application itself."""
 
 import argparse
+import asyncio
 import ctypes
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -15,7 +17,8 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from app.settings import read_settings
+from app.db.plain import why_unknown
+from app.settings import Settings, read_settings
 
 _FACTORY: Final = "app.asgi"
 _DEVELOPMENT_FACTORY: Final = "app.dev.asgi"
@@ -30,6 +33,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
+    _refuse_wrong_role(settings)
     factory = _DEVELOPMENT_FACTORY if settings.dev_control else _FACTORY
     server = Server(
         factory,
@@ -51,10 +55,42 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_wrong_role(settings: Settings) -> None:
+    """Raise `SettingsError` before anything listens: a worker that refuses to start would only be started again.
+
+    A database that does not answer is the workers' business: they wait for it.
+    """
+    reason = asyncio.run(why_unknown(settings))
+    if reason is not None:
+        line = {"level": "warning", "logger": "api", "event": "the database does not answer yet", "reason": reason}
+        print(msgspec.json.encode(line).decode(), flush=True)
+
+
 def _load(factory: str, *, parent: int) -> Any:
     """Build the application in a worker, which ends with the server, even when that is killed."""
     _die_with(parent)
+    spare_memory()
     return import_module(factory).from_environment()
+
+
+_NEEDLESS: Final = ("attr", "attrs", "pydantic", "pygments", "rich")
+"""What libraries load when it happens to be installed, for uses that are not ours: coloured tracebacks, other models."""
+_M_MMAP_THRESHOLD: Final = -3
+"""`malloc.h`."""
+_LARGE: Final = 1_048_576
+"""Bytes of a block that goes back to the system when it is freed."""
+
+
+def spare_memory() -> None:
+    """Keep a worker small; before its application is imported.
+
+    The C library learns from the first freed block of a password hash (19 MiB) to keep such blocks for good, one for
+    each thread that ever hashed; a fixed limit stops it from learning.
+    """
+    for name in _NEEDLESS:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def _die_with(parent: int) -> None:

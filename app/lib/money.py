@@ -72,6 +72,13 @@ class Units(Exact):
     __slots__ = ()
 
 
+class ZeroOrMoreUnits(Units):
+    """A quantity that is not negative."""
+
+    __slots__ = ()
+    SIGNED = False
+
+
 class SomeUnits(Units):
     """A quantity above zero."""
 

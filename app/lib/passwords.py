@@ -1,7 +1,9 @@
 """Passwords: argon2id in a thread, two at once, and which ones are too well known."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -16,10 +18,17 @@ _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=
 """m = 19 MiB, t = 2, p = 1 (OWASP)."""
 
 
+_LEAKED: Final = Path(__file__).with_name("leaked_passwords.txt")
+"""One a line: those of zxcvbn's list that the length rule lets through. The package itself would keep 13 MB for them."""
+
+
 @cache
-def _turns() -> asyncio.Semaphore:
-    """Two hashes at once: more would only evict each other's memory and starve the sale."""
-    return asyncio.Semaphore(2)
+def _threads() -> ThreadPoolExecutor:
+    """Two hashes at once: more would only evict each other's memory and starve the sale.
+
+    Threads of their own: the allocator keeps memory for each thread that ever hashed.
+    """
+    return ThreadPoolExecutor(2, thread_name_prefix="password")
 
 
 @cache
@@ -29,10 +38,8 @@ def _decoy() -> str:
 
 @cache
 def _well_known() -> frozenset[str]:
-    """Passwords seen in leaks, long enough to pass the length rule; loaded when the first one is chosen."""
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
-    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_LENGTH)
+    """Passwords seen in leaks, in lower case; read when the first one is chosen."""
+    return frozenset(_LEAKED.read_text().split())
 
 
 def check_password(password: str, email: str, pointer: str) -> None:
@@ -54,18 +61,17 @@ def check_password(password: str, email: str, pointer: str) -> None:
 
 
 async def hash_password(password: str) -> str:
-    async with _turns():
-        return await asyncio.to_thread(_HASHER.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), _HASHER.hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
     """Whether the password is right. Takes as long for nobody's password (None) as for anybody's."""
-    async with _turns():
-        return await asyncio.to_thread(_verify, stored or _decoy(), password) and stored is not None
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads(), _verify, stored, password) and stored is not None
 
 
-def _verify(stored: str, password: str) -> bool:
+def _verify(stored: str | None, password: str) -> bool:
     try:
-        return _HASHER.verify(stored, password)
+        return _HASHER.verify(stored or _decoy(), password)
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False

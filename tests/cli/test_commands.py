@@ -90,4 +90,10 @@ def test_serving_loads_no_command_but_its_own() -> None:
         "import sys, app.cli.api; print([m for m in sys.modules if m.startswith(('app.', 'litestar', 'sqlalchemy'))])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert sorted(json.loads(done.stdout.replace("'", '"'))) == ["app.cli", "app.cli.api", "app.settings"]
+    assert sorted(json.loads(done.stdout.replace("'", '"'))) == [
+        "app.cli",
+        "app.cli.api",
+        "app.db",
+        "app.db.plain",
+        "app.settings",
+    ]

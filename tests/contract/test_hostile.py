@@ -112,6 +112,8 @@ async def attack(target: Target) -> int:
         "closed deep lists": b"[" * 100_000 + b"]" * 100_000,
         "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
         "a deep unknown member": b'{"nonsense":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        "a member one step too deep": b'{"nonsense":' + b"[" * 64 + b"]" * 64 + b"}",
+        "a list one step too deep": b"[" * 65 + b"]" * 65,
         "a raw NUL": b'{"nonsense": "\x00"}',
         "an escaped NUL": b'{"nonsense": "\\u0000"}',
         "NaN": b'{"nonsense": NaN}',

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from app.db.lane import Lane
+from app.db.quick import Question, Quick
 from app.db.session import _PIN, Database
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
@@ -27,6 +28,7 @@ TENANT_TABLES = sorted((*APPEND_ONLY, *EDITABLE))
 CONNECTIONS = 5
 SHOPS = 8
 AT_ONCE = 20
+_WHOSE = Question("SELECT DISTINCT tenant_id FROM product")
 
 
 class BrokenOnPurposeError(Exception):
@@ -39,6 +41,7 @@ class Load:
 
     database: Database
     lane: Lane
+    quick: Quick
     tenants: list[UUID]
     random: random.Random
     foreign: list[str] = field(default_factory=list)
@@ -48,7 +51,16 @@ class Load:
 
     async def run(self, transactions: int) -> None:
         turn = asyncio.Semaphore(AT_ONCE)
-        kinds = (self.read, self.write, self.roll_back, self.fail, self.write_elsewhere, self.unpinned, self.by_lane)
+        kinds = (
+            self.read,
+            self.write,
+            self.roll_back,
+            self.fail,
+            self.write_elsewhere,
+            self.unpinned,
+            self.by_lane,
+            self.by_question,
+        )
 
         async def one(number: int) -> None:
             kind = kinds[number % len(kinds)]
@@ -129,6 +141,11 @@ class Load:
                 if row["tenant_id"] != tenant_id:
                     self.foreign.append(f"lane: {row['tenant_id']} seen by {tenant_id}")
 
+    async def by_question(self, tenant_id: UUID) -> None:
+        for row in await self.quick.ask(_WHOSE, tenant_id, tenant_id):
+            if row["tenant_id"] != tenant_id:
+                self.foreign.append(f"question: {row['tenant_id']} seen by {tenant_id}")
+
 
 async def error_of(block: Awaitable[None]) -> Exception | None:
     try:
@@ -148,12 +165,13 @@ async def stocked_shops(http: httpx.AsyncClient) -> list[UUID]:
 async def load_of(tenants: list[UUID], settings: Settings, transactions: int) -> Load:
     small = msgspec.structs.replace(settings, pool_size=CONNECTIONS, lane_size=CONNECTIONS)
     redis = connect_redis(small)
-    database, lane = Database(small, Bell(redis)), Lane(small)
-    load = Load(database, lane, tenants, random.Random(20_261_124))
+    database, lane, quick = Database(small, Bell(redis)), Lane(small), Quick(small)
+    load = Load(database, lane, quick, tenants, random.Random(20_261_124))
     try:
         await load.run(transactions)
     finally:
         await lane.close()
+        await quick.close()
         await database.close()
         await redis.aclose()
     return load

@@ -1,6 +1,8 @@
 """The role that the application connects as: plain, or the application does not start."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -10,11 +12,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from app.asgi import create_litestar
-from app.db.roles import check_role
-from app.db.session import Database
-from app.lib.jobs import Bell
-from app.lib.redis import connect_redis
+from app.db.plain import check_role
 from app.settings import Settings, SettingsError, read_settings
+from tests.cli.test_commands import BARE, ROOT
 from tests.db.catalogue import Admin
 
 
@@ -35,15 +35,10 @@ async def role(environ: dict[str, str], admin: Admin) -> AsyncIterator[Role]:
 
 
 async def fault(settings: Settings) -> str:
-    redis = connect_redis(settings)
-    database = Database(settings, Bell(redis))
     try:
-        await check_role(database)
+        await check_role(settings)
     except SettingsError as error:
         return str(error)
-    finally:
-        await database.close()
-        await redis.aclose()
     return ""
 
 
@@ -83,6 +78,20 @@ async def test_the_api_does_not_start_as_the_administrator(environ: dict[str, st
         async with wrong.lifespan():
             raise AssertionError("it serves")
     assert "is a superuser" in str(flat(refused.value))
+
+
+async def test_a_wrong_role_stops_the_server_at_once_with_the_reason(environ: dict[str, str]) -> None:
+    """The command itself asks, before there is a worker that would be started again and again."""
+    wrong = BARE | environ | {"DATABASE_URL": environ["DATABASE_ADMIN_URL"]}
+    words = [sys.executable, "-m", "app.cli", "api", "--port", "0"]
+    done = await asyncio.to_thread(
+        subprocess.run, words, env=wrong, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "DATABASE_URL: the role" in done.stderr
+    assert "is a superuser" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Starting" not in done.stdout
 
 
 async def test_the_api_starts_while_the_database_is_away_and_says_so(environ: dict[str, str]) -> None:

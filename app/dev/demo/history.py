@@ -26,7 +26,7 @@ from app.domain.inventory.service import AdjustmentService
 from app.domain.sales.giveback import GiveBackService
 from app.domain.sales.schemas import Payment, PostReturn, PostSale, PostSaleLine, Refund, ReturnLine, VoidSale
 from app.lib import clock
-from app.lib.money import Pesos, SomePesos, SomeUnits, UnitPrice, Units, ZeroOrMorePesos, cents, times
+from app.lib.money import Pesos, SomePesos, SomeUnits, Units, ZeroOrMorePesos, ZeroOrMorePrice, cents, times
 from app.lib.schemas import decode_special
 
 _FLOAT: Final = Pesos("200000")
@@ -195,7 +195,7 @@ class History:
                     AdjustLine(
                         product_id=product.id,
                         quantity=Units(wanted),
-                        unit_cost=UnitPrice(cents(times(good.cost, rise))),
+                        unit_cost=ZeroOrMorePrice(cents(times(good.cost, rise))),
                     )
                 )
                 product.left += wanted

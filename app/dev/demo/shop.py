@@ -27,7 +27,7 @@ from app.domain.sales.schemas import PostSale
 from app.domain.tenants.service import TenantService
 from app.lib import clock
 from app.lib.actor import Actor
-from app.lib.money import UnitPrice, Units
+from app.lib.money import SomeUnits, ZeroOrMorePrice, ZeroOrMoreUnits
 from app.lib.passwords import hash_password
 from app.lib.permissions import ROLES
 from app.lib.tokens import AccessTokens, Claims
@@ -140,22 +140,22 @@ class DemoShop:
                 CreateProduct(
                     sku=good.sku,
                     name=good.name,
-                    price=UnitPrice(good.price),
+                    price=ZeroOrMorePrice(good.price),
                     tax_class=good.tax_class,
                     barcodes=[barcode(number)],
                     unit_code=good.unit_code,
                     packs=[
                         PackIn(
                             unit_code=pack.unit_code,
-                            factor=Units(pack.factor),
-                            price=UnitPrice(pack.price),
+                            factor=SomeUnits(pack.factor),
+                            price=ZeroOrMorePrice(pack.price),
                             barcode=barcode(900 + number),
                         )
                     ]
                     if pack
                     else [],
-                    cost=UnitPrice(good.cost),
-                    min_stock=Units(good.stock // 10),
+                    cost=ZeroOrMorePrice(good.cost),
+                    min_stock=ZeroOrMoreUnits(good.stock // 10),
                     category_id=categories[good.category],
                     brand=good.brand,
                 )

@@ -1,19 +1,17 @@
 """HTTP face of products."""
 
 import asyncio
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, patch, post
 from litestar.di import NamedDependency, Provide
-from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from app.db.session import Work
 from app.domain.catalog.labels import pdf, zpl
-from app.domain.catalog.lookup import READS_PRODUCTS, Code, look_up
 from app.domain.catalog.schemas import (
     ChangeProduct,
     CreateProduct,
@@ -27,9 +25,11 @@ from app.domain.catalog.schemas import (
 from app.domain.catalog.service.changing import ProductChange
 from app.domain.catalog.service.creating import ProductCreation
 from app.domain.catalog.service.labelling import labels_of
-from app.domain.catalog.service.reading import Filters, ProductReading
+from app.domain.catalog.service.reading import ProductReading
+from app.domain.catalog.service.searching import Filters, ProductSearch
 from app.domain.catalog.service.variants import VariantCreation
 from app.lib.access import requires
+from app.lib.encoded import Encoded, LeanRoute
 from app.lib.errors import Malformed
 from app.lib.etag import check_if_match
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
@@ -85,7 +85,7 @@ class ProductController(Controller):
         product, is_new = await creation.create(data)
         return Response(product, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
 
-    @get(operation_id="ListProducts", guards=[requires("products:read", lane=True)])
+    @LeanRoute(http_method="GET", operation_id="ListProducts", guards=[requires("products:read", lane=True)])
     async def list_products(
         self,
         request: Request[Any, Any, Any],
@@ -99,21 +99,20 @@ class ProductController(Controller):
         cursor: CursorParam = None,
     ) -> Response[ProductPage]:
         """Productos por código, por búsqueda o en orden de nombre; cada uno con sus existencias por bodega."""
+        finding = ProductSearch(request.app.state.quick, request.scope["state"]["claims"])
         if sum(given is not None for given in (search, barcode, sku)) > 1:
+            await finding.refuse_stranger()
             raise Malformed("Use uno solo de search, barcode y sku.")
-        claims = request.scope["state"]["claims"]
-        codes: tuple[tuple[Code, str | None], ...] = (("barcode", barcode), ("sku", sku))
-        for kind, code in codes:
-            if code is not None:
-                found = await look_up(request.app.state.lane, claims, kind, code, retired=retired)
-                # Encoded already; the annotation is what the OpenAPI document shows.
-                return Response(cast("Any", found), media_type=MediaType.JSON)
-        await request.app.state.gate.enter(request, claims, READS_PRODUCTS)
-        reading = ProductReading(request.scope["state"]["request_work"].work)
         filters = Filters(retired=retired, category_id=category_id, variant_of=variant_of)
-        if search is not None and search.strip():
-            return Response(await reading.search(search, filters, limit, cursor))
-        return Response(await reading.page(filters, limit, cursor))
+        if barcode is not None:
+            found = await finding.by_code("barcode", barcode, filters)
+        elif sku is not None:
+            found = await finding.by_code("sku", sku, filters)
+        elif search is not None and search.strip():
+            found = await finding.search(search, filters, limit, cursor)
+        else:
+            found = await finding.page(filters, limit, cursor)
+        return Encoded(found)
 
     @get("/{product_id:uuid}", operation_id="GetProduct", guards=[requires("products:read")])
     async def get_product(self, product_id: FromPath[UUID], reading: NamedDependency[ProductReading]) -> ProductOut:

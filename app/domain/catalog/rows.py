@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import text
 
 from app.db.session import Work
-from app.domain.catalog.schemas import FoundProduct, PackOut, ProductOut, ShelfOut
+from app.domain.catalog.schemas import PackOut, ProductOut
 from app.lib.actor import Actor
 from app.lib.errors import NotFound
 from app.lib.money import as_price, as_quantity
@@ -35,12 +35,6 @@ ARRAY(SELECT b.code FROM product_barcode b
 """
 """Everything an answer shows of `product p`, whose company the statement names."""
 
-STOCK: Final = """
-(SELECT CAST(json_agg(json_build_object('warehouseId', s.warehouse_id, 'quantity', CAST(s.quantity AS text))
-                      ORDER BY s.warehouse_id) AS text)
-   FROM stock s WHERE s.tenant_id = p.tenant_id AND s.product_id = p.id) AS shelves
-"""
-
 _FIND: Final = f"SELECT {COLUMNS} FROM product p WHERE p.tenant_id = :tenant_id AND p.id = :product_id"
 _BY_ID: Final = text(_FIND)
 _LOCKED: Final = text(f"{_FIND} FOR NO KEY UPDATE OF p")
@@ -49,7 +43,6 @@ _BY_IDS: Final = text(
 )
 
 _PACKS: Final = msgspec.json.Decoder(list[PackOut])
-_SHELVES: Final = msgspec.json.Decoder(list[ShelfOut])
 _VALUES: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -89,16 +82,6 @@ def product_fields(row: Row, *, with_costs: bool) -> dict[str, Any]:
 
 def product_out(row: Row, *, with_costs: bool) -> ProductOut:
     return ProductOut(**product_fields(row, with_costs=with_costs))
-
-
-def found_product(row: Row, permissions: frozenset[str]) -> FoundProduct:
-    """A row of `COLUMNS` and `STOCK` as this person may see it."""
-    shelves = _SHELVES.decode(row["shelves"]) if row["shelves"] else []
-    stock = [ShelfOut(warehouse_id=each.warehouse_id, quantity=as_quantity(each.quantity)) for each in shelves]
-    return FoundProduct(
-        **product_fields(row, with_costs="costs:read" in permissions),
-        stock=stock if "inventory:read" in permissions else None,
-    )
 
 
 def as_seen_by(product: ProductOut, actor: Actor) -> ProductOut:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from app.lib.money import UnitPrice, Units
+from app.lib.money import SomeUnits, ZeroOrMorePrice, ZeroOrMoreUnits
 from app.lib.schemas import Input, Output, Page
 from app.lib.text import CODE, LINE, NAME
 
@@ -26,7 +26,7 @@ Barcode = Annotated[
 ]
 UnitCode = Annotated[str, Meta(min_length=1, max_length=3, description="UN/ECE Rec. 20.", examples=["94"])]
 TaxClassCode = Annotated[str, Meta(min_length=1, max_length=40, examples=["iva19"])]
-Price = Annotated[UnitPrice, Meta(description="Pesos que paga el cliente por una unidad, impuestos incluidos.")]
+Price = Annotated[ZeroOrMorePrice, Meta(description="Pesos que paga el cliente por una unidad, impuestos incluidos.")]
 Barcodes = Annotated[list[Barcode], Meta(max_length=MAX_BARCODES, description="Códigos de la unidad base.")]
 
 
@@ -34,15 +34,9 @@ class PackIn(Input):
     """A presentation: so many base units at a price of its own."""
 
     unit_code: UnitCode
-    factor: Annotated[Units, Meta(description="Unidades base en una presentación.")]
+    factor: Annotated[SomeUnits, Meta(description="Unidades base en una presentación.")]
     price: Price
     barcode: Barcode | None = None
-
-    def __post_init__(self) -> None:
-        if self.factor <= 0:
-            raise ValueError("El factor debe ser mayor que cero")
-        if self.price < 0:
-            raise ValueError("El precio no puede ser negativo")
 
 
 Packs = Annotated[list[PackIn], Meta(max_length=MAX_PACKS)]
@@ -57,17 +51,14 @@ class CreateProduct(Input):
     barcodes: Barcodes = []
     unit_code: UnitCode = "94"
     packs: Packs = []
-    cost: Annotated[UnitPrice, Meta(description="Pesos sin impuestos de una unidad.")] | None = None
-    min_stock: Units | None = None
+    cost: Annotated[ZeroOrMorePrice, Meta(description="Pesos sin impuestos de una unidad.")] | None = None
+    min_stock: ZeroOrMoreUnits | None = None
     tracks_stock: bool = True
     category_id: UUID | None = None
     brand: Brand = ""
-    content_ml: Annotated[Units, Meta(description="Mililitros de la unidad base; solo bebidas con IBUA.")] | None = None
-
-    def __post_init__(self) -> None:
-        refuse_negative(price=self.price, cost=self.cost, minStock=self.min_stock)
-        if self.content_ml is not None and self.content_ml <= 0:
-            raise ValueError("El contenido (contentMl) debe ser mayor que cero")
+    content_ml: (
+        Annotated[SomeUnits, Meta(description="Mililitros de la unidad base; solo bebidas con IBUA.")] | None
+    ) = None
 
 
 class ChangeProduct(Input):
@@ -80,24 +71,12 @@ class ChangeProduct(Input):
     barcodes: Barcodes | UnsetType = UNSET
     unit_code: UnitCode | UnsetType = UNSET
     packs: Packs | UnsetType = UNSET
-    cost: UnitPrice | UnsetType = UNSET
-    min_stock: Units | UnsetType | None = UNSET
+    cost: ZeroOrMorePrice | UnsetType = UNSET
+    min_stock: ZeroOrMoreUnits | UnsetType | None = UNSET
     tracks_stock: bool | UnsetType = UNSET
     category_id: UUID | UnsetType | None = UNSET
     brand: Brand | UnsetType = UNSET
-    content_ml: Units | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        refuse_negative(price=self.price, cost=self.cost, minStock=self.min_stock)
-        if self.content_ml is not UNSET and self.content_ml <= 0:
-            raise ValueError("El contenido (contentMl) debe ser mayor que cero")
-
-
-def refuse_negative(**amounts: Decimal | UnsetType | None) -> None:
-    """Raise `ValueError` for the first amount below zero."""
-    for name, amount in amounts.items():
-        if isinstance(amount, Decimal) and amount < 0:
-            raise ValueError(f"El valor de {name} no puede ser negativo")
+    content_ml: SomeUnits | UnsetType = UNSET
 
 
 class PackOut(Output):
@@ -174,12 +153,9 @@ class VariantCell(Input):
 
     values: Annotated[dict[AxisName, AxisValue], Meta(min_length=1, max_length=3, examples=[{"talla": "M"}])]
     sku: Sku | None = None
-    price: UnitPrice | None = None
-    cost: UnitPrice | None = None
+    price: ZeroOrMorePrice | None = None
+    cost: ZeroOrMorePrice | None = None
     barcodes: Barcodes = []
-
-    def __post_init__(self) -> None:
-        refuse_negative(price=self.price, cost=self.cost)
 
 
 class CreateVariants(Input):

@@ -13,7 +13,7 @@ from app.domain.catalog.tree_schemas import CreateCategory
 from app.domain.imports.columns import TITLES, Field
 from app.domain.imports.lines import LineError, ProductLine
 from app.lib.errors import DomainError
-from app.lib.money import UnitPrice, Units
+from app.lib.money import ZeroOrMorePrice, ZeroOrMoreUnits
 from app.lib.text import normalise
 
 _EVERY: Final = 1_000_000
@@ -94,12 +94,12 @@ def to_create(line: ProductLine, tree: CategoryTree) -> CreateProduct:
     return CreateProduct(
         sku=line.sku,
         name=line.name,
-        price=UnitPrice(line.price),
+        price=ZeroOrMorePrice(line.price),
         tax_class=line.tax_class,
         barcodes=line.barcodes,
         unit_code=line.unit_code,
-        cost=None if line.cost is None else UnitPrice(line.cost),
-        min_stock=None if line.min_stock is None else Units(line.min_stock),
+        cost=None if line.cost is None else ZeroOrMorePrice(line.cost),
+        min_stock=None if line.min_stock is None else ZeroOrMoreUnits(line.min_stock),
         category_id=tree.find(line.category) if line.category else None,
         brand=line.brand,
     )

@@ -28,7 +28,7 @@ from app.domain.inventory.service import AdjustmentService
 from app.lib import clock
 from app.lib.actor import Actor
 from app.lib.errors import Conflict, NotFound, RuleBroken
-from app.lib.money import ZERO, UnitPrice, Units
+from app.lib.money import ZERO, Units, ZeroOrMorePrice
 from app.lib.pages import after, cut
 
 _KEPT_ERRORS: Final = 1_000
@@ -183,7 +183,7 @@ class ImportService:
             AdjustLine(
                 product_id=product_id,
                 quantity=Units(line.stock),
-                unit_cost=None if line.cost is None else UnitPrice(line.cost),
+                unit_cost=None if line.cost is None else ZeroOrMorePrice(line.cost),
             )
             for line, product_id in zip(lines, product_ids, strict=True)
             if line.stock

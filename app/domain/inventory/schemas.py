@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from app.lib.money import Pesos, UnitPrice, Units
+from app.lib.money import Units, ZeroOrMorePesos, ZeroOrMorePrice
 from app.lib.schemas import Input, Output, Page
 
 Reason = Literal["opening", "count", "damage", "loss", "found", "other"]
@@ -25,7 +25,7 @@ class AdjustLine(Input):
         Units, Meta(description="Unidades base con signo: lo que entra o lo que sale.", examples=["10", "-2.5"])
     ]
     unit_cost: Annotated[
-        UnitPrice | None,
+        ZeroOrMorePrice | None,
         Meta(
             description="Pesos sin impuestos por unidad de lo que entra; si falta, el promedio, o el último costo, o 0. "
             "Lo que sale va al promedio.",
@@ -36,8 +36,6 @@ class AdjustLine(Input):
     def __post_init__(self) -> None:
         if not self.quantity:
             raise ValueError("La cantidad no puede ser 0")
-        if self.unit_cost is not None and self.unit_cost < 0:
-            raise ValueError("El costo no puede ser negativo")
 
 
 class PostAdjustment(Input):
@@ -55,15 +53,13 @@ class RevalueLine(Input):
 
     product_id: UUID
     unit_cost: Annotated[
-        UnitPrice | None, Meta(description="Nuevo costo promedio por unidad.", examples=["28100.00"])
+        ZeroOrMorePrice | None, Meta(description="Nuevo costo promedio por unidad.", examples=["28100.00"])
     ] = None
-    value: Annotated[Pesos | None, Meta(description="Nuevo valor de todas las unidades.")] = None
+    value: Annotated[ZeroOrMorePesos | None, Meta(description="Nuevo valor de todas las unidades.")] = None
 
     def __post_init__(self) -> None:
         if (self.unit_cost is None) == (self.value is None):
             raise ValueError("Indique unitCost o value, uno de los dos")
-        if min(self.unit_cost or 0, self.value or 0) < 0:
-            raise ValueError("El costo no puede ser negativo")
 
 
 class PostRevaluation(Input):

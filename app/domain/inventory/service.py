@@ -11,6 +11,7 @@ from sqlalchemy import DateTime, RowMapping, bindparam, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.catalog.service.costs import state_costs
 from app.domain.inventory.costing import take, take_back, value_in, value_of
 from app.domain.inventory.schemas import (
     AdjustLine,
@@ -111,12 +112,19 @@ class AdjustmentService:
     async def adjust(self, data: PostAdjustment, at: datetime | None = None) -> tuple[AdjustmentOut, bool]:
         """Apply signed lines in their order; answers the adjustment and whether it is new.
 
+        The cost stated for what comes in is the product's last cost from then on.
         Lines of one product see what the ones before them left. `at` dates it otherwise than now.
         Raises 422 for a product that is unknown, keeps no stock or has too little; nothing is changed then.
         """
         body_hash = fingerprint(data)
         if earlier := await self._earlier(data.id, body_hash):
             return earlier, False
+        stated = {
+            line.product_id: Decimal(line.unit_cost)
+            for line in data.lines
+            if line.unit_cost is not None and line.quantity > 0
+        }
+        await state_costs(self._work, stated)
         header = _Header(
             data.id or uuid7(),
             data.id is not None,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+import asyncpg
 import msgspec
 import structlog
 from redis.asyncio import Redis
@@ -17,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import __version__
-from app.db.session import Database
+from app.db.session import SERVER_SETTINGS, Database
 from app.domain.provider.schemas import HealthReport, QueueHealth, ServiceHealth, Services
 from app.lib import clock
 from app.lib.jobs import QUEUES
@@ -117,6 +118,7 @@ class Health:
         self._redis_probe = Probe("redis", self._ask_redis, REDIS_LIMIT)
         self._report: tuple[float, HealthReport, Snapshot | None] | None = None
         self._turn = asyncio.Lock()
+        self._own: asyncpg.Connection | None = None
 
     def begin_shutdown(self) -> None:
         """From now on not ready: whoever sends us requests should stop."""
@@ -124,6 +126,8 @@ class Health:
 
     def close(self) -> None:
         self._postgres_probe.close()
+        if self._own is not None:
+            self._own.terminate()
         self._redis_probe.close()
 
     async def report(self) -> HealthReport:
@@ -198,8 +202,8 @@ class Health:
         )
 
     async def _ask_database(self) -> Snapshot:
+        await self._ask_own_role()
         async with self._database.platform_transaction() as session:
-            await session.execute(text("SELECT 1"))
             queues: dict[str, Jobs] = {queue: Jobs() for queue in QUEUES}
             try:
                 revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
@@ -218,6 +222,23 @@ class Health:
                 # It answers, but its tables are not there yet.
                 return Snapshot(None, {})
         return Snapshot(revision, queues)
+
+    async def _ask_own_role(self) -> None:
+        """Sales need the application's own role: a platform role that connects says nothing of it.
+
+        On a connection of its own, since a busy pool is not a database that is gone.
+        """
+        if self._own is None or self._own.is_closed():
+            settings = self._database.settings
+            pooler = {"statement_cache_size": 0} if settings.behind_pooler else {}
+            self._own = await asyncpg.connect(
+                settings.database_url, timeout=DATABASE_LIMIT, server_settings=SERVER_SETTINGS, **pooler
+            )
+        try:
+            await self._own.fetchval("SELECT 1")
+        except BaseException:
+            self._own.terminate()
+            raise
 
     async def _ask_redis(self) -> bool:
         return bool(await self._redis.ping())

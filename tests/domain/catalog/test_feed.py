@@ -99,7 +99,9 @@ async def test_only_what_changed_comes_again(shop: Shop, admin: Admin) -> None:
     packs = [{"unitCode": "BX", "factor": "2", "price": "3"}]
     await shop.patch(f"/v1/products/{other['id']}", {"packs": packs})
     assert changed(await copy.follow()) == [("product", other["id"])]
-    await shop.stock(one["id"], "7")
+    await shop.stock(one["id"], "7", cost="5000")
+    assert changed(await copy.follow()) == [("product", one["id"]), ("stock", one["id"])], "its last cost is new"
+    await shop.stock(one["id"], "7", cost="5000")
     assert changed(await copy.follow()) == [("stock", one["id"])]
     await shop.post(f"/v1/products/{retired['id']}/retire")
     (gone,) = await copy.follow()

@@ -1,7 +1,7 @@
 """Products: what a shop may write down, and what it may not."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
@@ -49,6 +49,60 @@ async def test_any_of_its_codes_finds_the_product_with_its_stock(shop: Shop, cod
     assert [shelf["quantity"] for shelf in stock] == ["0.000"]
 
 
+async def test_a_list_shows_a_product_exactly_as_it_is_alone(shop: Shop, admin: Admin, app: Litestar) -> None:
+    """Lists are written by the database: figures, instants, characters and nulls as the encoder writes them."""
+    packs = [
+        {"unitCode": "BX", "factor": "100", "price": "6500", "barcode": "7709990000990"},
+        {"unitCode": "DZN", "factor": "12.5", "price": "1000.123456"},
+    ]
+    rich = await created(
+        shop,
+        name='Gaseosa "Ñ" \\ 🥤 </script>',
+        brand="Postobón",
+        price="1200.1250",
+        cost="35.123400",
+        minStock="0.5",
+        barcodes=["B-2", "A-1"],
+        packs=packs,
+        taxClass="ibua-high",
+        contentMl="355.5",
+        tracksStock=False,
+    )
+    bare = await created(shop, price="999999999999", minStock="1000")
+    category = (await shop.post("/v1/categories", {"name": "Bebidas"})).json()
+    filed = await created(shop, categoryId=category["id"])
+    made = await shop.post(f"/v1/products/{bare['id']}/variants", {"axes": [{"name": "talla", "values": ["S", "M"]}]})
+    assert made.status_code == 201, made.text
+    await admin.execute(
+        "UPDATE product SET created_at = '2026-01-02 03:04:05+00', updated_at = '2026-01-02 03:04:05.1+00' "
+        "WHERE id = $1",
+        UUID(filed["id"]),
+    )
+    gone = await created(shop)
+    gone = (await shop.post(f"/v1/products/{gone['id']}/retire")).json()
+    cashier = await cashier_of(shop, admin, app)
+    for person in (shop, cashier):
+        for retired, expected in ((False, [rich, bare, filed, *made.json()["items"]]), (True, [gone])):
+            listed = (await person.get("/v1/products", retired=retired)).json()["items"]
+            assert sorted(item["id"] for item in listed) == sorted(item["id"] for item in expected)
+            for item in listed:
+                stock = item.pop("stock")
+                assert stock is None or all(shelf["quantity"] == "0.000" for shelf in stock)
+                assert item == (await person.get(f"/v1/products/{item['id']}")).json()
+    assert (await cashier.get("/v1/products", sku=rich["sku"])).json()["items"][0]["cost"] is None
+
+
+async def test_a_code_of_another_company_finds_nothing_and_a_list_answers_304(shop: Shop, other_shop: Shop) -> None:
+    made = await created(shop, barcodes=["7709990000016"])
+    for question in ({"barcode": "7709990000016"}, {"sku": made["sku"]}, {"search": made["sku"]}, {}):
+        assert await found(other_shop, **question) == []
+        assert await found(shop, **question) == [made["sku"]]
+    answer = await shop.get("/v1/products", barcode="7709990000016")
+    headers = shop.headers | {"If-None-Match": answer.headers["etag"]}
+    again = await shop.http.get("/v1/products", params={"barcode": "7709990000016"}, headers=headers)
+    assert (again.status_code, again.content) == (304, b"")
+
+
 async def test_references_are_told_apart_by_case(shop: Shop) -> None:
     await created(shop, sku="Ab-1")
     await created(shop, sku="AB-1")
@@ -86,13 +140,15 @@ async def test_a_new_product_has_a_stock_row_in_every_warehouse_also_without_inv
         ({"barcodes": ["x" * 49]}, "/barcodes/0"),
         ({"barcodes": [f"C{n}" for n in range(21)]}, "/barcodes"),
         ({"packs": [{"unitCode": "BX", "factor": "2", "price": "1"}] * 21}, "/packs"),
-        ({"packs": [{"unitCode": "BX", "factor": "0", "price": "1"}]}, "/packs/0"),
-        ({"packs": [{"unitCode": "BX", "factor": "1", "price": "-1"}]}, "/packs/0"),
-        ({"price": "-1"}, ""),
+        ({"packs": [{"unitCode": "BX", "factor": "0", "price": "1"}]}, "/packs/0/factor"),
+        ({"packs": [{"unitCode": "BX", "factor": "1", "price": "-1"}]}, "/packs/0/price"),
+        ({"price": "-1"}, "/price"),
         ({"price": "1e3"}, "/price"),
         ({"price": 1.5}, "/price"),
         ({"price": "1000000000000"}, "/price"),
-        ({"cost": "-0.01"}, ""),
+        ({"cost": "-0.01"}, "/cost"),
+        ({"minStock": "-1"}, "/minStock"),
+        ({"contentMl": "0"}, "/contentMl"),
         ({"precio": "1"}, "/precio"),
         ({"brand": "a\u2028b"}, "/brand"),
     ],

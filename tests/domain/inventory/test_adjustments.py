@@ -84,7 +84,7 @@ async def test_a_product_without_stock_is_refused(shop: Shop) -> None:
         ({"lines": [{"productId": str(uuid4()), "quantity": 1.5}]}, "/lines/0/quantity"),
         ({"lines": [{"productId": str(uuid4()), "quantity": "1.0000001"}]}, "/lines/0/quantity"),
         ({"lines": [{"productId": str(uuid4()), "quantity": "NaN"}]}, "/lines/0/quantity"),
-        ({"lines": [{"productId": str(uuid4()), "quantity": "1", "unitCost": "-1"}]}, "/lines/0"),
+        ({"lines": [{"productId": str(uuid4()), "quantity": "1", "unitCost": "-1"}]}, "/lines/0/unitCost"),
         ({"lines": [{"productId": "x", "quantity": "1"}]}, "/lines/0/productId"),
         ({"motivo": "x"}, "/motivo"),
     ],
@@ -294,3 +294,20 @@ async def test_many_hands_on_the_same_shelves_in_any_order_agree_with_the_ledger
     assert {answer.status_code for answer in answers} == {201}
     assert [(await shelf(shop, product))[0] for product in products] == ["34.000"] * 4
     assert await differences(shop) == []
+
+
+async def test_the_cost_of_what_came_in_is_the_products_last_cost(shop: Shop) -> None:
+    made = await shop.product(stock=None)
+    lines = [
+        {"productId": made["id"], "quantity": "2", "unitCost": "900.5"},
+        {"productId": made["id"], "quantity": "-1"},
+        {"productId": made["id"], "quantity": "1"},
+    ]
+    answer = await shop.post("/v1/inventory/adjustments", {"reason": "found", "lines": lines})
+    assert answer.status_code == 201, answer.text
+    assert (await shop.get(f"/v1/products/{made['id']}")).json()["cost"] == "900.50"
+    history = (await shop.get(f"/v1/products/{made['id']}/prices")).json()["items"]
+    assert next((step["kind"], step["before"], step["after"]) for step in history) == ("cost", None, "900.50")
+    refused = {"reason": "found", "lines": [{**lines[0], "unitCost": "1"}, {**lines[1], "quantity": "-50"}]}
+    assert (await shop.post("/v1/inventory/adjustments", refused)).status_code == 422
+    assert (await shop.get(f"/v1/products/{made['id']}")).json()["cost"] == "900.50"

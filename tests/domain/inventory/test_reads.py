@@ -15,7 +15,7 @@ from app.db.session import Database, system_actor
 from app.domain.inventory.schemas import AdjustLine, PostAdjustment
 from app.domain.inventory.service import AdjustmentService
 from app.lib import clock
-from app.lib.money import UnitPrice, Units
+from app.lib.money import Units, ZeroOrMorePrice
 from tests.domain.inventory.shelf import adjust, kardex, refusal, shelf
 from tests.shop import Shop
 
@@ -29,7 +29,9 @@ async def long_ago(database: Database, shop: Shop, at: datetime, *lines: tuple[d
             PostAdjustment(
                 reason="opening",
                 lines=[
-                    AdjustLine(product_id=UUID(product["id"]), quantity=Units(quantity), unit_cost=UnitPrice(cost))
+                    AdjustLine(
+                        product_id=UUID(product["id"]), quantity=Units(quantity), unit_cost=ZeroOrMorePrice(cost)
+                    )
                     for product, quantity, cost in lines
                 ],
             ),

@@ -116,6 +116,20 @@ async def test_without_its_database_it_is_in_error_and_not_ready_but_alive(envir
     assert (ready.status_code, live.status_code) == (503, 200)
 
 
+@pytest.mark.parametrize("broken", ["port", "password"])
+async def test_a_role_that_cannot_connect_is_a_database_that_is_away(environ: dict[str, str], broken: str) -> None:
+    """The platform's own URL works: it is the application's that sells."""
+    url = make_url(environ["DATABASE_URL"])
+    url = url.set(port=9) if broken == "port" else url.set(password="not the password")
+    wrong = environ | {"DATABASE_URL": url.render_as_string(hide_password=False)}
+    made = create_litestar(read_settings(wrong))
+    async with _client(made) as http:
+        answer = await http.get("/health")
+    await _end(made)
+    assert (answer.status_code, answer.json()["status"]) == (503, "error")
+    assert answer.json()["services"]["database"]["status"] == "disconnected"
+
+
 async def test_before_its_migrations_it_is_connected_and_not_ready(environ: dict[str, str]) -> None:
     settings = read_settings(
         environ

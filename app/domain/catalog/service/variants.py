@@ -16,7 +16,7 @@ from app.domain.catalog.schemas import CreateProduct, CreateVariants, ProductLis
 from app.domain.catalog.service.checking import refusals
 from app.domain.catalog.service.creating import ProductCreation, Seed
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken
-from app.lib.money import UnitPrice, Units
+from app.lib.money import SomeUnits, ZeroOrMorePrice, ZeroOrMoreUnits
 from app.lib.text import normalise
 
 MAX_VARIANTS: Final = 200
@@ -126,16 +126,16 @@ def _body(parent: ProductOut, values: Values, cell: VariantCell | None) -> Creat
     return CreateProduct(
         sku=sku,
         name=name,
-        price=UnitPrice(cell.price if cell and cell.price is not None else parent.price),
+        price=ZeroOrMorePrice(cell.price if cell and cell.price is not None else parent.price),
         tax_class=parent.tax_class,
         barcodes=cell.barcodes if cell else [],
         unit_code=parent.unit_code,
-        cost=None if cost is None else UnitPrice(cost),
-        min_stock=None if parent.min_stock is None else Units(parent.min_stock),
+        cost=None if cost is None else ZeroOrMorePrice(cost),
+        min_stock=None if parent.min_stock is None else ZeroOrMoreUnits(parent.min_stock),
         tracks_stock=parent.tracks_stock,
         category_id=parent.category_id,
         brand=parent.brand,
-        content_ml=None if parent.content_ml is None else Units(parent.content_ml),
+        content_ml=None if parent.content_ml is None else SomeUnits(parent.content_ml),
     )
 
 

@@ -1,0 +1,147 @@
+"""Questions in one round trip: a pinned statement on a small pool of its own, without BEGIN and COMMIT around it.
+
+A single statement is a transaction of its own, and `set_config(…, true)` ends with it. Each statement first evaluates
+the pin and reads tables only in a lateral subquery that depends on it, so that row level security sees the company by
+the time the first row is read; were the order ever another, it would show nothing.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.db.session import SERVER_SETTINGS
+from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES
+from app.lib.errors import Unavailable
+from app.settings import Settings
+
+_WAIT: Final = 5.0
+"""Seconds a question waits for a connection before it is answered 503."""
+_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+"""Planned once a connection and by index from the first day, when tables are still small enough to look scannable."""
+_NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_PINNED: Final = (
+    "WITH pin AS MATERIALIZED (SELECT set_config('app.tenant_id', CAST(CAST(:tenant_id AS uuid) AS text), true) AS tenant, "
+    "set_config('app.user_id', CAST(CAST(:user_id AS uuid) AS text), true) AS person) "
+    "SELECT seen.* FROM pin, LATERAL (SELECT asked.* FROM ({select}) asked "
+    "WHERE pin.tenant <> '' AND pin.person <> '' OFFSET 0) seen"
+)
+
+
+class Question:
+    """A SELECT with `:named` values, which may use `:tenant_id` and `:user_id` of who asks."""
+
+    def __init__(self, select: str) -> None:
+        self.names: list[str] = []
+        self.sql = _NAME.sub(self._place, _PINNED.format(select=select))
+
+    def _place(self, found: re.Match[str]) -> str:
+        if found[1] not in self.names:
+            self.names.append(found[1])
+        return f"${self.names.index(found[1]) + 1}"
+
+
+def asked_by(select: str) -> Question:
+    """A question whose rows also say who asks, by `:session_id`: one row without the rest where the select has none.
+
+    What `app.lib.actor.admit` decides by, so that a person's or a company's end is seen at once and costs no round trip.
+    """
+    return Question(
+        f"SELECT {ACTOR_COLUMNS}, found.* FROM {ACTOR_TABLES} LEFT JOIN LATERAL ({select}) found ON true "
+        "WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id AND m.user_id = :user_id AND a.id = :session_id"
+    )
+
+
+class Quick:
+    """A few connections that only ever answer questions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.database_url
+        self._local = settings.pin == "set_local"
+        self._pooler: dict[str, Any] = {"statement_cache_size": 0} if settings.behind_pooler else {}
+        self._free = asyncio.Semaphore(settings.lane_size)
+        self._idle: deque[asyncpg.Connection] = deque()
+        self._closed = False
+
+    async def ask(self, question: Question, tenant_id: UUID, user_id: UUID, **values: Any) -> Sequence[asyncpg.Record]:
+        """Answer as one person of one company sees it. Raises `Unavailable` when no connection comes free in time.
+
+        A kept connection that turns out to be dead is replaced once: asking again changes nothing.
+        """
+        values |= {"tenant_id": tenant_id, "user_id": user_id}
+        arguments = [values[name] for name in question.names]
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(_WAIT):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                raise Unavailable("El sistema está ocupado; intente de nuevo.", headers={"Retry-After": "1"}) from error
+        else:
+            await self._free.acquire()
+        try:
+            if self._idle:
+                try:
+                    return await self._ask(self._idle.pop(), question, tenant_id, user_id, arguments)
+                except _DEAD:
+                    self._drop_idle()
+            return await self._ask(await self._connect(), question, tenant_id, user_id, arguments)
+        finally:
+            self._free.release()
+
+    async def _ask(
+        self,
+        connection: asyncpg.Connection,
+        question: Question,
+        tenant_id: UUID,
+        user_id: UUID,
+        arguments: Sequence[Any],
+    ) -> Sequence[asyncpg.Record]:
+        """Ask on this connection and keep it, unless it was left in the middle of something."""
+        whole = False
+        try:
+            if self._local:
+                # Built from UUID objects only, so there is nothing to quote.
+                await connection.execute(
+                    f"BEGIN; SET LOCAL app.tenant_id = '{UUID(int=tenant_id.int)}'; "
+                    f"SET LOCAL app.user_id = '{UUID(int=user_id.int)}'"
+                )
+            rows: Sequence[asyncpg.Record] = await connection.fetch(question.sql, *arguments)
+            if self._local:
+                await connection.execute("COMMIT")
+            whole = True
+            return rows
+        except asyncpg.PostgresError:
+            # The statement was refused and is over; a transaction around it would not be.
+            whole = not (self._local or connection.is_closed())
+            raise
+        finally:
+            if whole and not self._closed:
+                self._idle.append(connection)
+            else:
+                connection.terminate()
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self._url, server_settings=_SETTINGS, timeout=_WAIT, **self._pooler)
+
+    def _drop_idle(self) -> None:
+        """What broke one kept connection has most likely broken all."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+
+_DEAD: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    OSError,
+)
