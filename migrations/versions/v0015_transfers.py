@@ -230,6 +230,7 @@ def upgrade() -> None:
         sa.Column("expected_quantity", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("expected_value", sa.Numeric(precision=18, scale=2), nullable=False),
         sa.Column("round", sa.BigInteger(), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
         sa.Column("counted", sa.Numeric(precision=18, scale=6), nullable=True),
         sa.Column("counted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("counted_by", sa.Uuid(), nullable=True),
@@ -271,6 +272,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("count_id", sa.Uuid(), nullable=False),
         sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("round", sa.BigInteger(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=18, scale=6), nullable=False),
@@ -286,8 +288,14 @@ def upgrade() -> None:
             name=op.f("fk_stock_count_entry_tenant_id_count_id_product_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_stock_count_entry")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "count_id",
+            "product_id",
+            "position",
+            name=op.f("uq_stock_count_entry_tenant_id_count_id_product_id_position"),
+        ),
     )
-    op.create_index("ix_stock_count_entry_count", "stock_count_entry", ["tenant_id", "count_id", "id"], unique=False)
     tenancy.protect("stock_transfer")
     tenancy.protect("stock_transfer_line")
     tenancy.protect("stock_transit", ("select", "insert", "update"), update_columns=("quantity", "value"))
@@ -307,6 +315,7 @@ def upgrade() -> None:
         update_columns=(
             "is_open",
             "round",
+            "entries",
             "counted",
             "counted_at",
             "counted_by",

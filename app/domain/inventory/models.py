@@ -337,6 +337,8 @@ class StockCountItem(TenantOwned, DefaultBase):
     """What the books said when the count was opened."""
     round: Mapped[int]
     """1, and one more for each recount."""
+    entries: Mapped[int]
+    """How many there are: the position of the last one."""
     counted: Mapped[Quantity | None]
     """Units counted in this round; none yet."""
     counted_at: Mapped[datetime | None]
@@ -359,11 +361,13 @@ class StockCountEntry(TenantRow, DefaultBase):
             ["stock_count_item.tenant_id", "stock_count_item.count_id", "stock_count_item.product_id"],
         ),
         CheckConstraint("mode IN ('add', 'set')", name="mode"),
-        Index("ix_stock_count_entry_count", "tenant_id", "count_id", "id"),
+        UniqueConstraint("tenant_id", "count_id", "product_id", "position"),
     )
 
     count_id: Mapped[UUID]
     product_id: Mapped[UUID]
+    position: Mapped[int]
+    """1, 2, 3 … per product of the count."""
     round: Mapped[int]
     mode: Mapped[str]
     quantity: Mapped[Quantity]
