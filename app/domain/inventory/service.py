@@ -128,7 +128,7 @@ class AdjustmentService:
 
         def moves(shelves: Mapping[UUID, Shelf]) -> list[Move]:
             return [
-                _adjust(tracked_shelf(shelves, line.product_id, n), line, f"/lines/{n}/quantity")
+                _adjust(tracked_shelf(shelves, line.product_id, f"/lines/{n}/productId"), line, f"/lines/{n}/quantity")
                 for n, line in enumerate(data.lines)
             ]
 
@@ -150,7 +150,10 @@ class AdjustmentService:
         )
 
         def moves(shelves: Mapping[UUID, Shelf]) -> list[Move]:
-            return [_revalue(tracked_shelf(shelves, line.product_id, n), line, n) for n, line in enumerate(data.lines)]
+            return [
+                _revalue(tracked_shelf(shelves, line.product_id, f"/lines/{n}/productId"), line, n)
+                for n, line in enumerate(data.lines)
+            ]
 
         return await self._write(header, [line.product_id for line in data.lines], moves)
 
@@ -245,16 +248,14 @@ async def write_adjustment(
     return answer
 
 
-def tracked_shelf(shelves: Mapping[UUID, Shelf], product_id: UUID, line: int) -> Shelf:
-    """The locked shelf of a body's line. Raises 422 for a product that is unknown or keeps no stock."""
+def tracked_shelf(shelves: Mapping[UUID, Shelf], product_id: UUID, pointer: str) -> Shelf:
+    """The shelf of a body's product. Raises 422, at its place, for one that is unknown or keeps no stock."""
     shelf = shelves.get(product_id)
     if shelf is None:
-        raise unknown_reference(f"/lines/{line}/productId")
+        raise unknown_reference(pointer)
     if not shelf.tracks_stock:
         detail = f"{shelf.name} no lleva existencias."
-        raise NotTracked(
-            detail, errors=(FieldError(f"/lines/{line}/productId", NotTracked.code, detail),), productId=product_id
-        )
+        raise NotTracked(detail, errors=(FieldError(pointer, NotTracked.code, detail),), productId=product_id)
     return shelf
 
 

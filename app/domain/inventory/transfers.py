@@ -135,7 +135,8 @@ class TransferService:
             return twin, False
         moves: list[Move] = []
         for n, line in enumerate(data.lines):
-            shelf, quantity = tracked_shelf(shelves, line.product_id, n), Decimal(line.quantity)
+            shelf = tracked_shelf(shelves, line.product_id, f"/lines/{n}/productId")
+            quantity = Decimal(line.quantity)
             if quantity > shelf.quantity:
                 raise InsufficientStock(shelf.product_id, shelf.name, shelf.quantity, f"/lines/{n}/quantity")
             moves.append(shelf.move(-quantity, -take(shelf.quantity, shelf.value, quantity)))
