@@ -214,7 +214,7 @@ class CountService:
         if head["status"] != "open":
             said = "cerrado" if head["status"] == "closed" else "cancelado"
             raise CountEnded(f"El conteo ya fue {said}.", countStatus=head["status"])
-        return head
+        return dict(head)
 
     async def _items(self, head: Mapping[str, Any], product_ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
         """Items under lock; products born after the count was opened join it when they belong to its scope."""

@@ -280,7 +280,7 @@ class TransferService:
         if state is None:
             raise NotFound("No existe ese traslado.")
         rows = await self._work.session.execute(_TRANSIT, key)
-        return state, {row.product_id: (row.quantity, row.value) for row in rows}
+        return dict(state), {row.product_id: (row.quantity, row.value) for row in rows}
 
     async def _earlier(self, transfer_id: UUID, body_hash: bytes) -> TransferOut | None:
         """What a client-chosen id already stands for: a retry's answer, or 409 for a different body."""

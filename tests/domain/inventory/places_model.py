@@ -169,8 +169,13 @@ class Branches:
         """Some, all of what is there, or now and then too many."""
         if r.random() < 0.15 and there:
             return there
-        most = int(there * 1000) + (50 if r.random() < 0.1 else 0)
-        return Fraction(r.randint(1, max(most, 1)), 1000)
+        if r.random() < 0.06:
+            return there + Fraction(r.randint(1, 50), 1000)
+        return Fraction(r.randint(1, max(int(there * 1000), 1)), 1000)
+
+    def _stocked(self, r: random.Random, place: str, ids: list[str]) -> list[str]:
+        """Those that lie there; now and then the others too."""
+        return [id_ for id_ in ids if self.books.shelves[place, id_].quantity or r.random() < 0.05]
 
     async def adjust(self, r: random.Random) -> None:
         place, id_ = r.choice(self.places), r.choice(self.products)
@@ -187,7 +192,10 @@ class Branches:
 
     async def send(self, r: random.Random) -> None:
         source, target = r.sample(self.places, 2)
-        lines = {id_: self._units(r, self.books.shelves[source, id_].quantity) for id_ in self._some(r)}
+        some = self._stocked(r, source, self._some(r))
+        if not some:
+            return
+        lines = {id_: self._units(r, self.books.shelves[source, id_].quantity) for id_ in some}
         body = {
             "fromWarehouseId": source,
             "toWarehouseId": target,
@@ -239,7 +247,11 @@ class Branches:
         self.counts["cancellation"] += bool(done)
 
     async def sell(self, r: random.Random) -> None:
-        place, id_ = r.choice(self.places), r.choice(self.products)
+        place = r.choice(self.places)
+        some = self._stocked(r, place, self.products)
+        if not some:
+            return
+        id_ = r.choice(some)
         units = self._units(r, self.books.shelves[place, id_].quantity)
 
         def expect() -> Fraction:
