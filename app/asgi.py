@@ -25,6 +25,8 @@ from app.domain.catalog.tree_controller import CatalogController, CategoryContro
 from app.domain.customers.controller import CustomerController
 from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
+from app.domain.inventory.count_controller import CountController
+from app.domain.inventory.transfer_controller import TransferController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -58,6 +60,8 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
     StockController,
     ConflictController,
+    TransferController,
+    CountController,
     CustomerController,
     CashController,
     ImportController,

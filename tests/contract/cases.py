@@ -53,6 +53,13 @@ plain("GET", "/v1/inventory/adjustments/{adjustment_id}")
 plain("GET", "/v1/inventory/valuation")
 plain("GET", "/v1/inventory/stock", productId="product", warehouseId="warehouse")
 plain("GET", "/v1/inventory/conflicts")
+plain("GET", "/v1/inventory/transfers", warehouseId="warehouse")
+plain("GET", "/v1/inventory/transfers/{transfer_id}")
+plain("GET", "/v1/inventory/counts")
+plain("GET", "/v1/inventory/counts/{count_id}")
+plain("GET", "/v1/inventory/counts/{count_id}/items")
+plain("GET", "/v1/inventory/counts/{count_id}/entries", productId="product")
+plain("GET", "/v1/inventory/counts/{count_id}/review")
 plain("GET", "/v1/customers")
 plain("GET", "/v1/customers/{customer_id}")
 plain("GET", "/v1/cash/registers")
@@ -280,6 +287,73 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/inventory/conflicts/{conflict_id}/settle")
 async def _(company: Company) -> Call:
     return Call({"conflict_id": await company.conflict()}, {"settlement": "accepted", "note": "estaban"})
+
+
+@case(
+    "POST",
+    "/v1/inventory/transfers",
+    references={
+        "/fromWarehouseId": "warehouse",
+        "/toWarehouseId": "warehouse",
+        "/lines/0/productId": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "fromWarehouseId": company.ids["warehouse"],
+            "toWarehouseId": company.ids["other_warehouse"],
+            "lines": [{"productId": company.ids["product"], "quantity": "1"}],
+            "note": "para la otra bodega",
+        }
+    )
+
+
+@case("POST", "/v1/inventory/transfers/{transfer_id}/receive", references={"/lines/0/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(
+        {"transfer_id": (await company.transfer())["id"]},
+        {
+            "lines": [{"productId": company.ids["product"], "quantity": "1", "lost": "0.5", "reason": "damage"}],
+            "note": "una caja mojada",
+        },
+    )
+
+
+@case("POST", "/v1/inventory/transfers/{transfer_id}/cancel")
+async def _(company: Company) -> Call:
+    return Call({"transfer_id": (await company.transfer())["id"]}, {"note": "no salió"})
+
+
+@case("POST", "/v1/inventory/counts", references={"/warehouseId": "warehouse", "/productIds/0": "product"})
+async def _(company: Company) -> Call:
+    product = await company.product()
+    return Call(body={"warehouseId": company.ids["warehouse"], "productIds": [product["id"]], "note": "fin de mes"})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/entries", references={"/lines/0/productId": "product"})
+async def _(company: Company) -> Call:
+    count = await company.count()
+    return Call(
+        {"count_id": count["id"]},
+        {"lines": [{"productId": count["productId"], "quantity": "3", "mode": "set"}], "device": "Tableta 1"},
+    )
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/recount", references={"/productIds/0": "product"})
+async def _(company: Company) -> Call:
+    count = await company.count()
+    return Call({"count_id": count["id"]}, {"productIds": [count["productId"]]})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/close")
+async def _(company: Company) -> Call:
+    return Call({"count_id": (await company.count())["id"]}, {"uncounted": "keep", "note": "revisado"})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/cancel")
+async def _(company: Company) -> Call:
+    return Call({"count_id": (await company.count())["id"]})
 
 
 @case("POST", "/v1/customers")

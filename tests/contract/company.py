@@ -10,6 +10,7 @@ import httpx
 from app.db.session import Database
 from app.domain.tenants.service import TenantService
 from app.lib import clock
+from tests.domain.inventory.places import add_warehouse
 from tests.shop import Shop, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
@@ -88,6 +89,27 @@ class Company:
             {"reason": "found", "lines": [{"productId": self.ids["product"], "quantity": quantity}]},
         )
 
+    async def warehouse(self) -> str:
+        """Another warehouse of the first branch, with a shelf for every product."""
+        return await add_warehouse(self.database, self.shop, f"Bodega {uuid4().hex[:6]}")
+
+    async def transfer(self) -> dict[str, Any]:
+        """Goods on their way to the other warehouse."""
+        return await self.made(
+            "/v1/inventory/transfers",
+            {
+                "fromWarehouseId": self.ids["warehouse"],
+                "toWarehouseId": self.ids["other_warehouse"],
+                "lines": [{"productId": self.ids["product"], "quantity": "2"}],
+            },
+        )
+
+    async def count(self) -> dict[str, Any]:
+        """An open count of a product that no other count has."""
+        product = await self.product()
+        count = await self.made("/v1/inventory/counts", {"productIds": [product["id"]]})
+        return count | {"productId": product["id"]}
+
     async def conflict(self) -> str:
         """Units that an offline till sold beyond the books."""
         product = await self.shop.product(stock="1")
@@ -138,6 +160,9 @@ class Company:
         ids["held"] = (await self.held())["id"]
         ids["adjustment"] = (await self.adjustment())["id"]
         ids["conflict"] = await self.conflict()
+        ids["other_warehouse"] = await self.warehouse()
+        ids["transfer"] = (await self.transfer())["id"]
+        ids["count"] = (await self.count())["id"]
         moved = await self.made(
             f"/v1/cash/sessions/{ids['session']}/movements",
             {"kind": "in", "amount": "1000", "reason": f"base {uuid4().hex[:8]}"},

@@ -42,6 +42,10 @@ EDITABLE: Final = {
     "product_gram": "D",
     "stock": "U",
     "stock_conflict": "u",
+    "stock_count": "u",
+    "stock_count_item": "u",
+    "stock_transfer_state": "u",
+    "stock_transit": "u",
     "customer": "U",
     "cash_drawer": "U",
     "sale_line_remaining": "U",
@@ -65,7 +69,12 @@ APPEND_ONLY: Final = (
     "sale_return",
     "sale_return_line",
     "stock_adjustment",
+    "stock_arrival",
+    "stock_arrival_line",
+    "stock_count_entry",
     "stock_movement",
+    "stock_transfer",
+    "stock_transfer_line",
     "terms_acceptance",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""

@@ -5,12 +5,24 @@ from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    SQLColumnExpression,
+    Uuid,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from app.db.session import Work
 from app.domain.catalog.models import Category, Product
-from app.domain.inventory.models import Stock, StockAdjustment, StockMovement
+from app.domain.inventory.models import Stock, StockAdjustment, StockMovement, StockTransit
 from app.domain.inventory.schemas import (
     AdjustmentPage,
     AdjustmentSummary,
@@ -29,7 +41,9 @@ from app.lib.pages import after, cut
 
 MAX_SHEET: Final = 20_000
 """Movements in one sheet; a longer history is asked for by dates."""
-_NO_CATEGORY: Final = "Sin categoría"
+_NO_GROUP: Final = {"category": "Sin categoría", "warehouse": "En camino entre bodegas"}
+_UNDER_WAY: Final = ("transfer-out", "transfer-in")
+"""Movements that put goods on their way and take them off it: less their sum is what is under way."""
 
 
 class StockReads:
@@ -134,7 +148,10 @@ class StockReads:
         return [(_kardex_line(row), row.warehouse) for row in rows]
 
     async def valuation(self, at: date | None, group_by: Literal["category", "warehouse"]) -> ValuationOut:
-        """What the stock was worth at the end of a day, from its movements; without a day, what it is worth now."""
+        """What the stock was worth at the end of a day, from its movements; without a day, what it is worth now.
+
+        Goods on their way between warehouses are the company's as well: in their category, and in no warehouse.
+        """
         shelves = self._shelves_at(at).subquery()
         group, name = (Category.id, Category.name) if group_by == "category" else (Warehouse.id, Warehouse.name)
         statement = select(
@@ -148,12 +165,12 @@ class StockReads:
                 Product, and_(Product.tenant_id == self._tenant_id, Product.id == shelves.c.product_id)
             ).outerjoin(Category, _same(Category.tenant_id, Product.tenant_id, Category.id, Product.category_id))
         else:
-            statement = statement.join(
+            statement = statement.outerjoin(
                 Warehouse, and_(Warehouse.tenant_id == self._tenant_id, Warehouse.id == shelves.c.warehouse_id)
             )
         rows = (await self._session.execute(statement.group_by(group, name).order_by(name, group))).all()
         items = [
-            ValuationGroup(id=row.id, name=row.name or _NO_CATEGORY, products=row.products, value=row.value)
+            ValuationGroup(id=row.id, name=row.name or _NO_GROUP[group_by], products=row.products, value=row.value)
             for row in rows
         ]
         return ValuationOut(
@@ -234,22 +251,41 @@ class StockReads:
             .where(*wanted)
         )
 
-    def _shelves_at(self, at: date | None) -> Select[*tuple[Any, ...]]:
-        """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day."""
+    def _shelves_at(self, at: date | None) -> CompoundSelect[*tuple[Any, ...]]:
+        """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day.
+
+        What was under way has no warehouse.
+        """
+        nowhere = null().cast(Uuid).label("warehouse_id")
         if at is None:
-            return select(Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value).where(
-                Stock.tenant_id == self._tenant_id, Stock.moves > 0
+            return (
+                select(Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value)
+                .where(Stock.tenant_id == self._tenant_id, Stock.moves > 0)
+                .union_all(
+                    select(StockTransit.product_id, nowhere, StockTransit.quantity, StockTransit.value).where(
+                        StockTransit.tenant_id == self._tenant_id, StockTransit.quantity > 0
+                    )
+                )
             )
-        return (
+        quantity, value = func.sum(StockMovement.quantity), func.sum(StockMovement.value)
+        until = and_(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
+        on_shelves = (
             select(
                 StockMovement.product_id,
                 StockMovement.warehouse_id,
-                func.sum(StockMovement.quantity).label("quantity"),
-                func.sum(StockMovement.value).label("value"),
+                quantity.label("quantity"),
+                value.label("value"),
             )
-            .where(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
+            .where(until)
             .group_by(StockMovement.product_id, StockMovement.warehouse_id)
         )
+        under_way = (
+            select(StockMovement.product_id, nowhere, -quantity, -value)
+            .where(until, StockMovement.kind.in_(_UNDER_WAY))
+            .group_by(StockMovement.product_id)
+            .having(quantity != 0)
+        )
+        return on_shelves.union_all(under_way)
 
     def _begins(self, day: date) -> datetime:
         """First instant of a business day."""

@@ -24,10 +24,14 @@ _LOCK_MANY: Final = text(
     "SELECT product_id, moves FROM stock WHERE tenant_id = :tenant_id "
     "AND product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id, warehouse_id FOR UPDATE"
 )
+_TRANSIT: Final = text(
+    "SELECT coalesce(sum(quantity), 0) FROM stock_transit "
+    "WHERE tenant_id = :tenant_id AND product_id = :product_id AND quantity > 0"
+)
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What all warehouses together hold of a product."""
+    """What all warehouses together hold of a product, with what is on its way between them."""
 
     quantity: Decimal
     moves: int
@@ -40,8 +44,11 @@ async def open_stock(work: Work, product_ids: Sequence[UUID]) -> None:
 
 async def lock_holding(work: Work, product_id: UUID) -> Holding:
     """Lock a product's stock rows until the end of the transaction and add them up."""
-    rows = (await work.session.execute(_LOCK, {"tenant_id": work.tenant_id, "product_id": product_id})).all()
-    return Holding(sum((row.quantity for row in rows), start=Decimal(0)), sum(row.moves for row in rows))
+    key = {"tenant_id": work.tenant_id, "product_id": product_id}
+    rows = (await work.session.execute(_LOCK, key)).all()
+    # Read once every shelf is held: goods enter and leave their way only under the lock of one.
+    under_way: Decimal = (await work.session.execute(_TRANSIT, key)).scalar_one()
+    return Holding(sum((row.quantity for row in rows), start=under_way), sum(row.moves for row in rows))
 
 
 async def lock_moves(work: Work, product_ids: Sequence[UUID]) -> dict[UUID, int]:

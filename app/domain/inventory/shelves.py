@@ -75,15 +75,15 @@ class Shelf:
         return Move(uuid7(), self.product_id, self.moves, quantity, value, self.quantity, self.value)
 
 
-async def find_warehouse(work: Work, warehouse_id: UUID | None) -> UUID:
-    """The warehouse asked for, else the company's default one. Raises 422 for an unknown one."""
+async def find_warehouse(work: Work, warehouse_id: UUID | None, pointer: str = "/warehouseId") -> UUID:
+    """The warehouse asked for, else the company's default one. Raises 422 for an unknown one, at this place of the body."""
     asked = {"tenant_id": work.tenant_id, "wanted": warehouse_id}
     found: UUID | None = (await work.session.execute(_WAREHOUSE, asked)).scalar_one_or_none()
     if found is not None:
         return found
     if warehouse_id is None:
         raise NotFound("La empresa no tiene una bodega principal.")
-    raise unknown_reference("/warehouseId")
+    raise unknown_reference(pointer)
 
 
 async def lock_shelves(work: Work, warehouse_id: UUID, product_ids: Iterable[UUID]) -> dict[UUID, Shelf]:

@@ -1,0 +1,101 @@
+"""A second warehouse with a till of its own, and short words for transfers and counts."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app.db.session import Database
+from app.domain.catalog.models import Product
+from app.domain.inventory.rows import open_stock
+from app.domain.tenants.models import Warehouse
+from app.domain.tenants.service import TenantService
+from tests.shop import Shop
+
+
+async def first_warehouse(shop: Shop) -> str:
+    return str((await shop.get("/v1/company")).json()["warehouses"][0]["id"])
+
+
+async def add_warehouse(database: Database, shop: Shop, name: str = "Bodega norte") -> str:
+    """Another warehouse in the first branch, with a shelf for every product."""
+    branch_id = UUID((await shop.get("/v1/company")).json()["branches"][0]["id"])
+    async with database.job_transaction(UUID(shop.tenant_id)) as work:
+        warehouse = Warehouse(tenant_id=work.tenant_id, id=uuid7(), branch_id=branch_id, name=name)
+        work.session.add(warehouse)
+        await work.flush()
+        found = await work.session.scalars(select(Product.id).where(Product.tenant_id == work.tenant_id))
+        await open_stock(work, list(found))
+    return str(warehouse.id)
+
+
+async def open_drawer_at(database: Database, shop: Shop, warehouse_id: str, name: str = "Caja norte") -> str:
+    """An open drawer on a new till that sells from this warehouse."""
+    branch_id = UUID((await shop.get("/v1/company")).json()["branches"][0]["id"])
+    async with database.job_transaction(UUID(shop.tenant_id)) as work:
+        register = await TenantService(work).add_register(branch_id, UUID(warehouse_id), name)
+    answer = await shop.post("/v1/cash/sessions", {"registerId": str(register.id), "openingAmount": "100000"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def shelf_at(shop: Shop, product: dict[str, Any], warehouse_id: str) -> tuple[str, str]:
+    """Quantity and value of a product in one warehouse."""
+    answer = await shop.get("/v1/inventory/stock", productId=product["id"], warehouseId=warehouse_id)
+    (item,) = answer.json()["items"]
+    return item["quantity"], item["value"]
+
+
+async def try_to_send(
+    shop: Shop, source: str, target: str, *lines: tuple[dict[str, Any], str], **body: Any
+) -> httpx.Response:
+    named = [{"productId": product["id"], "quantity": quantity} for product, quantity in lines]
+    return await shop.post(
+        "/v1/inventory/transfers", {"fromWarehouseId": source, "toWarehouseId": target, "lines": named} | body
+    )
+
+
+async def send(shop: Shop, source: str, target: str, *lines: tuple[dict[str, Any], str], **body: Any) -> dict[str, Any]:
+    """A transfer of `(product, quantity)` lines."""
+    answer = await try_to_send(shop, source, target, *lines, **body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def receive(shop: Shop, transfer: dict[str, Any], **body: Any) -> httpx.Response:
+    return await shop.post(f"/v1/inventory/transfers/{transfer['id']}/receive", body)
+
+
+async def cancel(shop: Shop, transfer: dict[str, Any], **body: Any) -> httpx.Response:
+    return await shop.post(f"/v1/inventory/transfers/{transfer['id']}/cancel", body)
+
+
+async def open_count(shop: Shop, **body: Any) -> dict[str, Any]:
+    answer = await shop.post("/v1/inventory/counts", body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def enter(shop: Shop, count: dict[str, Any], *lines: tuple[Any, ...], **body: Any) -> httpx.Response:
+    """Enter `(product, quantity[, mode])` lines."""
+    named = [
+        {"productId": product["id"], "quantity": quantity} | ({"mode": mode[0]} if mode else {})
+        for product, quantity, *mode in lines
+    ]
+    return await shop.post(f"/v1/inventory/counts/{count['id']}/entries", {"lines": named} | body)
+
+
+async def act(shop: Shop, count: dict[str, Any], verb: str, **body: Any) -> httpx.Response:
+    """Recount, close or cancel."""
+    return await shop.post(f"/v1/inventory/counts/{count['id']}/{verb}", body)
+
+
+async def review(shop: Shop, count: dict[str, Any]) -> dict[str, Any]:
+    answer = await shop.get(f"/v1/inventory/counts/{count['id']}/review")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
