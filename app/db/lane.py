@@ -18,11 +18,12 @@ from app.lib.driver import POSTGRES_AWAY
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
-LaneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+LaneConnection: TypeAlias = "asyncpg.Connection"
 
 _WAIT: Final = 5.0
 """Seconds a request waits for a connection before it is answered 503: a burst of a whole shop passes in less."""
-
+_CONNECT: Final = 5
+"""Seconds a new connection may take."""
 
 _LANE_SETTINGS: Final = {
     **SERVER_SETTINGS,
@@ -95,7 +96,7 @@ class Lane:
                 return connection
         pooler: dict[str, Any] = {"statement_cache_size": 0} if self._settings.behind_pooler else {}
         return await asyncpg.connect(
-            self._settings.database_url, server_settings=_LANE_SETTINGS, timeout=_WAIT, **pooler
+            self._settings.database_url, server_settings=_LANE_SETTINGS, timeout=_CONNECT, **pooler
         )
 
 

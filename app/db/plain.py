@@ -5,7 +5,7 @@ would show every company everything, and no request would look wrong.
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -27,8 +27,10 @@ _PATIENCE: Final = 2.0
 
 async def check_role(settings: Settings) -> None:
     """Raise `SettingsError` when `DATABASE_URL` names a role that the fence does not bind."""
-    pooler = {"statement_cache_size": 0} if settings.behind_pooler else {}
-    connection = await asyncpg.connect(settings.database_url, timeout=_PATIENCE, **pooler)
+    options: dict[str, Any] = {"timeout": _PATIENCE}
+    if settings.behind_pooler:
+        options["statement_cache_size"] = 0
+    connection = await asyncpg.connect(settings.database_url, **options)
     try:
         row = await connection.fetchrow(_FAULTS)
     finally:

@@ -62,7 +62,9 @@ class Quick:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.database_url
         self._local = settings.pin == "set_local"
-        self._pooler: dict[str, Any] = {"statement_cache_size": 0} if settings.behind_pooler else {}
+        self._options: dict[str, Any] = {"server_settings": _SETTINGS, "timeout": _WAIT}
+        if settings.behind_pooler:
+            self._options["statement_cache_size"] = 0
         self._free = asyncio.Semaphore(settings.lane_size)
         self._idle: deque[asyncpg.Connection] = deque()
         self._closed = False
@@ -125,7 +127,7 @@ class Quick:
                 connection.terminate()
 
     async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self._url, server_settings=_SETTINGS, timeout=_WAIT, **self._pooler)
+        return await asyncpg.connect(self._url, **self._options)
 
     def _drop_idle(self) -> None:
         """What broke one kept connection has most likely broken all."""

@@ -272,12 +272,18 @@ class Books:
 
     def adjust(self, reason: str, lines: Sequence[tuple[Product, Fraction, Fraction | None]]) -> None:
         """Signed units line by line; what comes in without a cost is worth what lies there."""
-        kept = {product.id: (product.quantity, product.value, len(product.ledger)) for product, _, _ in lines}
+        kept = {
+            product.id: (product.quantity, product.value, len(product.ledger), product.cost) for product, _, _ in lines
+        }
+        for product, units, cost in lines:
+            if units > 0 and cost is not None:
+                product.cost = cost
         for product, units, cost in lines:
             if units < 0:
                 if product.quantity + units < 0:
-                    for id_, (quantity, value, length) in kept.items():
+                    for id_, (quantity, value, length, last) in kept.items():
                         self.products[id_].quantity, self.products[id_].value = quantity, value
+                        self.products[id_].cost = last
                         del self.products[id_].ledger[length:]
                     raise RefusedError("insufficient-stock")
                 pesos = -part(product.value, -units, product.quantity)

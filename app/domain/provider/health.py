@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 import msgspec
@@ -228,16 +228,17 @@ class Health:
 
         On a connection of its own, since a busy pool is not a database that is gone.
         """
-        if self._own is None or self._own.is_closed():
+        own = self._own
+        if own is None or own.is_closed():
             settings = self._database.settings
-            pooler = {"statement_cache_size": 0} if settings.behind_pooler else {}
-            self._own = await asyncpg.connect(
-                settings.database_url, timeout=DATABASE_LIMIT, server_settings=SERVER_SETTINGS, **pooler
-            )
+            options: dict[str, Any] = {"server_settings": SERVER_SETTINGS, "timeout": DATABASE_LIMIT}
+            if settings.behind_pooler:
+                options["statement_cache_size"] = 0
+            own = self._own = await asyncpg.connect(settings.database_url, **options)
         try:
-            await self._own.fetchval("SELECT 1")
+            await own.fetchval("SELECT 1")
         except BaseException:
-            self._own.terminate()
+            own.terminate()
             raise
 
     async def _ask_redis(self) -> bool:
