@@ -1,32 +1,8 @@
 """Taxes, discounts, payments and totals."""
 
-from typing import Final
-
+from app.domain.invoicing.lists import TAX_NAMES
 from app.domain.invoicing.model import Allowance, Document, Tax, TaxTotal, Totals
 from app.domain.invoicing.xml.ubl import Element, decimals, group, put, put_amount, put_exactly
-
-TAX_NAMES: Final = {
-    "01": "IVA",
-    "02": "IC",
-    "03": "ICA",
-    "04": "INC",
-    "05": "ReteIVA",
-    "06": "ReteRenta",
-    "07": "ReteICA",
-    "20": "FtoHorticultura",
-    "21": "Timbre",
-    "22": "INC Bolsas",
-    "23": "INCarbono",
-    "24": "INCombustibles",
-    "25": "Sobretasa Combustibles",
-    "26": "Sordicom",
-    "30": "IC Datos",
-    "32": "ICL",
-    "33": "INPP",
-    "34": "IBUA",
-    "35": "ICUI",
-    "36": "ADV",
-}
 
 
 def put_line_taxes(parent: Element, taxes: tuple[Tax, ...], currency: str) -> None:
