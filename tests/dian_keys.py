@@ -101,9 +101,7 @@ def p12(
     may_sign: bool = True,
 ) -> bytes:
     key = rsa_key(3, bits)
-    holder = issue(
-        subject or holder_name(nit), key, SUB_NAME, rsa_key(2), start=start, end=end, may_sign=may_sign
-    )
+    holder = issue(subject or holder_name(nit), key, SUB_NAME, rsa_key(2), start=start, end=end, may_sign=may_sign)
     return serialize_key_and_certificates(
         b"firma",
         key,

@@ -131,6 +131,7 @@ def qr_text(number: str, figures: Figures, uuid: str) -> str:
     """Text of the printed QR, one item a line."""
     f = figures
     url = page_url(uuid, f.environment)
+    items: tuple[tuple[str, str], ...]
     if f.scheme == "CUDS-SHA384":
         items = (
             ("NumDS", number),

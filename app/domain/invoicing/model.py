@@ -22,7 +22,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of the frozen copy."""
 
 
-class Address(Frozen):
+class Address(Frozen, frozen=True, kw_only=True):
     """Where a party is. Codes are DIVIPOLA's."""
 
     line: str
@@ -35,7 +35,7 @@ class Address(Frozen):
     country: str = "Colombia"
 
 
-class Party(Frozen):
+class Party(Frozen, frozen=True, kw_only=True):
     """Issuer or counterpart, as of the day of the document."""
 
     organization: Literal["1", "2"]
@@ -71,7 +71,7 @@ FINAL_CONSUMER: Final = Party(
 )
 
 
-class Software(Frozen):
+class Software(Frozen, frozen=True, kw_only=True):
     """The program registered at DIAN. Its PIN is a secret and lives elsewhere."""
 
     id: str
@@ -85,7 +85,7 @@ class Software(Frozen):
     maker_person: str = ""
 
 
-class NumberingRange(Frozen):
+class NumberingRange(Frozen, frozen=True, kw_only=True):
     """An authorisation, exactly as GetNumberingRange returns it, without its technical key."""
 
     authorization: str
@@ -96,7 +96,7 @@ class NumberingRange(Frozen):
     valid_to: date
 
 
-class PointOfSale(Frozen):
+class PointOfSale(Frozen, frozen=True, kw_only=True):
     """Where a POS document was made."""
 
     plate: str
@@ -109,7 +109,7 @@ class PointOfSale(Frozen):
     buyer_points: str = "0"
 
 
-class Tax(Frozen):
+class Tax(Frozen, frozen=True, kw_only=True):
     """A tax of one line, or of all lines that share its rate."""
 
     code: str
@@ -124,7 +124,7 @@ class Tax(Frozen):
     unit_code: str = "94"
 
 
-class TaxTotal(Frozen):
+class TaxTotal(Frozen, frozen=True, kw_only=True):
     """One tax of the whole document, with its rates."""
 
     code: str
@@ -132,7 +132,7 @@ class TaxTotal(Frozen):
     rates: tuple[Tax, ...]
 
 
-class Allowance(Frozen):
+class Allowance(Frozen, frozen=True, kw_only=True):
     """A discount, or a charge. On a line it changes the taxable base, on the document it does not."""
 
     amount: Decimal
@@ -145,7 +145,7 @@ class Allowance(Frozen):
     """00 unconditional, 01 conditional; for discounts of the document."""
 
 
-class Line(Frozen):
+class Line(Frozen, frozen=True, kw_only=True):
     """One line, before taxes."""
 
     code: str
@@ -169,7 +169,7 @@ class Line(Frozen):
     """Day of the operation, for a documento soporte."""
 
 
-class Totals(Frozen):
+class Totals(Frozen, frozen=True, kw_only=True):
     """Pesos of the document."""
 
     lines: Decimal
@@ -191,7 +191,7 @@ class Totals(Frozen):
         return next((total.amount for total in self.taxes if total.code == code), Decimal("0.00"))
 
 
-class Payment(Frozen):
+class Payment(Frozen, frozen=True, kw_only=True):
     """How it is paid."""
 
     means: str
@@ -202,7 +202,7 @@ class Payment(Frozen):
     reference: str = ""
 
 
-class Reference(Frozen):
+class Reference(Frozen, frozen=True, kw_only=True):
     """The document that a note corrects."""
 
     kind: Kind
@@ -211,7 +211,7 @@ class Reference(Frozen):
     issued_on: date
 
 
-class Correction(Frozen):
+class Correction(Frozen, frozen=True, kw_only=True):
     """Why a note exists."""
 
     concept: str
@@ -222,7 +222,7 @@ class Correction(Frozen):
     """First and last day, for a note without reference."""
 
 
-class Paper(Frozen):
+class Paper(Frozen, frozen=True, kw_only=True):
     """What a contingency document was transcribed from."""
 
     number: str
@@ -230,14 +230,14 @@ class Paper(Frozen):
     type_code: str = "FTC"
 
 
-class Delivery(Frozen):
+class Delivery(Frozen, frozen=True, kw_only=True):
     """Terms of an export."""
 
     incoterm: str
     note: str = ""
 
 
-class Document(Frozen):
+class Document(Frozen, frozen=True, kw_only=True):
     """A document, whole."""
 
     kind: Kind
@@ -297,7 +297,7 @@ class Document(Frozen):
         return self.issuer if self.kind in SUPPORT_KINDS else self.counterpart
 
 
-class Identity(Frozen):
+class Identity(Frozen, frozen=True, kw_only=True):
     """What is computed over a document and its keys; frozen with it."""
 
     uuid: str

@@ -17,7 +17,7 @@ FIRST_TAXES: Final = ("01", "04", "03")
 DISCOUNT: Final = "Descuento comercial"
 
 
-class SoldLine(Frozen):
+class SoldLine(Frozen, frozen=True, kw_only=True):
     """A line of a ticket or of a return, taxes included, as the counter keeps it."""
 
     code: str

@@ -160,7 +160,10 @@ def parse(body: bytes) -> Element:
         raise Garbage("the answer is not a SOAP envelope")
     inside = envelope_body[0]
     if _local(inside) == "Fault":
-        raise Fault(_short(" ".join("".join(inside.itertext("{*}Text", "{*}faultstring")).split())) or "fault")
+        raise Fault(
+            _short(" ".join(" ".join(str(part) for part in inside.itertext("{*}Text", "{*}faultstring")).split()))
+            or "fault"
+        )
     if not _local(inside).endswith("Response") or not len(inside):
         raise Garbage("the answer has no result")
     return inside[0]

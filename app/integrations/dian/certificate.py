@@ -23,6 +23,7 @@ from app.lib.nit import check_digit
 MAX_FILE: Final = 256 * 1024
 """Bytes of a .p12; real ones have less than 20 kB."""
 MIN_KEY_BITS: Final = 2048
+_SEQUENCE: Final = b"\x30"
 _P12_VERSION: Final = b"\x02\x01\x03"
 _NIT_OIDS: Final = (
     "1.3.6.1.4.1.23267.2.3",
@@ -106,9 +107,7 @@ def open_p12(file: bytes, password: str) -> Credential:
         )
     key, certificate = found.key, found.cert.certificate
     if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_KEY_BITS:
-        raise CertificateUnusable(
-            f"La llave debe ser RSA de {MIN_KEY_BITS} bits o más.", code="certificate-weak-key"
-        )
+        raise CertificateUnusable(f"La llave debe ser RSA de {MIN_KEY_BITS} bits o más.", code="certificate-weak-key")
     if _public(certificate) != key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
         raise CertificateUnusable("La llave no es la de este certificado.", code="certificate-without-key")
     chain = _chain(certificate, [each.certificate for each in found.additional_certs])
@@ -156,8 +155,9 @@ def check_credential(credential: Credential, nit: str, at: datetime) -> None:
 
 def _looks_like_p12(file: bytes) -> bool:
     """A DER sequence whose first member is the version, 3; so that a wrong file is not called a wrong password."""
-    if len(file) < 8 or file[0] != 0x30:
+    if not file[1:] or not file.startswith(_SEQUENCE):
         return False
+    # The length takes one byte, or as many more as its low bits say.
     skip = 2 + (file[1] & 0x7F if file[1] & 0x80 else 0)
     return file[skip : skip + 3] == _P12_VERSION
 

@@ -83,9 +83,7 @@ def envelope(
 
 
 def _canonical(element: etree._Element, prefixes: list[str]) -> bytes:
-    return etree.tostring(
-        element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes
-    )
+    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes)
 
 
 def _instant(at: datetime) -> str:

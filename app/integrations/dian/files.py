@@ -7,6 +7,7 @@ from typing import Final
 _OWN_SOFTWARE: Final = "000"
 _STAMP: Final = (1980, 1, 1, 0, 0, 0)
 """No time of day in a zip: the same document packs into the same bytes."""
+_LAST: Final = 0xFFFFFFFF
 ZIP: Final = "z"
 CONTAINER: Final = "ad"
 
@@ -16,7 +17,7 @@ def file_stem(letters: str, nit: str, year: int, consecutive: int, provider: str
 
     The consecutive restarts at 1 each year, one counter for each family and issuer; it is never used twice.
     """
-    if not 1 <= consecutive <= 0xFFFFFFFF:
+    if not 1 <= consecutive <= _LAST:
         raise ValueError("the consecutive of a file has eight hexadecimal digits")
     return f"{letters}{nit:0>10}{provider:0>3}{year % 100:02d}{consecutive:08x}"
 

@@ -83,7 +83,7 @@ def sign(root: Element, place: Element, credential: Credential, at: datetime, ro
     )
     place.append(signature)
     signed_info, value, key_info, held = signature
-    _, key_reference, properties_reference = signed_info[-3:]
+    *_, key_reference, properties_reference = signed_info
     key_reference[-1].text = _base64(sha256(_canonical(key_info)).digest())
     properties_reference[-1].text = _base64(sha256(_canonical(held[0][0])).digest())
     value.text = _base64(credential.key.sign(_canonical(signed_info), PKCS1v15(), SHA256()))

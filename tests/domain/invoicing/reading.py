@@ -80,7 +80,7 @@ def read(xml: bytes) -> Document:
         software=Software(
             id=text(root, ".//sts:SoftwareID"),
             provider_nit=text(root, ".//sts:ProviderID"),
-            provider_dv=root.find(".//sts:ProviderID", NS).get("schemeID"),
+            provider_dv=str(root.findall(".//sts:ProviderID", NS)[0].get("schemeID")),
             **_maker(root),
         ),
         lines=tuple(_line(each) for each in root if etree.QName(each).localname.endswith("Line")),

@@ -91,7 +91,7 @@ def test_the_annex_s_cude_of_an_event() -> None:
 
 def test_more_than_two_decimals_are_cut_and_never_rounded() -> None:
     assert plain(Decimal("1.999")) == "1.99"
-    assert plain(Decimal("2")) == "2.00"
+    assert plain(Decimal(2)) == "2.00"
     assert plain(Decimal("1E+3")) == "1000.00"
 
 

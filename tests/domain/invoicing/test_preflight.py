@@ -9,12 +9,11 @@ from msgspec import structs
 
 from app.domain.invoicing.identify import Keys, identify
 from app.domain.invoicing.kinds import Kind
-from app.domain.invoicing.model import Correction, Document, Payment
+from app.domain.invoicing.model import FINAL_CONSUMER, Correction, Document, Payment
 from app.domain.invoicing.preflight import blocking, preflight, preflight_draft
 from app.domain.invoicing.totals import allowance
 from tests.domain.invoicing.papers import (
     BOGOTA_ADDRESS,
-    FINAL_CONSUMER,
     ISSUER,
     KEYS,
     NOW,
@@ -62,6 +61,7 @@ def numbering(paper: Document, **changed: Any) -> Document:
 
 BILL = document()
 NOTE = document(Kind.CREDIT_NOTE)
+assert NOTE.correction is not None
 POS = document(Kind.POS)
 SUPPORT = document(Kind.SUPPORT)
 TODAY = NOW.date()
@@ -109,8 +109,14 @@ WRONG: dict[str, tuple[str, Document]] = {
     "buyer's responsibilities": ("FAK26", party(BILL, "counterpart", responsibilities=("O-1",))),
     "buyer's tribute": ("FAK40", party(BILL, "counterpart", tribute="02")),
     "buyer without mail": ("FAK55", party(BILL, "counterpart", email="")),
-    "buyer of a POS document": ("DEAK24", structs.replace(POS, counterpart=structs.replace(PERSON, identification_type="31"))),
-    "consumidor final with a name": ("FAK41", structs.replace(BILL, counterpart=structs.replace(FINAL_CONSUMER, name="Juan"))),
+    "buyer of a POS document": (
+        "DEAK24",
+        structs.replace(POS, counterpart=structs.replace(PERSON, identification_type="31")),
+    ),
+    "consumidor final with a name": (
+        "FAK41",
+        structs.replace(BILL, counterpart=structs.replace(FINAL_CONSUMER, name="Juan")),
+    ),
     "export to Colombia": ("FAK16", document(Kind.EXPORT, counterpart=PERSON)),
     "support from a cédula": ("DSAJ25", party(SUPPORT, "counterpart", identification_type="13", dv=None)),
     "support without address": ("DSAJ08", party(SUPPORT, "counterpart", address=None)),
@@ -151,7 +157,9 @@ WRONG: dict[str, tuple[str, Document]] = {
     "conditional discount that does not multiply": (
         "FAQ01",
         document(
-            allowances=(structs.replace(allowance(Decimal("100.00"), Decimal("1000.00"), "Pronto pago"), percent=Decimal(2)),)
+            allowances=(
+                structs.replace(allowance(Decimal("100.00"), Decimal("1000.00"), "Pronto pago"), percent=Decimal(2)),
+            )
         ),
     ),
     "sum of lines": ("FAU02", totals(BILL, lines=BILL.totals.lines + 3)),
@@ -175,7 +183,10 @@ WRONG: dict[str, tuple[str, Document]] = {
         ),
     ),
     "note without correction": ("CBF01", structs.replace(NOTE, correction=None)),
-    "concept not in the list": ("CBF03", structs.replace(NOTE, correction=structs.replace(NOTE.correction, concept="9"))),
+    "concept not in the list": (
+        "CBF03",
+        structs.replace(NOTE, correction=structs.replace(NOTE.correction, concept="9")),
+    ),
     "annulment without reference": (
         "CAD02a",
         structs.replace(NOTE, operation="22", correction=Correction(concept="2", period=(TODAY, TODAY))),
@@ -189,7 +200,10 @@ WRONG: dict[str, tuple[str, Document]] = {
         structs.replace(NOTE, operation="22", correction=structs.replace(NOTE.correction, period=(TODAY, TODAY))),
     ),
     "note that names nothing": ("CBG02", structs.replace(NOTE, correction=Correction(concept="1"))),
-    "note to a POS document": ("CBG02", document(Kind.CREDIT_NOTE, correction=Correction(concept="1", reference=reference_to(POS)))),
+    "note to a POS document": (
+        "CBG02",
+        document(Kind.CREDIT_NOTE, correction=Correction(concept="1", reference=reference_to(POS))),
+    ),
     "note to an unidentified invoice": (
         "CBG04a",
         structs.replace(

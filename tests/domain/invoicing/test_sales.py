@@ -174,4 +174,6 @@ def test_documents_of_a_real_morning_are_valid_and_verified_twice(credential: Cr
 def test_documents_of_three_real_days_are_valid_and_verified_twice(credential: Credential) -> None:
     tickets = [each for day in (1, 2, 3) for each in _real_tickets(f"2010-12-0{day}")]
     for kind, count in sorted(_issue(tickets, credential).items()):
-        print(f"{kind}: {count}/{count} valid under the schema, by xmlsec and by signxml, and within every rule of the sums")
+        print(
+            f"{kind}: {count}/{count} valid under the schema, by xmlsec and by signxml, and within every rule of the sums"
+        )

@@ -11,14 +11,14 @@ from signxml.exceptions import InvalidSignature
 
 from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import Kind
-from app.domain.invoicing.model import Correction, Document
+from app.domain.invoicing.model import FINAL_CONSUMER, Correction, Document
 from app.domain.invoicing.xml.attached import Validation, build_attached
 from app.domain.invoicing.xml.documents import build
 from app.integrations.dian.certificate import Credential, open_p12
 from app.integrations.dian.sign import sign
 from tests.dian_keys import PASSWORD, p12
 from tests.dian_verify import certificate_in, parse, schema_errors, verify_with_signxml, verify_with_xmlsec
-from tests.domain.invoicing.papers import FINAL_CONSUMER, KEYS, NOW, PERSON, document
+from tests.domain.invoicing.papers import KEYS, NOW, PERSON, document
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "dian" / "examples"
 XADES = "{http://uri.etsi.org/01903/v1.3.2#}"

@@ -5,7 +5,7 @@ import base64
 import gzip
 import io
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,9 @@ def verify_header(envelope: bytes) -> Any:
         if element.get(f"{{{WSU}}}Id"):
             context.register_id(element, "Id", WSU)
     token = root.findtext(".//{*}BinarySecurityToken") or ""
-    context.key = xmlsec.Key.from_memory(base64.b64decode(token), xmlsec.KeyFormat.CERT_DER)
+    context.key = xmlsec.Key.from_memory(base64.b64decode(token), xmlsec.constants.KeyDataFormatCertDer)
     context.verify(node)
-    assert root.find(f".//{{{DS}}}Reference").get("URI") == "#" + to.get(f"{{{WSU}}}Id")  # type: ignore[union-attr]
+    assert [each.get("URI") for each in root.iter(f"{{{DS}}}Reference")] == [f"#{to.get(f'{{{WSU}}}Id')}"]
     return root
 
 
@@ -102,7 +102,7 @@ def test_the_verifier_of_headers_accepts_the_examples(name: str) -> None:
 async def test_a_request_has_the_shape_of_the_examples(name: str, post: Post, client: DianClient) -> None:
     """Same elements, attributes and order; only ids, values and the address differ."""
     wanted = etree.fromstring((SAMPLES / f"{name}.request.xml").read_bytes())
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "SendBillSync.accepted": lambda: client.send_bill("a", b""),
         "SendTestSetAsync": lambda: client.send_test_set("a", b"", "b"),
         "SendEventUpdateStatus": lambda: client.send_event(b""),
@@ -145,7 +145,11 @@ async def test_an_acceptance_brings_the_signed_response_and_its_notices(post: Po
     assert got.response is not None
     assert b"<ApplicationResponse" in got.response
     assert got.rules == (
-        Rule("FAJ43b", "Nombre informado No corresponde al registrado en el RUT con respecto al Nit suministrado.", rejects=False),
+        Rule(
+            "FAJ43b",
+            "Nombre informado No corresponde al registrado en el RUT con respecto al Nit suministrado.",
+            rejects=False,
+        ),
     )
 
 

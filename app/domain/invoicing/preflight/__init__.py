@@ -57,8 +57,12 @@ def _check_identity(findings: Findings, identity: Identity, keys: Keys) -> None:
     expected = identify(findings.document, keys)
     scheme = findings.document.fixed.scheme.partition("-")[0]
     if identity.uuid != expected.uuid:
-        findings.add("AD06", "/number", f"El {scheme} no corresponde a los datos del documento: hay que calcularlo de nuevo.")
+        findings.add(
+            "AD06", "/number", f"El {scheme} no corresponde a los datos del documento: hay que calcularlo de nuevo."
+        )
     if identity.security_code != expected.security_code:
-        findings.add("AB27b", "/software", "El código de seguridad no corresponde al identificador y al PIN del software.")
+        findings.add(
+            "AB27b", "/software", "El código de seguridad no corresponde al identificador y al PIN del software."
+        )
     if identity.url != page_url(identity.uuid, findings.document.environment):
         findings.add("AB36", "/number", "La dirección del código QR no corresponde al documento.")

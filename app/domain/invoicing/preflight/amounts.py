@@ -44,7 +44,9 @@ def _taxes(findings: Findings, taxes: tuple[TaxTotal, ...]) -> None:
         if abs(each.amount - sum((rate.amount for rate in each.rates), start=ZERO)) > TOLERANCE:
             findings.add("AS02", f"{field}/amount", "El total de un impuesto no es la suma de sus tarifas.")
         rates = {(rate.percent, rate.per_unit) for rate in each.rates}
-        if len(rates) != len(each.rates) or rates != {(rate.percent, rate.per_unit) for rate in expected[each.code].rates}:
+        if len(rates) != len(each.rates) or rates != {
+            (rate.percent, rate.per_unit) for rate in expected[each.code].rates
+        }:
             findings.add("AS04", f"{field}/rates", "Debe haber un grupo por cada tarifa de un impuesto, y uno solo.")
         for rate in each.rates:
             if (

@@ -6,7 +6,7 @@ from app.domain.invoicing.kinds import KINDS
 from app.domain.invoicing.model import Document, Frozen
 
 
-class Finding(Frozen):
+class Finding(Frozen, frozen=True, kw_only=True):
     """One rule that the document breaks."""
 
     code: str

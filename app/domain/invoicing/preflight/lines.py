@@ -27,7 +27,7 @@ def check_lines(findings: Findings) -> None:
         field, number = f"/lines/{place}", place + 1
         _line(findings, line, field, number)
         for each, tax in enumerate(line.taxes):
-            _tax(findings, line, tax, f"{field}/taxes/{each}", number)
+            _tax(findings, tax, f"{field}/taxes/{each}", number)
         if len({tax.code for tax in line.taxes}) != len(line.taxes):
             findings.add("AX01", f"{field}/taxes", f"La línea {number} repite un impuesto.")
         if aiu and not line.note.startswith(_AIU_NOTE):
@@ -40,7 +40,9 @@ def _line(findings: Findings, line: Line, field: str, number: int) -> None:
     if not line.code.strip() or line.code_scheme not in CODE_SCHEMES:
         findings.add("AZ09", f"{field}/code", f"La línea {number} no tiene código de producto.")
     if line.unit_code not in unit_codes():
-        findings.add("AV05", f"{field}/unitCode", f"La unidad {line.unit_code} de la línea {number} no está en la lista.")
+        findings.add(
+            "AV05", f"{field}/unitCode", f"La unidad {line.unit_code} de la línea {number} no está en la lista."
+        )
     if line.quantity <= 0:
         findings.add("AV04b", f"{field}/quantity", f"La cantidad de la línea {number} debe ser mayor que cero.")
     if line.amount < 0 or line.unit_price < 0:
@@ -75,7 +77,7 @@ def check_allowance(findings: Findings, allowance: Allowance, field: str, rule: 
         findings.add(rule, f"{field}/percent", f"El porcentaje de un {called} no da su valor.")
 
 
-def _tax(findings: Findings, line: Line, tax: Tax, field: str, number: int) -> None:
+def _tax(findings: Findings, tax: Tax, field: str, number: int) -> None:
     if tax.code not in TAX_NAMES:
         findings.add("AX05", f"{field}/code", f"El impuesto {tax.code} de la línea {number} no está en la lista.")
     elif findings.document.kind in SUPPORT_KINDS and tax.code not in _SUPPORT_TAXES:
@@ -84,7 +86,9 @@ def _tax(findings: Findings, line: Line, tax: Tax, field: str, number: int) -> N
         findings.add_exactly("VLR01", f"{field}/amount", f"Un impuesto de la línea {number} es negativo.")
     if tax.code in PER_UNIT_TAXES:
         if tax.units is None or tax.per_unit is None or tax.base is not None or tax.percent is not None:
-            findings.add("AX04", field, f"El impuesto por unidad de la línea {number} lleva unidades y valor, no porcentaje.")
+            findings.add(
+                "AX04", field, f"El impuesto por unidad de la línea {number} lleva unidades y valor, no porcentaje."
+            )
         elif abs(cents(times(tax.units, tax.per_unit)) - tax.amount) > TOLERANCE:
             findings.add("AX07", f"{field}/amount", f"El impuesto por unidad de la línea {number} no da su valor.")
         return

@@ -22,10 +22,14 @@ def check_software(findings: Findings) -> None:
         findings.add("AB24a", "/software/id", "Falta el identificador del software: cópielo del portal de la DIAN.")
     if not software.provider_nit.isdigit() or check_digit(software.provider_nit) != software.provider_dv:
         findings.add(
-            "AB22b", "/software/providerNit", "El NIT del dueño del software no corresponde a su dígito de verificación."
+            "AB22b",
+            "/software/providerNit",
+            "El NIT del dueño del software no corresponde a su dígito de verificación.",
         )
     if document.operation_code not in OPERATIONS[document.kind]:
-        findings.add("AD02", "/operation", f"El tipo de operación {document.operation_code} no existe para este documento.")
+        findings.add(
+            "AD02", "/operation", f"El tipo de operación {document.operation_code} no existe para este documento."
+        )
     if document.currency != "COP":
         findings.add("AD15a", "/currency", "Los documentos se expiden en pesos colombianos (COP).")
 
@@ -71,7 +75,9 @@ def check_number(findings: Findings) -> None:
         findings.add(form, "/prefix", "El prefijo debe tener de 1 a 4 letras o cifras.")
     consecutive = number.removeprefix(prefix)
     if not number.startswith(prefix) or not consecutive.isdigit() or str(int(consecutive)) != consecutive:
-        findings.add(form, "/number", "El número debe ser el prefijo seguido del consecutivo, sin ceros a la izquierda.")
+        findings.add(
+            form, "/number", "El número debe ser el prefijo seguido del consecutivo, sin ceros a la izquierda."
+        )
         return
     numbering = document.range
     if numbering is not None and not numbering.first <= int(consecutive) <= numbering.last:
@@ -89,7 +95,9 @@ def check_dates(findings: Findings, at: datetime) -> None:
         findings.add("AD10", "/issuedAt", "La hora del documento no lleva fracciones de segundo.")
     if issued_on != today:
         findings.add(
-            "AD09e", "/issuedAt", f"El documento tiene fecha {issued_on} y se firmaría el {today}: deben ser el mismo día."
+            "AD09e",
+            "/issuedAt",
+            f"El documento tiene fecha {issued_on} y se firmaría el {today}: deben ser el mismo día.",
         )
     if today - issued_on > _MOST_DAYS:
         findings.add("AD09c", "/issuedAt", "La fecha del documento es de hace más de 10 días.")

@@ -101,7 +101,9 @@ def _issuer(findings: Findings, issuer: Party) -> None:
             "Falta el correo de su empresa; debe ser el de recepción registrado en el portal de la DIAN.",
         )
     if not all(_CIIU.fullmatch(code) for code in issuer.activities):
-        findings.add("AJ04", "/issuer/activities", "Las actividades económicas son códigos CIIU de 4 cifras.", blocks=False)
+        findings.add(
+            "AJ04", "/issuer/activities", "Las actividades económicas son códigos CIIU de 4 cifras.", blocks=False
+        )
 
 
 def _customer(findings: Findings, customer: Party) -> None:
@@ -111,16 +113,23 @@ def _customer(findings: Findings, customer: Party) -> None:
             FINAL_CONSUMER.tribute,
             FINAL_CONSUMER.identification_type,
         ):
-            findings.add("AK41", "/counterpart", "El consumidor final no lleva datos propios: use el que viene con el sistema.")
+            findings.add(
+                "AK41", "/counterpart", "El consumidor final no lleva datos propios: use el que viene con el sistema."
+            )
         return
     if customer.email and not _MAIL.fullmatch(customer.email):
         findings.add("AK55", "/counterpart/email", "El correo del cliente está mal escrito.", blocks=False)
     elif not customer.email:
         findings.add(
-            "AK55", "/counterpart/email", "El cliente no tiene correo: no recibirá el documento por ese medio.", blocks=False
+            "AK55",
+            "/counterpart/email",
+            "El cliente no tiene correo: no recibirá el documento por ese medio.",
+            blocks=False,
         )
     if findings.document.kind is Kind.EXPORT and (customer.address is None or customer.address.country_code == "CO"):
-        findings.add("AK16", "/counterpart/address", "El cliente de una exportación necesita su dirección en el exterior.")
+        findings.add(
+            "AK16", "/counterpart/address", "El cliente de una exportación necesita su dirección en el exterior."
+        )
     if customer.identification_type in FOREIGN_TYPES and customer.dv is not None:
         findings.add("AK24", "/counterpart/dv", "Una identificación extranjera no lleva dígito de verificación.")
 
@@ -128,7 +137,9 @@ def _customer(findings: Findings, customer: Party) -> None:
 def _support_seller(findings: Findings, seller: Party, *, resident: bool) -> None:
     if resident:
         if seller.identification_type != NIT:
-            findings.add("AJ25", "/counterpart/identificationType", "Un vendedor residente se identifica con su NIT del RUT.")
+            findings.add(
+                "AJ25", "/counterpart/identificationType", "Un vendedor residente se identifica con su NIT del RUT."
+            )
         if seller.address is None:
             findings.add("AJ08", "/counterpart/address", "Falta la dirección del vendedor, con su municipio.")
     elif seller.address is not None and seller.address.country_code == "CO":

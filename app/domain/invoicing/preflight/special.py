@@ -57,7 +57,9 @@ def _reference(findings: Findings, reference: Reference) -> None:
     if reference.kind not in document.fixed.corrects:
         findings.add("BG02", "/correction/reference/kind", "Esta clase de nota no corrige ese documento.")
     if not reference.number or not _UUID.fullmatch(reference.uuid):
-        findings.add("BG04a", "/correction/reference/uuid", "Falta el código CUFE, CUDE o CUDS del documento que se corrige.")
+        findings.add(
+            "BG04a", "/correction/reference/uuid", "Falta el código CUFE, CUDE o CUDS del documento que se corrige."
+        )
     if reference.issued_on > document.local_time.date():
         findings.add("BG06", "/correction/reference/issuedOn", "El documento que se corrige es posterior a la nota.")
 
@@ -81,7 +83,9 @@ def check_special(findings: Findings) -> None:
                 findings.add_exactly("DEPD21", f"/pointOfSale/{_POINTERS.get(name, name)}", f"Falta {called}.")
     for name, called in _MAKER_FIELDS.items():
         if not getattr(document.software, name).strip():
-            findings.add_exactly("DEPD11", f"/software/{_POINTERS.get(name, name)}", f"Falta {called}, que todo documento POS lleva.")
+            findings.add_exactly(
+                "DEPD11", f"/software/{_POINTERS.get(name, name)}", f"Falta {called}, que todo documento POS lleva."
+            )
 
 
 def check_payments(findings: Findings) -> None:
@@ -95,4 +99,8 @@ def check_payments(findings: Findings) -> None:
         if payment.means not in payment_means():
             findings.add("AN03", f"{field}/means", f"El medio de pago {payment.means} no está en la lista.")
         if payment.form == _CREDIT and (payment.due_on is None or payment.due_on < document.local_time.date()):
-            findings.add("AN04", f"{field}/dueOn", "Un pago a crédito necesita su fecha de vencimiento, no anterior al documento.")
+            findings.add(
+                "AN04",
+                f"{field}/dueOn",
+                "Un pago a crédito necesita su fecha de vencimiento, no anterior al documento.",
+            )

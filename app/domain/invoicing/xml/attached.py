@@ -15,7 +15,7 @@ _VALIDATOR: Final = "Unidad Especial Dirección de Impuestos y Aduanas Nacionale
 _VALIDATED: Final = "02"
 
 
-class Validation(Frozen):
+class Validation(Frozen, frozen=True, kw_only=True):
     """DIAN's answer to the document."""
 
     response: bytes

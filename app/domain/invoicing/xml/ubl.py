@@ -42,7 +42,7 @@ def new_root(name: str) -> Element:
         "xades141": XADES141,
         "xsi": XSI,
     }
-    root = etree.Element(f"{{{own}}}{name}", nsmap=namespaces)
+    root = etree.Element(f"{{{own}}}{name}", nsmap=namespaces)  # type: ignore[arg-type]  # None is the default one
     root.set(
         f"{{{XSI}}}schemaLocation", f"{own} http://docs.oasis-open.org/ubl/os-UBL-2.1/xsd/maindoc/UBL-{name}-2.1.xsd"
     )
