@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-SCHEMAS = Path(__file__).parent / "data" / "dian" / "xsd" / "maindoc"
+SCHEMAS = Path(__file__).parents[1] / "app" / "dev" / "dian_simulator" / "xsd" / "maindoc"
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 
 

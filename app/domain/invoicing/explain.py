@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-_LETTERS: Final = ("DE", "DS", "NS", "F", "C", "D", "A")
-"""Before the common part of a code: POS, documento soporte and its note, invoice, credit and debit note, event."""
+_LETTERS: Final = ("NAD", "NA", "DE", "DS", "NS", "F", "C", "D", "A")
+"""Before the common part of a code: POS notes, POS, documento soporte and its note, invoice, credit and debit note, event."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
