@@ -89,7 +89,9 @@ class Sender:
 
     def post(self, xml: bytes, letters: str = "fv", seconds: float = 10.0) -> Answer:
         archive = pack({f"{self.name(letters)}.xml": xml})
-        return self.ask(lambda client: client.send_bill(f"{self.name('z')}.zip", archive), seconds)
+        got = self.ask(lambda client: client.send_bill(f"{self.name('z')}.zip", archive), seconds)
+        assert isinstance(got, Answer)
+        return got
 
     def send(self, paper: Document) -> Answer:
         return self.post(self.signed(paper), paper.fixed.file)

@@ -7,7 +7,7 @@ from app.dev.dian_simulator.rules.court import Court, listed
 _CONCEPTS: Final = {
     "91": {"1", "2", "3", "4", "5", "6"},
     "92": {"1", "2", "3", "4"},
-    **dict.fromkeys(("93", "94", "95"), {"1", "2", "3", "4", "5"}),
+    **dict.fromkeys(("93", "94", "95"), frozenset("12345")),
 }
 _REFERENCE: Final = "cac:BillingReference/cac:InvoiceDocumentReference"
 _BLOCKS: Final = {
