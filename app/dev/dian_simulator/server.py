@@ -59,7 +59,7 @@ class Door(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    server: Simulator
+    server: Simulator  # pyright: ignore[reportIncompatibleVariableOverride]  # the only server it serves
     timeout = 120
 
     def setup(self) -> None:
@@ -97,6 +97,7 @@ class Door(BaseHTTPRequestHandler):
             except SoapFault as problem:
                 self._say(500, replies.fault(problem), _SOAP)
                 return
+            answer = b""
             fault = server.faults.take(call.operation, server.service.numbers_in(call))
             if fault is None or fault.kind not in {"status", "timeout-before-processing"}:
                 try:
