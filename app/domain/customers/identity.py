@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
 
+import msgspec
+
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.nit import split_nit
 
@@ -56,11 +58,29 @@ def read_identification(kind: str, text: str, dv: str | None) -> tuple[str, str 
     return number, None
 
 
+class Municipality(msgspec.Struct, frozen=True):
+    """A place of DIVIPOLA, DANE's list."""
+
+    code: str
+    name: str
+    department_code: str
+    department: str
+
+
+@cache
+def municipalities() -> dict[str, Municipality]:
+    """DANE code (DIVIPOLA) to its place."""
+    lines = files(__package__ or "").joinpath("municipalities.csv").read_text("utf-8").splitlines()
+    return {
+        row["code"]: Municipality(row["code"], row["name"], row["department_code"], row["department_name"])
+        for row in csv.DictReader(lines)
+    }
+
+
 @cache
 def municipality_names() -> dict[str, str]:
     """DANE code (DIVIPOLA) to the name of the municipality with its department."""
-    lines = files(__package__ or "").joinpath("municipalities.csv").read_text("utf-8").splitlines()
-    return {row["code"]: _place(row["name"], row["department_name"]) for row in csv.DictReader(lines)}
+    return {code: _place(place.name, place.department) for code, place in municipalities().items()}
 
 
 def _place(name: str, department: str) -> str:
