@@ -1,54 +1,33 @@
-"""The fast lane: a few connections of its own for the sale and the look-up, four round trips a request.
+"""The fast lane: a few connections of its own for the sale, four round trips a request.
 
-Measured in docs/BENCHMARKS.md: the ORM reaches a tenth of a bare statement's speed, this more than half. Connections are
-handed out as they are: asyncpg's own pool wraps each in a proxy, resets it and shields its release with a task, which
-costs a sale as much as its arithmetic. Skipping the reset is safe only while nothing at session level is ever set here.
+Measured in docs/BENCHMARKS.md: the ORM reaches a tenth of a bare statement's speed, this more than half.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
-import asyncpg
-
-from app.db.session import SERVER_SETTINGS
+from app.db.kept import WAIT, Connection, KeptConnections, begin_pinned
 from app.lib.driver import POSTGRES_AWAY
 from app.lib.errors import Unavailable
 from app.settings import Settings
 
-LaneConnection: TypeAlias = "asyncpg.Connection"
+LaneConnection = Connection
 
-_WAIT: Final = 5.0
-"""Seconds a request waits for a connection before it is answered 503: a burst of a whole shop passes in less."""
-_CONNECT: Final = 5
-"""Seconds a new connection may take."""
-
-_LANE_SETTINGS: Final = {
-    **SERVER_SETTINGS,
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-"""Planned once a connection, each row found by its key: from the first day, when tables still look scannable, and however
-many rows a JSON list is guessed to have."""
+_BY_KEY: Final = {"enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Each row is found by its key, however many rows a JSON list is guessed to have."""
 
 
 class Lane:
-    """Connections whose transactions are opened and pinned in one message; the last one used is used next."""
+    """Connections whose transactions are opened and pinned in one message."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._free = asyncio.Semaphore(settings.lane_size)
-        self._idle: list[LaneConnection] = []
+        self._connections = KeptConnections(settings, **_BY_KEY)
 
     async def close(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.close(timeout=_WAIT)
+        await self._connections.close()
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID, user_id: UUID) -> AsyncIterator[LaneConnection]:
@@ -56,16 +35,13 @@ class Lane:
 
         Raises `Unavailable` when no connection comes free in time.
         """
-        await self._wait()
+        connections = self._connections
+        await connections.wait()
         try:
-            connection = await self._connection()
+            connection = connections.kept() or await connections.new()
             committed = False
             try:
-                # Built from UUID objects only, so there is nothing to quote.
-                await connection.execute(
-                    f"BEGIN; SET LOCAL app.tenant_id = '{UUID(int=tenant_id.int)}'; "
-                    f"SET LOCAL app.user_id = '{UUID(int=user_id.int)}'"
-                )
+                await connection.execute(begin_pinned(tenant_id, user_id))
                 yield connection
                 committed = await connection.execute("COMMIT") == "COMMIT"
                 if not committed:
@@ -73,37 +49,15 @@ class Lane:
             finally:
                 if not committed:
                     await _roll_back(connection)
-                if not connection.is_closed():
-                    self._idle.append(connection)
+                connections.keep(connection)
         finally:
-            self._free.release()
-
-    async def _wait(self) -> None:
-        if not self._free.locked():
-            await self._free.acquire()
-            return
-        try:
-            async with asyncio.timeout(_WAIT):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise Unavailable("El sistema está ocupado; intente de nuevo.", headers={"Retry-After": "1"}) from error
-
-    async def _connection(self) -> LaneConnection:
-        """The warmest connection that is still open, or a new one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        pooler: dict[str, Any] = {"statement_cache_size": 0} if self._settings.behind_pooler else {}
-        return await asyncpg.connect(
-            self._settings.database_url, server_settings=_LANE_SETTINGS, timeout=_CONNECT, **pooler
-        )
+            connections.leave()
 
 
 async def _roll_back(connection: LaneConnection) -> None:
     """End an unfinished transaction, or the connection with it: an open one must never meet the next request."""
     try:
-        async with asyncio.timeout(_WAIT):
+        async with asyncio.timeout(WAIT):
             await connection.execute("ROLLBACK")
     except (*POSTGRES_AWAY, asyncio.CancelledError):
         connection.terminate()

@@ -5,24 +5,17 @@ the pin and reads tables only in a lateral subquery that depends on it, so that 
 the time the first row is read; were the order ever another, it would show nothing.
 """
 
-import asyncio
 import re
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from app.db.session import SERVER_SETTINGS
+from app.db.kept import Connection, KeptConnections, begin_pinned
 from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES
-from app.lib.errors import Unavailable
 from app.settings import Settings
 
-_WAIT: Final = 5.0
-"""Seconds a question waits for a connection before it is answered 503."""
-_SETTINGS: Final = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
-"""Planned once a connection and by index from the first day, when tables are still small enough to look scannable."""
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _PINNED: Final = (
     "WITH pin AS MATERIALIZED (SELECT set_config('app.tenant_id', CAST(CAST(:tenant_id AS uuid) AS text), true) AS tenant, "
@@ -60,14 +53,8 @@ class Quick:
     """A few connections that only ever answer questions."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.database_url
+        self._connections = KeptConnections(settings)
         self._local = settings.pin == "set_local"
-        self._options: dict[str, Any] = {"server_settings": _SETTINGS, "timeout": _WAIT}
-        if settings.behind_pooler:
-            self._options["statement_cache_size"] = 0
-        self._free = asyncio.Semaphore(settings.lane_size)
-        self._idle: deque[asyncpg.Connection] = deque()
-        self._closed = False
 
     async def ask(self, question: Question, tenant_id: UUID, user_id: UUID, **values: Any) -> Sequence[asyncpg.Record]:
         """Answer as one person of one company sees it. Raises `Unavailable` when no connection comes free in time.
@@ -76,27 +63,21 @@ class Quick:
         """
         values |= {"tenant_id": tenant_id, "user_id": user_id}
         arguments = [values[name] for name in question.names]
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(_WAIT):
-                    await self._free.acquire()
-            except TimeoutError as error:
-                raise Unavailable("El sistema está ocupado; intente de nuevo.", headers={"Retry-After": "1"}) from error
-        else:
-            await self._free.acquire()
+        connections = self._connections
+        await connections.wait()
         try:
-            if self._idle:
+            if kept := connections.kept():
                 try:
-                    return await self._ask(self._idle.pop(), question, tenant_id, user_id, arguments)
+                    return await self._ask(kept, question, tenant_id, user_id, arguments)
                 except _DEAD:
-                    self._drop_idle()
-            return await self._ask(await self._connect(), question, tenant_id, user_id, arguments)
+                    connections.drop()
+            return await self._ask(await connections.new(), question, tenant_id, user_id, arguments)
         finally:
-            self._free.release()
+            connections.leave()
 
     async def _ask(
         self,
-        connection: asyncpg.Connection,
+        connection: Connection,
         question: Question,
         tenant_id: UUID,
         user_id: UUID,
@@ -106,11 +87,7 @@ class Quick:
         whole = False
         try:
             if self._local:
-                # Built from UUID objects only, so there is nothing to quote.
-                await connection.execute(
-                    f"BEGIN; SET LOCAL app.tenant_id = '{UUID(int=tenant_id.int)}'; "
-                    f"SET LOCAL app.user_id = '{UUID(int=user_id.int)}'"
-                )
+                await connection.execute(begin_pinned(tenant_id, user_id))
             rows: Sequence[asyncpg.Record] = await connection.fetch(question.sql, *arguments)
             if self._local:
                 await connection.execute("COMMIT")
@@ -118,26 +95,16 @@ class Quick:
             return rows
         except asyncpg.PostgresError:
             # The statement was refused and is over; a transaction around it would not be.
-            whole = not (self._local or connection.is_closed())
+            whole = not self._local
             raise
         finally:
-            if whole and not self._closed:
-                self._idle.append(connection)
+            if whole:
+                self._connections.keep(connection)
             else:
                 connection.terminate()
 
-    async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self._url, **self._options)
-
-    def _drop_idle(self) -> None:
-        """What broke one kept connection has most likely broken all."""
-        while self._idle:
-            self._idle.pop().terminate()
-
     async def close(self) -> None:
-        self._closed = True
-        while self._idle:
-            await self._idle.pop().close()
+        await self._connections.close()
 
 
 _DEAD: Final = (

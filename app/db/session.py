@@ -103,6 +103,7 @@ class Work:
         self.session = session
         self._actor: Actor | None = None
         self._asks: list[tuple[UUID, Ask]] = []
+        self._rings = False
         self._entries: list[Entry] = []
         self._tenant_id: UUID | None = None
 
@@ -155,9 +156,13 @@ class Work:
         await self.session.flush()
 
     async def finish(self) -> None:
-        """Everything but the commit: pending rows, outbox rows, then audit links, in the order of locks."""
+        """Everything but the commit: pending rows, outbox rows, then audit links, in the order of locks.
+
+        Each is written once, however often this is called.
+        """
         await self.session.flush()
         if self._asks:
+            self._rings = True
             request_id = self._actor.request_id if self._actor else None
             await self.session.execute(
                 insert(OutboxJob),
@@ -174,6 +179,7 @@ class Work:
                     for job_id, ask in self._asks
                 ],
             )
+            self._asks.clear()
         for entry in self._entries:
             await audit.append(self.session, self.database.audit_keys, self.actor, entry)
         self._entries.clear()
@@ -182,8 +188,8 @@ class Work:
         """Finish and commit; then ring the bell if jobs were asked for."""
         await self.finish()
         await self.session.commit()
-        if self._asks:
-            self._asks.clear()
+        if self._rings:
+            self._rings = False
             self.database.bell.ring()
 
     async def close(self) -> None:

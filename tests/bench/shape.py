@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from app.domain.catalog.grams import product_grams
 from app.lib.audit import AuditKeys
+from app.lib.schemas import JSON
 from app.lib.text import normalise
 from tests.bench.house import House, Server
 from tests.bench.names import barcode, product_name, sku
@@ -184,13 +185,15 @@ async def _chain(connection: asyncpg.Connection, keys: AuditKeys, tenant: UUID, 
             for row in template:
                 seq += 1
                 entry_id, subject, number = uuid7(), earlier(row["subject_id"], k), row["number"] + k * TEMPLATE
+                at = row["at"] - timedelta(hours=k)
                 content = row["content"].replace(str(row["subject_id"]), str(subject))
+                content = content.replace(JSON.encode(row["at"]).decode(), JSON.encode(at).decode())
                 link = keys.link(tenant, entry_id, link, seq, number, content)
                 yield (
                     tenant,
                     seq,
                     entry_id,
-                    row["at"] - timedelta(hours=k),
+                    at,
                     row["action"],
                     subject,
                     number,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.db import quick as quick_module
+from app.db import kept
 from app.db.quick import Question, Quick, asked_by
 from app.lib.errors import Unavailable
 from app.settings import Settings
@@ -49,7 +49,7 @@ async def test_each_question_sees_its_own_company_and_leaves_nothing_on_the_conn
     for _ in range(3):
         assert await asked(quick, shop) == [(UUID(shop.tenant_id), 1)]
         assert await asked(quick, other_shop) == [(UUID(other_shop.tenant_id), 2)]
-        (connection,) = quick._idle
+        (connection,) = quick._connections._idle
         assert await connection.fetchval(LEFT_BEHIND) == ""
         assert await connection.fetchval("SELECT count(*) FROM product") == 0
 
@@ -80,10 +80,10 @@ async def test_who_asks_is_told_with_the_answer_also_when_there_is_none(quick: Q
 
 async def test_a_kept_connection_that_died_is_replaced(quick: Quick, shop: Shop, admin: Admin) -> None:
     await asked(quick, shop)
-    (first,) = quick._idle
+    (first,) = quick._connections._idle
     await admin.execute("SELECT pg_terminate_backend($1)", first.get_server_pid())
     assert await asked(quick, shop) == []
-    (second,) = quick._idle
+    (second,) = quick._connections._idle
     assert second is not first
 
 
@@ -97,14 +97,14 @@ async def test_a_refused_statement_and_a_given_up_one_leave_a_working_pool(quick
         with pytest.raises(asyncio.CancelledError):
             await waiting
     assert await asked(quick, shop) == []
-    (connection,) = quick._idle
+    (connection,) = quick._connections._idle
     assert await connection.fetchval(LEFT_BEHIND) == ""
 
 
 async def test_whoever_waits_too_long_for_a_connection_is_told_to_come_back(
     quick: Quick, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quick_module, "_WAIT", 0.1)
+    monkeypatch.setattr(kept, "WAIT", 0.1)
     await asked(quick, shop)
     slow = asyncio.create_task(asked(quick, shop, Question("SELECT pg_sleep(1)")))
     await asyncio.sleep(0.05)

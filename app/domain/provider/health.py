@@ -235,11 +235,12 @@ class Health:
             if settings.behind_pooler:
                 options["statement_cache_size"] = 0
             own = self._own = await asyncpg.connect(settings.database_url, **options)
+        answered = False
         try:
-            await own.fetchval("SELECT 1")
-        except BaseException:
-            own.terminate()
-            raise
+            answered = await own.fetchval("SELECT 1") == 1
+        finally:
+            if not answered:
+                own.terminate()
 
     async def _ask_redis(self) -> bool:
         return bool(await self._redis.ping())

@@ -13,7 +13,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from app.db.session import Work
-from app.db.unit_of_work import request_hash
 from app.domain.sales.giveback import GiveBackService
 from app.domain.sales.held import HeldTicketService
 from app.domain.sales.post import ACCESS, Caller, SaleExists, SalePoster
@@ -34,7 +33,6 @@ from app.domain.sales.schemas import (
 from app.domain.sales.ticket import render_ticket
 from app.domain.sales.ticket_view import ticket_view
 from app.lib.access import MOVES_VALUE, documented, requires
-from app.lib.edge import client_address, request_id
 from app.lib.errors import DomainError
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
 from app.lib.problem import body_refusal, refuse_nul
@@ -97,14 +95,7 @@ class SaleController(Controller):
         except DomainError:
             await request.app.state.gate.enter(request, claims, ACCESS)
             raise
-        scope = request.scope
-        caller = Caller(
-            claims=claims,
-            key=request.headers["idempotency-key"],
-            body_hash=request_hash("POST", scope["path"], scope["query_string"], body),
-            address=client_address(scope),
-            request_id=request_id(scope),
-        )
+        caller = Caller.of(request.scope, claims, request.headers["idempotency-key"], body)
         poster: SalePoster = request.app.state.poster
         try:
             answer = await poster.post(data, caller)

@@ -11,11 +11,11 @@ import msgspec
 from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
 
-from app.db.unit_of_work import Replay, RequestGate, request_hash
+from app.db.unit_of_work import Replay, RequestGate
 from app.domain.sales.post import Caller, SaleExists, SalePoster
 from app.domain.sales.schemas import PostSale
 from app.lib.access import check_idempotency_key
-from app.lib.edge import Application, Event, Receive, Send, client_address, request_id
+from app.lib.edge import Application, Event, Receive, Send
 from app.lib.errors import DomainError
 from app.lib.problem import NUL_ESCAPE, problem_of
 from app.lib.schemas import json_decoder
@@ -44,14 +44,13 @@ class SaleDoor:
         body = await _whole(receive)
         data = _decoded(body)
         if data is not None:
-            before = dict(scope)
+            # The framework makes both anew when it takes the request over.
             scope["path_template"] = PATH
             scope["state"] = {}
             try:
                 status, answer, headers = await self._answer(scope, data, body)
             except SaleExists:
-                scope.clear()
-                scope.update(before)
+                scope["state"] = {}
             else:
                 await self._send(scope, send, status, answer, headers)
                 return
@@ -64,13 +63,7 @@ class SaleDoor:
             claims = await self._gate.identify(connection)
             key = check_idempotency_key(connection, required=True)
             assert key is not None
-            caller = Caller(
-                claims=claims,
-                key=key,
-                body_hash=request_hash("POST", scope["path"], scope["query_string"], body),
-                address=client_address(scope),
-                request_id=request_id(scope),
-            )
+            caller = Caller.of(scope, claims, key, body)
             return 201, await self._poster.post(data, caller), [(b"content-type", _JSON)]
         except SaleExists:
             raise

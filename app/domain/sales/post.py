@@ -14,7 +14,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from app.db.lane import Lane, LaneConnection
-from app.db.unit_of_work import replay_of
+from app.db.unit_of_work import replay_of, request_hash
 from app.domain.sales.goods import Basket, Shelf, fill_basket
 from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
 from app.domain.sales.pricing import price_lines, settle
@@ -24,6 +24,7 @@ from app.domain.sales.statements import PACKS, READ_AND_LOCK, WRITE
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
+from app.lib.edge import client_address, request_id
 from app.lib.errors import Conflict, FieldError, RuleBroken, unknown_reference
 from app.lib.money import ZERO
 from app.lib.schemas import fingerprint
@@ -43,6 +44,17 @@ class Caller(msgspec.Struct, frozen=True):
     body_hash: bytes
     address: str
     request_id: str
+
+    @classmethod
+    def of(cls, scope: Any, claims: Claims, key: str, body: bytes) -> "Caller":
+        """From a `POST` with this body, past its guard."""
+        return cls(
+            claims=claims,
+            key=key,
+            body_hash=request_hash("POST", scope["path"], scope["query_string"], body),
+            address=client_address(scope),
+            request_id=request_id(scope),
+        )
 
 
 class SaleExists(Exception):

@@ -24,7 +24,7 @@ WITH claim AS (
           CASE WHEN $12 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) END AS earlier_hash
    FROM membership m
    JOIN app_user u ON u.id = m.user_id
-   JOIN tenant t ON t.tenant_id = $1
+   JOIN tenant t ON t.tenant_id = m.tenant_id AND t.tenant_id = $1
    JOIN auth_session a ON a.user_id = m.user_id AND a.id = $3
    LEFT JOIN cash_session c ON c.tenant_id = $1 AND c.id = $7
    LEFT JOIN cash_drawer d ON d.tenant_id = $1 AND d.session_id = $7
