@@ -39,9 +39,9 @@ class Shelf:
         self.come(-units, -pesos)
         return pesos
 
-    def worth(self, units: Fraction) -> Fraction:
-        """Pesos of units that turn up: none known to a product that never had a cost."""
-        return part(self.value, units, self.quantity) if self.quantity else ZERO
+    def worth(self, units: Fraction, last_cost: Fraction) -> Fraction:
+        """Pesos of units that turn up: at the average, on an empty shelf at what the product last cost."""
+        return part(self.value, units, self.quantity) if self.quantity else cents(units * last_cost)
 
 
 @dataclass
@@ -68,6 +68,8 @@ class Books:
     shelves: dict[tuple[str, str], Shelf] = field(default_factory=dict)
     transit: dict[str, dict[str, tuple[Fraction, Fraction]]] = field(default_factory=dict)
     ends: dict[str, tuple[str, str]] = field(default_factory=dict)
+    last_costs: dict[str, Fraction] = field(default_factory=dict)
+    """By product, as last stated for what came in."""
     spent: Fraction = ZERO
     """Pesos that came in less those that went out for good: what must be on shelves and on its way."""
 
@@ -115,7 +117,7 @@ class Books:
         for id_, units in wanted.items():
             shelf = self.shelves[count.place, id_]
             if units > 0:
-                pesos = shelf.worth(units)
+                pesos = shelf.worth(units, self.last_costs.get(id_, ZERO))
                 shelf.come(units, pesos)
                 self.spent += pesos
             elif units < 0:
@@ -184,6 +186,7 @@ class Branches:
         def expect() -> None:
             pesos = cents(units * cost)
             self.books.shelves[place, id_].come(units, pesos)
+            self.books.last_costs[id_] = cost
             self.books.spent += pesos
 
         line = {"productId": id_, "quantity": text(units), "unitCost": text(cost)}
