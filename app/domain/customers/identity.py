@@ -1,11 +1,10 @@
 """Identity documents and fiscal codes of customers, as DIAN's lists have them (Anexo técnico de factura 1.9)."""
 
-import csv
 import re
 from functools import cache
-from importlib.resources import files
 from typing import Final, Literal
 
+from app.lib.codelists import municipalities
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.nit import split_nit
 
@@ -59,13 +58,7 @@ def read_identification(kind: str, text: str, dv: str | None) -> tuple[str, str 
 @cache
 def municipality_names() -> dict[str, str]:
     """DANE code (DIVIPOLA) to the name of the municipality with its department."""
-    lines = files(__package__ or "").joinpath("municipalities.csv").read_text("utf-8").splitlines()
-    return {row["code"]: _place(row["name"], row["department_name"]) for row in csv.DictReader(lines)}
-
-
-def _place(name: str, department: str) -> str:
-    """`Mosquera, Cundinamarca`; Bogotá is its own department."""
-    return name if name.endswith("D.C.") else f"{name}, {department}"
+    return {code: place.full_name for code, place in municipalities().items()}
 
 
 def _refuse(pointer: str, detail: str) -> RuleBroken:
