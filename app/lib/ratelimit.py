@@ -127,20 +127,24 @@ class RateLimits:
         now = time.monotonic()
         leases = [self._leases.get(key) for key, _ in wanted]
         spent = [
-            limit for limit, lease in zip(wanted, leases, strict=True) if lease is None or lease.left < 1 or lease.until < now
+            limit
+            for limit, lease in zip(wanted, leases, strict=True)
+            if lease is None or lease.left < 1 or lease.until < now
         ]
         if spent:
             await self._take_leases(spent, now)
         tightest: tuple[float, _Rate, _Lease] | None = None
         for key, rate in wanted:
-            lease = self._leases[key]
-            lease.left -= 1
-            share = (lease.left + lease.room) / rate.burst
+            held = self._leases.get(key)
+            if held is None:
+                continue
+            held.left -= 1
+            share = (held.left + held.room) / rate.burst
             if tightest is None or share < tightest[0]:
-                tightest = (share, rate, lease)
-        assert tightest is not None
-        _, rate, lease = tightest
-        scope["state"]["rate"] = (rate.burst, int(lease.left + lease.room), rate.per_minute)
+                tightest = (share, rate, held)
+        if tightest is not None:
+            _, rate, held = tightest
+            scope["state"]["rate"] = (rate.burst, int(held.left + held.room), rate.per_minute)
 
     async def count_heavy(self, scope: Any, claims: Claims, route: str) -> None:
         """Spend one call of a costly route by this person; raises 429."""
@@ -149,7 +153,7 @@ class RateLimits:
         given, wait_ms, room = await self._take(key, 60 / per_minute, per_minute, 1)
         if not given:
             raise _too_many(wait_ms, "Demasiadas operaciones pesadas seguidas; espere un momento.", per_minute)
-        burst, left, _ = scope["state"]["rate"]
+        burst, left, _ = scope["state"].get("rate", (1, 1, 1))
         if room / per_minute < left / burst:
             scope["state"]["rate"] = (per_minute, room, per_minute)
 
@@ -201,7 +205,8 @@ class RateLimits:
             else:
                 self._misses = 0
                 return [
-                    (int(found[place]), int(found[place + 1]), int(found[place + 2])) for place in range(0, len(found), 3)
+                    (int(found[place]), int(found[place + 1]), int(found[place + 2]))
+                    for place in range(0, len(found), 3)
                 ]
         return [self._take_locally(wish.key, wish.gap, wish.burst, wish.wanted) for wish in wishes]
 

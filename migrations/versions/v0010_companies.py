@@ -223,18 +223,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "membership_id", "branch_id", name=op.f("pk_membership_branch")),
     )
-    op.add_column(
-        "membership", sa.Column("all_branches", sa.Boolean(), server_default="true", nullable=False)
-    )
+    op.add_column("membership", sa.Column("all_branches", sa.Boolean(), server_default="true", nullable=False))
     for table in _PLACES:
         op.add_column(table, sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True))
         op.add_column(table, sa.Column("body_hash", sa.LargeBinary(), nullable=True))
     op.add_column("branch", sa.Column("address", sa.Text(), server_default="", nullable=False))
     op.add_column("branch", sa.Column("municipality_code", sa.Text(), nullable=True))
     op.add_column("branch", sa.Column("phone", sa.Text(), server_default="", nullable=False))
-    op.create_check_constraint(
-        op.f("ck_warehouse_default_stays"), "warehouse", "NOT is_default OR retired_at IS NULL"
-    )
+    op.create_check_constraint(op.f("ck_warehouse_default_stays"), "warehouse", "NOT is_default OR retired_at IS NULL")
     _add_profile()
     for table in _FENCED:
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")

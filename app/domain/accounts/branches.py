@@ -59,9 +59,7 @@ async def limit_to_branches(work: Work, membership_id: UUID, branch_ids: Sequenc
 async def branches_of(work: Work, membership_id: UUID) -> list[UUID] | None:
     """Branches a person is limited to, by id; None when to none in particular."""
     is_open = await work.session.scalar(
-        select(Membership.all_branches).where(
-            Membership.tenant_id == work.tenant_id, Membership.id == membership_id
-        )
+        select(Membership.all_branches).where(Membership.tenant_id == work.tenant_id, Membership.id == membership_id)
     )
     if is_open is None:
         raise NotFound("No existe esa persona en la empresa.")

@@ -22,6 +22,7 @@ from app.domain.inventory.schemas import (
     ValuationOut,
 )
 from app.domain.tenants.models import Warehouse
+from app.domain.tenants.scope import in_warehouses
 from app.lib import clock
 from app.lib.errors import NotFound, RuleBroken
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
@@ -38,6 +39,7 @@ class StockReads:
     def __init__(self, work: Work) -> None:
         self._session = work.session
         self._tenant_id = work.tenant_id
+        self._actor = work.actor
         self._zone = work.actor.time_zone
 
     async def stock(
@@ -50,7 +52,11 @@ class StockReads:
         cursor: str | None,
     ) -> StockPage:
         """Stock rows by product and warehouse, of products that keep stock; retired ones only while units are left."""
-        wanted: list[SQLColumnExpression[bool]] = [Stock.tenant_id == self._tenant_id, Product.tracks_stock]
+        wanted: list[SQLColumnExpression[bool]] = [
+            Stock.tenant_id == self._tenant_id,
+            Product.tracks_stock,
+            *in_warehouses(self._actor, Stock.warehouse_id),
+        ]
         if product_id is not None:
             wanted.append(Stock.product_id == product_id)
         else:
@@ -169,7 +175,10 @@ class StockReads:
         statement: Select[*tuple[Any, ...]] = (
             select(StockAdjustment, undo.id)
             .outerjoin(undo, _same(undo.tenant_id, StockAdjustment.tenant_id, undo.reverses, StockAdjustment.id))
-            .where(StockAdjustment.tenant_id == self._tenant_id)
+            .where(
+                StockAdjustment.tenant_id == self._tenant_id,
+                *in_warehouses(self._actor, StockAdjustment.warehouse_id),
+            )
             .limit(limit + 1)
         )
         statement = after(
@@ -208,7 +217,11 @@ class StockReads:
     def _movements(
         self, product_id: UUID, warehouse_id: UUID | None, first_day: date | None, last_day: date | None
     ) -> Select[*tuple[Any, ...]]:
-        wanted = [StockMovement.tenant_id == self._tenant_id, StockMovement.product_id == product_id]
+        wanted: list[SQLColumnExpression[bool]] = [
+            StockMovement.tenant_id == self._tenant_id,
+            StockMovement.product_id == product_id,
+            *in_warehouses(self._actor, StockMovement.warehouse_id),
+        ]
         if warehouse_id is not None:
             wanted.append(StockMovement.warehouse_id == warehouse_id)
         if first_day is not None:
@@ -238,7 +251,9 @@ class StockReads:
         """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day."""
         if at is None:
             return select(Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value).where(
-                Stock.tenant_id == self._tenant_id, Stock.moves > 0
+                Stock.tenant_id == self._tenant_id,
+                Stock.moves > 0,
+                *in_warehouses(self._actor, Stock.warehouse_id),
             )
         return (
             select(
@@ -247,7 +262,11 @@ class StockReads:
                 func.sum(StockMovement.quantity).label("quantity"),
                 func.sum(StockMovement.value).label("value"),
             )
-            .where(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
+            .where(
+                StockMovement.tenant_id == self._tenant_id,
+                StockMovement.created_at < self._ends(at),
+                *in_warehouses(self._actor, StockMovement.warehouse_id),
+            )
             .group_by(StockMovement.product_id, StockMovement.warehouse_id)
         )
 

@@ -24,6 +24,13 @@ _LOCK_MANY: Final = text(
     "SELECT product_id, moves FROM stock WHERE tenant_id = :tenant_id "
     "AND product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id, warehouse_id FOR UPDATE"
 )
+_OPEN_SHELVES: Final = text(
+    "INSERT INTO stock (tenant_id, product_id, warehouse_id) SELECT p.tenant_id, p.id, :warehouse_id FROM product p "
+    "WHERE p.tenant_id = :tenant_id ORDER BY p.id ON CONFLICT DO NOTHING"
+)
+_HOLDS: Final = text(
+    "SELECT EXISTS (SELECT FROM stock WHERE tenant_id = :tenant_id AND warehouse_id = :warehouse_id AND quantity > 0)"
+)
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -36,6 +43,17 @@ class Holding(msgspec.Struct, frozen=True):
 async def open_stock(work: Work, product_ids: Sequence[UUID]) -> None:
     """Give products their row in every warehouse of the company, also those that do not track stock: a sale locks by it."""
     await work.session.execute(_OPEN, {"tenant_id": work.tenant_id, "product_ids": list(product_ids)})
+
+
+async def open_shelves(work: Work, warehouse_id: UUID) -> None:
+    """Give a new warehouse its row of every product. The caller holds back whoever creates products meanwhile."""
+    await work.session.execute(_OPEN_SHELVES, {"tenant_id": work.tenant_id, "warehouse_id": warehouse_id})
+
+
+async def holds_stock(work: Work, warehouse_id: UUID) -> bool:
+    """Whether anything lies in a warehouse."""
+    key = {"tenant_id": work.tenant_id, "warehouse_id": warehouse_id}
+    return bool(await work.session.scalar(_HOLDS, key))
 
 
 async def lock_holding(work: Work, product_id: UUID) -> Holding:

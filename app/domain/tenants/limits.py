@@ -52,9 +52,7 @@ _RELEASE: Final = text(
     "UPDATE tenant_usage SET used = used - :count, updated_at = now() "
     "WHERE tenant_id = :tenant_id AND resource = :resource"
 )
-_LOCK: Final = text(
-    "SELECT used FROM tenant_usage WHERE tenant_id = :tenant_id AND resource = :resource FOR UPDATE"
-)
+_LOCK: Final = text("SELECT used FROM tenant_usage WHERE tenant_id = :tenant_id AND resource = :resource FOR UPDATE")
 _OPEN: Final = text(
     "INSERT INTO tenant_usage (tenant_id, resource) SELECT :tenant_id, unnest(CAST(:resources AS text[]))"
 )
@@ -106,9 +104,7 @@ async def claim(work: Work, resource: Resource, count: int = 1) -> None:
 async def release(work: Work, resource: Resource, count: int = 1) -> None:
     """Give room back."""
     if count:
-        await work.session.execute(
-            _RELEASE, {"tenant_id": work.tenant_id, "resource": str(resource), "count": count}
-        )
+        await work.session.execute(_RELEASE, {"tenant_id": work.tenant_id, "resource": str(resource), "count": count})
 
 
 async def take_turns(work: Work, resource: Resource) -> None:
@@ -119,9 +115,7 @@ async def take_turns(work: Work, resource: Resource) -> None:
 async def read_limits(work: Work) -> dict[str, LimitOut]:
     """Every counted resource with its limit, by name."""
     rows = {row.resource: row for row in await work.session.execute(_READ, {"tenant_id": work.tenant_id})}
-    return {
-        resource: limit_out(rows[resource].used, rows[resource].most) for resource in Resource if resource in rows
-    }
+    return {resource: limit_out(rows[resource].used, rows[resource].most) for resource in Resource if resource in rows}
 
 
 async def document_limit(work: Work) -> int | None:

@@ -171,7 +171,9 @@ class TenantUsage(TenantOwned, Editable, DefaultBase):
     __tablename__ = "tenant_usage"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
-        CheckConstraint("resource IN ('users','branches','warehouses','registers','products','storage')", name="resource"),
+        CheckConstraint(
+            "resource IN ('users','branches','warehouses','registers','products','storage')", name="resource"
+        ),
         CheckConstraint("used >= 0", name="used"),
         {"postgresql_with": {"fillfactor": 50}},
     )

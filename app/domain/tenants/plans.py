@@ -83,9 +83,7 @@ async def switch_module(
 async def refresh(work: Work, tenant: Tenant, plan: Plan) -> None:
     """Keep with the company's row what its plan and its switches add up to. The caller holds the row."""
     rows = await work.session.scalars(
-        select(TenantModule)
-        .where(TenantModule.tenant_id == work.tenant_id)
-        .execution_options(populate_existing=True)
+        select(TenantModule).where(TenantModule.tenant_id == work.tenant_id).execution_options(populate_existing=True)
     )
     tenant.modules = msgspec.to_builtins(add_up(plan.modules, rows))
     tenant.requests_per_minute = plan.requests_per_minute
