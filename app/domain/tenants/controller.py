@@ -8,8 +8,8 @@ from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from app.db.session import Work
-from app.domain.tenants import lifecycle
 from app.domain.tenants.codelists import find_municipalities, short_lists
+from app.domain.tenants.history import history
 from app.domain.tenants.logo import ACCEPTED, MEDIA_TYPE, logo_bytes, put_logo, remove_logo
 from app.domain.tenants.schemas import (
     ChangeCompany,
@@ -88,7 +88,7 @@ class CompanyController(Controller):
         self, work: NamedDependency[Work], limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
     ) -> TransitionPage:
         """Los estados por los que ha pasado la cuenta de la empresa, del más nuevo al más viejo."""
-        return await lifecycle.history(work, limit, cursor)
+        return await history(work, limit, cursor)
 
 
 class CodeListController(Controller):

@@ -16,10 +16,8 @@ from sqlalchemy import insert, select
 
 from app.db.session import Work
 from app.domain.tenants.models import Tenant, TenantStatus, TenantTransition
-from app.domain.tenants.schemas import TransitionOut, TransitionPage
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken
-from app.lib.pages import after, cut
 
 NEW: Final = "new"
 """Where every life begins."""
@@ -132,33 +130,6 @@ async def extend_trial(work: Work, until: datetime, reason: str) -> Tenant:
         "company.trial-extended", tenant.tenant_id, before=before, after={"trialEndsAt": until, "reason": reason}
     )
     return tenant
-
-
-async def history(work: Work, limit: int, cursor: str | None) -> TransitionPage:
-    """Every step of the company's life, the newest first."""
-    statement = after(
-        select(TenantTransition).where(TenantTransition.tenant_id == work.tenant_id).limit(limit + 1),
-        [TenantTransition.seq],
-        cursor,
-        tuple[int],
-        descending=True,
-    )
-    rows = (await work.session.scalars(statement)).all()
-    page, next_cursor = cut(rows, limit, lambda row: (row.seq,))
-    return TransitionPage(
-        items=[
-            TransitionOut(
-                seq=row.seq,
-                from_status=row.from_status,
-                to_status=row.to_status,
-                reason=row.reason,
-                actor_name=row.actor_name,
-                at=row.at,
-            )
-            for row in page
-        ],
-        next_cursor=next_cursor,
-    )
 
 
 async def lock(work: Work) -> Tenant:
