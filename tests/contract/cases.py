@@ -33,7 +33,6 @@ def plain(method: str, path: str, **queries: str) -> None:
 
 plain("GET", "/v1/me")
 plain("GET", "/v1/company")
-plain("GET", "/v1/company/logo")
 plain("GET", "/v1/company/history")
 plain("GET", "/v1/company/onboarding")
 plain("GET", "/v1/company/plan")
@@ -105,6 +104,12 @@ async def _(company: Company) -> Call:
             "cashTolerance": "5000.00",
         }
     )
+
+
+@case("GET", "/v1/company/logo")
+async def _(company: Company) -> Call:
+    await company.logo()
+    return Call()
 
 
 @case("PUT", "/v1/company/logo")

@@ -42,6 +42,12 @@ class Company:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def logo(self) -> None:
+        kept = await self.shop.http.put(
+            "/v1/company/logo", content=picture(), headers=self.shop.headers | {"Content-Type": "image/png"}
+        )
+        assert kept.status_code == 200, kept.text
+
     async def branch(self) -> str:
         """A branch with nothing in it."""
         return str((await self.made("/v1/branches", {"name": f"Sede {uuid4().hex[:6]}"}))["id"])
@@ -129,10 +135,7 @@ class Company:
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await change_plan(work, "enterprise", "a test has hundreds of everything")
-        logo = await self.shop.http.put(
-            "/v1/company/logo", content=picture(), headers=self.shop.headers | {"Content-Type": "image/png"}
-        )
-        assert logo.status_code == 200, logo.text
+        await self.logo()
         place = (await self.shop.get("/v1/company")).json()
         ids["tenant"], ids["user"] = self.shop.tenant_id, self.shop.user["id"]
         ids["branch"], ids["warehouse"] = place["branches"][0]["id"], place["warehouses"][0]["id"]

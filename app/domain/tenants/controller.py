@@ -8,7 +8,7 @@ from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from app.db.session import Work
-from app.domain.tenants.codelists import find_municipalities, short_lists
+from app.domain.tenants.forms import find_municipalities, short_lists
 from app.domain.tenants.history import history
 from app.domain.tenants.logo import ACCEPTED, MEDIA_TYPE, logo_bytes, put_logo, remove_logo
 from app.domain.tenants.schemas import (

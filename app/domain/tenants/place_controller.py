@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from app.db.session import Work
 from app.domain.tenants.models import Branch, CashRegister, Warehouse
 from app.domain.tenants.place_changes import PlaceChanges
+from app.domain.tenants.place_lists import list_branches, list_warehouses
 from app.domain.tenants.place_schemas import (
     BranchOut,
     BranchPage,
@@ -45,13 +46,13 @@ class BranchController(Controller):
     @get(operation_id="ListBranches", guards=[requires("company:read")])
     async def list_branches(
         self,
-        places: NamedDependency[PlaceChanges],
+        work: NamedDependency[Work],
         retired: RetiredParam = False,
         limit: LimitParam = DEFAULT_LIMIT,
         cursor: CursorParam = None,
     ) -> BranchPage:
         """Las sucursales en que trabaja quien pregunta."""
-        return await places.branches(limit, cursor, retired=retired)
+        return await list_branches(work, limit, cursor, retired=retired)
 
     @post(operation_id="CreateBranch", guards=[requires("company:write")])
     async def create_branch(
@@ -106,14 +107,14 @@ class WarehouseController(Controller):
     @get(operation_id="ListWarehouses", guards=[requires("company:read")])
     async def list_warehouses(
         self,
-        places: NamedDependency[PlaceChanges],
+        work: NamedDependency[Work],
         branch_id: BranchParam = None,
         retired: RetiredParam = False,
         limit: LimitParam = DEFAULT_LIMIT,
         cursor: CursorParam = None,
     ) -> WarehousePage:
         """Las bodegas de las sucursales en que trabaja quien pregunta."""
-        return await places.warehouses(branch_id, limit, cursor, retired=retired)
+        return await list_warehouses(work, branch_id, limit, cursor, retired=retired)
 
     @post(operation_id="CreateWarehouse", guards=[requires("company:write")])
     async def create_warehouse(

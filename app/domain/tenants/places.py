@@ -1,6 +1,5 @@
-"""Branches, warehouses and registers: listed and opened. How they change and end is `place_changes`."""
+"""Branches, warehouses and registers: found and opened. How they change and end is `place_changes`."""
 
-from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -15,17 +14,14 @@ from app.domain.tenants.models import Branch, CashRegister, Warehouse
 from app.domain.tenants.numbering import START_KINDS, open_numbering
 from app.domain.tenants.place_schemas import (
     BranchOut,
-    BranchPage,
     CreateBranch,
     CreateRegister,
     CreateWarehouse,
     RegisterOut,
     WarehouseOut,
-    WarehousePage,
 )
-from app.domain.tenants.scope import branch_refusal, check_branch, in_branches
+from app.domain.tenants.scope import branch_refusal, check_branch
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
-from app.lib.pages import after, cut
 from app.lib.schemas import Input, fingerprint
 
 Place = Branch | Warehouse | CashRegister
@@ -62,22 +58,6 @@ class Places:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-
-    async def branches(self, limit: int, cursor: str | None, *, retired: bool) -> BranchPage:
-        """Branches that the caller may see, the first one first."""
-        statement = self._mine(Branch, retired=retired).where(*in_branches(self._work.actor, Branch.id))
-        rows, next_cursor = await self._page(statement, Branch, limit, cursor)
-        return BranchPage(items=[branch_out(row) for row in rows], next_cursor=next_cursor)
-
-    async def warehouses(
-        self, branch_id: UUID | None, limit: int, cursor: str | None, *, retired: bool
-    ) -> WarehousePage:
-        """Warehouses that the caller may see, the first one first."""
-        statement = self._mine(Warehouse, retired=retired).where(*in_branches(self._work.actor, Warehouse.branch_id))
-        if branch_id is not None:
-            statement = statement.where(Warehouse.branch_id == branch_id)
-        rows, next_cursor = await self._page(statement, Warehouse, limit, cursor)
-        return WarehousePage(items=[warehouse_out(row) for row in rows], next_cursor=next_cursor)
 
     async def find(self, model: type[PlaceT], place_id: UUID) -> PlaceT:
         """One place, also a retired one. Raises `NotFound`, also for another company's; 403 for a branch not the caller's."""
@@ -200,12 +180,6 @@ class Places:
     def _mine(self, model: type[PlaceT], *, retired: bool) -> Select[PlaceT]:
         is_retired = model.retired_at.is_not(None)
         return select(model).where(model.tenant_id == self._work.tenant_id, is_retired if retired else ~is_retired)
-
-    async def _page(
-        self, statement: Select[PlaceT], model: type[PlaceT], limit: int, cursor: str | None
-    ) -> tuple[Sequence[PlaceT], str | None]:
-        wanted = after(statement.limit(limit + 1), [model.id], cursor, tuple[UUID], descending=False)
-        return cut((await self._work.session.scalars(wanted)).all(), limit, lambda row: (row.id,))
 
     async def _take_turns(self) -> None:
         await take_turns(self._work, Resource.BRANCHES)
