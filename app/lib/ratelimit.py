@@ -106,13 +106,16 @@ class RateLimits:
 
         Said by every request that reads the row. The sale does not; until another request came, the installation's holds.
         """
-        if per_minute is None:
-            self._plans.pop(tenant_id, None)
-            return
-        if tenant_id not in self._plans and len(self._plans) >= _MAX_LOCAL:
-            self._plans.pop(next(iter(self._plans)))
         whole = self._of_company
-        self._plans[tenant_id] = _Rate(min(per_minute, whole.per_minute), min(per_minute, whole.burst))
+        rate = whole if per_minute is None else _Rate(min(per_minute, whole.per_minute), min(per_minute, whole.burst))
+        if self._plans.get(tenant_id, whole) == rate:
+            return
+        self._plans.pop(tenant_id, None)
+        if rate == whole:
+            return
+        if len(self._plans) >= _MAX_LOCAL:
+            self._plans.pop(next(iter(self._plans)))
+        self._plans[tenant_id] = rate
 
     async def count_request(self, scope: Any, claims: Claims) -> None:
         """Spend one request of the caller's company and of the caller; raises 429.
@@ -121,7 +124,7 @@ class RateLimits:
         """
         of_company = self._plans.get(claims.tenant_id, self._of_company)
         wanted = (
-            (f"rate:api:{claims.tenant_id.hex}", of_company),
+            (_company_key(claims.tenant_id, of_company), of_company),
             (f"rate:user:{claims.tenant_id.hex}:{claims.user_id.hex}", self._of_person),
         )
         now = time.monotonic()
@@ -222,6 +225,11 @@ class RateLimits:
             self._local.pop(next(iter(self._local)))
         self._local[key] = arrival + gap * given
         return given, 0, room - given
+
+
+def _company_key(tenant_id: UUID, rate: _Rate) -> str:
+    """Another rate counts anew: what was spent by another measure says nothing in this one."""
+    return f"rate:api:{tenant_id.hex}:{rate.per_minute}"
 
 
 def _too_many(wait_ms: int, detail: str, limit: int | None = None) -> TooMany:
