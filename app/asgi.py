@@ -32,7 +32,9 @@ from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
-from app.domain.tenants.controller import CompanyController
+from app.domain.standing.controller import StandingController
+from app.domain.tenants.controller import CodeListController, CompanyController
+from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
@@ -51,6 +53,10 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
     CompanyController,
+    StandingController,
+    CodeListController,
+    BranchController,
+    WarehouseController,
     ProductController,
     CategoryController,
     CatalogController,
@@ -64,6 +70,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     CountController,
     CustomerController,
     CashController,
+    RegisterController,
     ImportController,
     AuditController,
     ReconciliationController,

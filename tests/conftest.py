@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "SIGNUPS_PER_HOUR": "1000000",
         "RATE_LIMIT_PER_MINUTE": "10000000",
         "RATE_LIMIT_BURST": "10000000",
+        "RATE_LIMIT_USER_PER_MINUTE": "10000000",
+        "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
         "DATABASE_POOL_SIZE": "8",
     }
     asyncio.run(_make_template(postgres.admin_url("postgres"), environ))

@@ -6,7 +6,7 @@ A route without an entry fails the contract tests.
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-from tests.contract.company import IMPORT, Company
+from tests.contract.company import IMPORT, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
 
 CASES: dict[Route, Case] = {}
@@ -33,6 +33,17 @@ def plain(method: str, path: str, **queries: str) -> None:
 
 plain("GET", "/v1/me")
 plain("GET", "/v1/company")
+plain("GET", "/v1/company/history")
+plain("GET", "/v1/company/onboarding")
+plain("GET", "/v1/company/plan")
+plain("GET", "/v1/company/notices")
+plain("GET", "/v1/municipalities")
+plain("GET", "/v1/fiscal-codes")
+plain("GET", "/v1/branches")
+plain("GET", "/v1/branches/{branch_id}")
+plain("GET", "/v1/warehouses", branchId="branch")
+plain("GET", "/v1/warehouses/{warehouse_id}")
+plain("GET", "/v1/cash/registers/{register_id}")
 plain("GET", "/v1/products", categoryId="category", variantOf="product")
 plain("GET", "/v1/products/{product_id}")
 plain("GET", "/v1/products/{product_id}/prices")
@@ -79,8 +90,129 @@ plain("GET", "/v1/audit/reconciliation")
 
 
 @case("PATCH", "/v1/company")
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "name": company.names[0],
+            "tradeName": "El Tornillo",
+            "organization": "company",
+            "regime": "48",
+            "tribute": "01",
+            "responsibilities": ["O-13", "O-15"],
+            "ciiu": ["4752"],
+            "merchantRegistration": "12345",
+            "ticketFooter": "Gracias por su compra",
+            "address": "Calle 10 # 5-20",
+            "municipalityCode": "11001",
+            "postalCode": "110111",
+            "phone": "601 555 1234",
+            "email": "ventas@tornillo.co",
+            "cashRounding": 0,
+            "cashTolerance": "5000.00",
+        }
+    )
+
+
+@case("GET", "/v1/company/logo")
+async def _(company: Company) -> Call:
+    await company.logo()
+    return Call()
+
+
+@case("PUT", "/v1/company/logo")
 async def _(_company: Company) -> Call:
-    return Call(body={"phone": "601 555 1234", "cashRounding": 0, "cashTolerance": "5000.00"})
+    return Call(content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/company/logo")
+async def _(_company: Company) -> Call:
+    return Call()
+
+
+@case("POST", "/v1/branches")
+async def _(_company: Company) -> Call:
+    return Call(
+        body={
+            "name": f"Sede {uuid4().hex[:8]}",
+            "code": uuid4().hex[:4].upper(),
+            "address": "Calle 10 # 5-20",
+            "municipalityCode": "05001",
+            "phone": "604 555 1234",
+        }
+    )
+
+
+@case("PATCH", "/v1/branches/{branch_id}")
+async def _(company: Company) -> Call:
+    return Call(
+        {"branch_id": await company.branch()},
+        {"name": f"Otra {uuid4().hex[:8]}", "address": "Carrera 7", "municipalityCode": "11001", "phone": "1"},
+    )
+
+
+@case("POST", "/v1/branches/{branch_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"branch_id": await company.branch()})
+
+
+@case("POST", "/v1/branches/{branch_id}/unretire")
+async def _(company: Company) -> Call:
+    branch_id = await company.branch()
+    await company.made(f"/v1/branches/{branch_id}/retire", {})
+    return Call({"branch_id": branch_id})
+
+
+@case("POST", "/v1/warehouses", references={"/branchId": "branch"})
+async def _(company: Company) -> Call:
+    return Call(body={"branchId": company.ids["branch"], "name": f"Bodega {uuid4().hex[:8]}"})
+
+
+@case("PATCH", "/v1/warehouses/{warehouse_id}")
+async def _(company: Company) -> Call:
+    return Call({"warehouse_id": await company.warehouse()}, {"name": f"Otra {uuid4().hex[:8]}", "isDefault": False})
+
+
+@case("POST", "/v1/warehouses/{warehouse_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"warehouse_id": await company.warehouse()})
+
+
+@case("POST", "/v1/warehouses/{warehouse_id}/unretire")
+async def _(company: Company) -> Call:
+    warehouse_id = await company.warehouse()
+    await company.made(f"/v1/warehouses/{warehouse_id}/retire", {})
+    return Call({"warehouse_id": warehouse_id})
+
+
+@case("POST", "/v1/cash/registers", references={"/branchId": "branch", "/warehouseId": "warehouse"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "branchId": company.ids["branch"],
+            "warehouseId": company.ids["warehouse"],
+            "name": f"Caja {uuid4().hex[:8]}",
+        }
+    )
+
+
+@case("PATCH", "/v1/cash/registers/{register_id}", references={"/warehouseId": "warehouse"})
+async def _(company: Company) -> Call:
+    return Call(
+        {"register_id": await company.register()},
+        {"name": f"Otra {uuid4().hex[:8]}", "warehouseId": company.ids["warehouse"]},
+    )
+
+
+@case("POST", "/v1/cash/registers/{register_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"register_id": await company.register()})
+
+
+@case("POST", "/v1/cash/registers/{register_id}/unretire")
+async def _(company: Company) -> Call:
+    register_id = await company.register()
+    await company.made(f"/v1/cash/registers/{register_id}/retire", {})
+    return Call({"register_id": register_id})
 
 
 @case("POST", "/v1/products", references={"/categoryId": "category"})

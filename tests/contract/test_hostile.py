@@ -23,6 +23,13 @@ AUTH: dict[str, Any] = {
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
+    "/v1/company/logo": "an image",
+    "/v1/branches/{branch_id}/retire": "no body",
+    "/v1/branches/{branch_id}/unretire": "no body",
+    "/v1/warehouses/{warehouse_id}/retire": "no body",
+    "/v1/warehouses/{warehouse_id}/unretire": "no body",
+    "/v1/cash/registers/{register_id}/retire": "no body",
+    "/v1/cash/registers/{register_id}/unretire": "no body",
     "/v1/imports/{import_id}/undo": "no body",
     "/v1/products/{product_id}/retire": "no body",
     "/v1/products/{product_id}/unretire": "no body",

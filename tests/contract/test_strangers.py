@@ -128,6 +128,9 @@ TAKES_AN_ID = (
     "/v1/cash/sessions",
     "/v1/cash/sessions/{session_id}/movements",
     "/v1/cash/transfers",
+    "/v1/branches",
+    "/v1/warehouses",
+    "/v1/cash/registers",
 )
 
 

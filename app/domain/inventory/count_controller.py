@@ -24,6 +24,7 @@ from app.domain.inventory.count_schemas import (
     RecountProducts,
 )
 from app.domain.inventory.counts import CountService
+from app.domain.inventory.transfer_controller import MODULE
 from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
@@ -54,13 +55,13 @@ class CountController(Controller):
         "closing": Provide(provide_count_closing, sync_to_thread=False),
     }
 
-    @post(operation_id="OpenCount", guards=[requires("inventory:count")])
+    @post(operation_id="OpenCount", guards=[requires("inventory:count", module=MODULE)])
     async def open_count(self, data: JSONBody[OpenCount], counts: NamedDependency[CountService]) -> Response[CountOut]:
         """Abre un conteo de una bodega; mientras se cuenta se sigue vendiendo."""
         answer, is_new = await counts.open(data)
         return Response(answer, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
 
-    @get(operation_id="ListCounts", guards=[requires("inventory:read")])
+    @get(operation_id="ListCounts", guards=[requires("inventory:read", module=MODULE)])
     async def list_counts(
         self,
         reads: NamedDependency[CountReads],
@@ -73,12 +74,12 @@ class CountController(Controller):
         """Los conteos, del más nuevo al más viejo."""
         return await reads.page(status, limit=limit, cursor=cursor)
 
-    @get("/{count_id:uuid}", operation_id="GetCount", guards=[requires("inventory:read")])
+    @get("/{count_id:uuid}", operation_id="GetCount", guards=[requires("inventory:read", module=MODULE)])
     async def get_count(self, count_id: FromPath[UUID], reads: NamedDependency[CountReads]) -> CountOut:
         """Un conteo y cuánto va contado."""
         return await reads.find(count_id)
 
-    @get("/{count_id:uuid}/items", operation_id="ListCountItems", guards=[requires("inventory:read")])
+    @get("/{count_id:uuid}/items", operation_id="ListCountItems", guards=[requires("inventory:read", module=MODULE)])
     async def list_items(
         self,
         count_id: FromPath[UUID],
@@ -95,7 +96,7 @@ class CountController(Controller):
     @post(
         "/{count_id:uuid}/entries",
         operation_id="EnterCount",
-        guards=[requires("inventory:count")],
+        guards=[requires("inventory:count", module=MODULE, in_read_only=True)],
         # Units added twice would become an adjustment of stock: a key makes a repeated request harmless.
         opt=MOVES_VALUE,
     )
@@ -108,7 +109,7 @@ class CountController(Controller):
     @get(
         "/{count_id:uuid}/entries",
         operation_id="ListCountEntries",
-        guards=[requires("inventory:adjust", writes=False)],
+        guards=[requires("inventory:adjust", module=MODULE, writes=False)],
     )
     async def list_entries(
         self,
@@ -124,7 +125,7 @@ class CountController(Controller):
     @get(
         "/{count_id:uuid}/review",
         operation_id="ReviewCount",
-        guards=[requires("inventory:adjust", writes=False)],
+        guards=[requires("inventory:adjust", module=MODULE, writes=False)],
     )
     async def review(
         self,
@@ -140,7 +141,7 @@ class CountController(Controller):
     @post(
         "/{count_id:uuid}/recount",
         operation_id="RecountProducts",
-        guards=[requires("inventory:adjust")],
+        guards=[requires("inventory:adjust", module=MODULE, in_read_only=True)],
         status_code=HTTP_200_OK,
     )
     async def recount(
@@ -152,7 +153,7 @@ class CountController(Controller):
     @post(
         "/{count_id:uuid}/close",
         operation_id="CloseCount",
-        guards=[requires("inventory:adjust")],
+        guards=[requires("inventory:adjust", module=MODULE, in_read_only=True)],
         opt=MOVES_VALUE,
         status_code=HTTP_200_OK,
     )
@@ -165,7 +166,7 @@ class CountController(Controller):
     @post(
         "/{count_id:uuid}/cancel",
         operation_id="CancelCount",
-        guards=[requires("inventory:adjust")],
+        guards=[requires("inventory:adjust", module=MODULE, in_read_only=True)],
         status_code=HTTP_200_OK,
     )
     async def cancel(self, count_id: FromPath[UUID], closing: NamedDependency[CountClosing]) -> CountOut:

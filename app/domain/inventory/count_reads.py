@@ -23,6 +23,7 @@ from app.domain.inventory.count_schemas import (
     CountSummary,
 )
 from app.domain.inventory.models import StockCount, StockCountEntry, StockCountItem
+from app.domain.tenants.scope import check_warehouse, in_warehouses
 from app.lib.errors import NotFound
 from app.lib.money import ZERO, as_quantity
 from app.lib.pages import after, cut, decode_cursor
@@ -50,11 +51,12 @@ class CountReads:
     """Reads of one company; amounts of money are whole here, the HTTP face hides them from who may not see costs."""
 
     def __init__(self, work: Work) -> None:
+        self._work = work
         self._session = work.session
         self._tenant_id = work.tenant_id
 
     async def find(self, count_id: UUID) -> CountOut:
-        """One count and how far it is. Raises `NotFound`, also for another company's."""
+        """One count and how far it is. Raises `NotFound`, also for another company's; 403 in a branch not the caller's."""
         row = await self._row(count_id)
         progress = (await self._session.execute(_PROGRESS, self._key(count_id))).one()
         return CountOut(**_summary(row), products=progress.products, counted=progress.counted)
@@ -62,10 +64,10 @@ class CountReads:
     async def page(
         self, status: Literal["open", "closed", "cancelled", "all"], *, limit: int, cursor: str | None
     ) -> CountPage:
-        """Counts, newest first."""
+        """Counts in the caller's branches, newest first."""
         statement: Select[*tuple[Any, ...]] = (
             select(StockCount)
-            .where(StockCount.tenant_id == self._tenant_id)
+            .where(StockCount.tenant_id == self._tenant_id, *in_warehouses(self._work.actor, StockCount.warehouse_id))
             .limit(limit + 1)
             .execution_options(populate_existing=True)
         )
@@ -189,6 +191,7 @@ class CountReads:
         )
         if row is None:
             raise NotFound("No existe ese conteo.")
+        await check_warehouse(self._work, row.warehouse_id)
         return row
 
     def _key(self, id_: UUID) -> dict[str, Any]:

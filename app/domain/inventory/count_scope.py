@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.db.session import Work
-from app.domain.inventory.rows import open_stock
 from app.domain.inventory.service import tracked_shelf
 from app.domain.inventory.shelves import Shelf
 from app.lib.errors import unknown_reference
@@ -37,9 +36,8 @@ _CATEGORY: Final = text(
     "SELECT 1 FROM category WHERE tenant_id = :tenant_id AND id = :category_id AND retired_at IS NULL"
 )
 _NAMED: Final = text(
-    "SELECT p.id AS product_id, p.sku, p.name, p.tracks_stock, p.last_cost, coalesce(s.quantity, 0) AS quantity, "
-    "coalesce(s.value, 0) AS value, coalesce(s.moves, -1) AS moves FROM product p "
-    "LEFT JOIN stock s ON s.tenant_id = p.tenant_id AND s.product_id = p.id AND s.warehouse_id = :warehouse_id "
+    "SELECT p.id AS product_id, p.sku, p.name, p.tracks_stock, p.last_cost, s.quantity, s.value, s.moves FROM product p "
+    "JOIN stock s ON s.tenant_id = p.tenant_id AND s.product_id = p.id AND s.warehouse_id = :warehouse_id "
     "WHERE p.tenant_id = :tenant_id AND p.id = ANY(CAST(:product_ids AS uuid[]))"
 )
 
@@ -80,8 +78,6 @@ class CountScope:
         shelves = {row["product_id"]: Shelf(**row) for row in rows}
         for n, product_id in enumerate(self._product_ids):
             tracked_shelf(shelves, product_id, f"/productIds/{n}")
-        if missing := [id_ for id_, shelf in shelves.items() if shelf.moves < 0]:
-            await open_stock(self._work, missing)
 
     async def open_count(self) -> UUID | None:
         """An open count that has one of these products."""

@@ -22,6 +22,7 @@ from app.domain.inventory.count_reads import CountReads, item_out
 from app.domain.inventory.count_schemas import CountItemOut, CountLine, CountOut, EnterCount, OpenCount, RecountProducts
 from app.domain.inventory.count_scope import CountScope
 from app.domain.inventory.shelves import find_warehouse
+from app.domain.tenants.scope import check_warehouse
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.money import as_quantity
@@ -205,12 +206,13 @@ class CountService:
         return await self._reads.find(count_id)
 
     async def lock(self, count_id: UUID, *, alone: bool) -> Mapping[str, Any]:
-        """The count under lock. Raises 404, and 409 when it was ended."""
+        """The count under lock. Raises 403 in a branch that is not the caller's, 404, and 409 when it was ended."""
         key = {"tenant_id": self._work.tenant_id, "id": count_id}
         locked = await self._work.session.execute(_LOCK_ALONE if alone else _LOCK_SHARED, key)
         head = locked.mappings().one_or_none()
         if head is None:
             raise NotFound("No existe ese conteo.")
+        await check_warehouse(self._work, head["warehouse_id"])
         if head["status"] != "open":
             said = "cerrado" if head["status"] == "closed" else "cancelado"
             raise CountEnded(f"El conteo ya fue {said}.", countStatus=head["status"])

@@ -34,6 +34,7 @@ from app.domain.inventory.schemas import (
     ValuationOut,
 )
 from app.domain.tenants.models import Warehouse
+from app.domain.tenants.scope import in_warehouses
 from app.lib import clock
 from app.lib.errors import NotFound, RuleBroken
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
@@ -52,6 +53,7 @@ class StockReads:
     def __init__(self, work: Work) -> None:
         self._session = work.session
         self._tenant_id = work.tenant_id
+        self._actor = work.actor
         self._zone = work.actor.time_zone
 
     async def stock(
@@ -64,7 +66,11 @@ class StockReads:
         cursor: str | None,
     ) -> StockPage:
         """Stock rows by product and warehouse, of products that keep stock; retired ones only while units are left."""
-        wanted: list[SQLColumnExpression[bool]] = [Stock.tenant_id == self._tenant_id, Product.tracks_stock]
+        wanted: list[SQLColumnExpression[bool]] = [
+            Stock.tenant_id == self._tenant_id,
+            Product.tracks_stock,
+            *in_warehouses(self._actor, Stock.warehouse_id),
+        ]
         if product_id is not None:
             wanted.append(Stock.product_id == product_id)
         else:
@@ -186,7 +192,10 @@ class StockReads:
         statement: Select[*tuple[Any, ...]] = (
             select(StockAdjustment, undo.id)
             .outerjoin(undo, _same(undo.tenant_id, StockAdjustment.tenant_id, undo.reverses, StockAdjustment.id))
-            .where(StockAdjustment.tenant_id == self._tenant_id)
+            .where(
+                StockAdjustment.tenant_id == self._tenant_id,
+                *in_warehouses(self._actor, StockAdjustment.warehouse_id),
+            )
             .limit(limit + 1)
         )
         statement = after(
@@ -225,7 +234,11 @@ class StockReads:
     def _movements(
         self, product_id: UUID, warehouse_id: UUID | None, first_day: date | None, last_day: date | None
     ) -> Select[*tuple[Any, ...]]:
-        wanted = [StockMovement.tenant_id == self._tenant_id, StockMovement.product_id == product_id]
+        wanted: list[SQLColumnExpression[bool]] = [
+            StockMovement.tenant_id == self._tenant_id,
+            StockMovement.product_id == product_id,
+            *in_warehouses(self._actor, StockMovement.warehouse_id),
+        ]
         if warehouse_id is not None:
             wanted.append(StockMovement.warehouse_id == warehouse_id)
         if first_day is not None:
@@ -251,32 +264,35 @@ class StockReads:
             .where(*wanted)
         )
 
-    def _shelves_at(self, at: date | None) -> CompoundSelect[*tuple[Any, ...]]:
+    def _shelves_at(self, at: date | None) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
         """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day.
 
-        What was under way has no warehouse.
+        What was under way has no warehouse; it is left out for whoever is limited to some branches.
         """
         nowhere = null().cast(Uuid).label("warehouse_id")
+        sees_all = self._actor.branches is None
         if at is None:
-            return (
-                select(Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value)
-                .where(Stock.tenant_id == self._tenant_id, Stock.moves > 0)
-                .union_all(
-                    select(StockTransit.product_id, nowhere, StockTransit.quantity, StockTransit.value).where(
-                        StockTransit.tenant_id == self._tenant_id, StockTransit.quantity > 0
-                    )
-                )
+            now: Select[*tuple[Any, ...]] = select(
+                Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value
+            ).where(
+                Stock.tenant_id == self._tenant_id,
+                Stock.moves > 0,
+                *in_warehouses(self._actor, Stock.warehouse_id),
             )
+            going = select(StockTransit.product_id, nowhere, StockTransit.quantity, StockTransit.value).where(
+                StockTransit.tenant_id == self._tenant_id, StockTransit.quantity > 0
+            )
+            return now.union_all(going) if sees_all else now
         quantity, value = func.sum(StockMovement.quantity), func.sum(StockMovement.value)
         until = and_(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
-        on_shelves = (
+        on_shelves: Select[*tuple[Any, ...]] = (
             select(
                 StockMovement.product_id,
                 StockMovement.warehouse_id,
                 quantity.label("quantity"),
                 value.label("value"),
             )
-            .where(until)
+            .where(until, *in_warehouses(self._actor, StockMovement.warehouse_id))
             .group_by(StockMovement.product_id, StockMovement.warehouse_id)
         )
         under_way = (
@@ -285,7 +301,7 @@ class StockReads:
             .group_by(StockMovement.product_id)
             .having(quantity != 0)
         )
-        return on_shelves.union_all(under_way)
+        return on_shelves.union_all(under_way) if sees_all else on_shelves
 
     def _begins(self, day: date) -> datetime:
         """First instant of a business day."""

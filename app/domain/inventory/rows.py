@@ -28,6 +28,19 @@ _TRANSIT: Final = text(
     "SELECT coalesce(sum(quantity), 0) FROM stock_transit "
     "WHERE tenant_id = :tenant_id AND product_id = :product_id AND quantity > 0"
 )
+_OPEN_SHELVES: Final = text(
+    "INSERT INTO stock (tenant_id, product_id, warehouse_id) SELECT p.tenant_id, p.id, :warehouse_id FROM product p "
+    "WHERE p.tenant_id = :tenant_id ORDER BY p.id ON CONFLICT DO NOTHING"
+)
+_HOLDS: Final = text(
+    "SELECT EXISTS (SELECT FROM stock WHERE tenant_id = :tenant_id AND warehouse_id = :warehouse_id AND quantity > 0) "
+    "OR EXISTS (SELECT FROM stock_transit r JOIN stock_transfer t ON t.tenant_id = r.tenant_id AND t.id = r.transfer_id "
+    "WHERE r.tenant_id = :tenant_id AND r.quantity > 0 AND :warehouse_id IN (t.from_warehouse_id, t.to_warehouse_id))"
+)
+_COUNTED: Final = text(
+    "SELECT EXISTS (SELECT FROM stock_count "
+    "WHERE tenant_id = :tenant_id AND warehouse_id = :warehouse_id AND status = 'open')"
+)
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -40,6 +53,23 @@ class Holding(msgspec.Struct, frozen=True):
 async def open_stock(work: Work, product_ids: Sequence[UUID]) -> None:
     """Give products their row in every warehouse of the company, also those that do not track stock: a sale locks by it."""
     await work.session.execute(_OPEN, {"tenant_id": work.tenant_id, "product_ids": list(product_ids)})
+
+
+async def open_shelves(work: Work, warehouse_id: UUID) -> None:
+    """Give a new warehouse its row of every product. The caller holds back whoever creates products meanwhile."""
+    await work.session.execute(_OPEN_SHELVES, {"tenant_id": work.tenant_id, "warehouse_id": warehouse_id})
+
+
+async def holds_stock(work: Work, warehouse_id: UUID) -> bool:
+    """Whether anything lies in a warehouse, or is on its way to it or from it and may come back."""
+    key = {"tenant_id": work.tenant_id, "warehouse_id": warehouse_id}
+    return bool(await work.session.scalar(_HOLDS, key))
+
+
+async def is_being_counted(work: Work, warehouse_id: UUID) -> bool:
+    """Whether a count of a warehouse is open."""
+    key = {"tenant_id": work.tenant_id, "warehouse_id": warehouse_id}
+    return bool(await work.session.scalar(_COUNTED, key))
 
 
 async def lock_holding(work: Work, product_id: UUID) -> Holding:

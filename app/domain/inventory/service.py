@@ -23,6 +23,7 @@ from app.domain.inventory.schemas import (
     ReverseAdjustment,
 )
 from app.domain.inventory.shelves import Move, Shelf, find_warehouse, lock_shelves, write_moves
+from app.domain.tenants.scope import check_warehouse
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
@@ -107,6 +108,7 @@ class AdjustmentService:
         row = await self._row(adjustment_id)
         if row is None:
             raise NotFound("No existe ese ajuste.")
+        await check_warehouse(self._work, row["warehouse_id"])
         return _adjustment_out(row, (await self._moves(adjustment_id)))
 
     async def adjust(self, data: PostAdjustment, at: datetime | None = None) -> tuple[AdjustmentOut, bool]:
@@ -177,6 +179,7 @@ class AdjustmentService:
         row = await self._row(adjustment_id)
         if row is None:
             raise NotFound("No existe ese ajuste.")
+        await find_warehouse(self._work, row["warehouse_id"])
         if row["reason"] in {"revaluation", "reversal"}:
             raise RuleBroken("Una revaluación o una reversión se corrige con otra operación.", code="not-reversible")
         if row["reversed_by"] is not None:

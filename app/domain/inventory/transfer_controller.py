@@ -1,6 +1,6 @@
 """HTTP face of transfers between warehouses."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -22,6 +22,9 @@ from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
 
+MODULE: Final = "transfers"
+"""Of the plan; counts are part of it."""
+
 
 def provide_transfers(work: NamedDependency[Work]) -> TransferService:
     return TransferService(work)
@@ -32,7 +35,7 @@ class TransferController(Controller):
     tags = ["Inventario"]
     dependencies = {"transfers": Provide(provide_transfers, sync_to_thread=False)}
 
-    @post(operation_id="PostTransfer", guards=[requires("inventory:transfer")], opt=MOVES_VALUE)
+    @post(operation_id="PostTransfer", guards=[requires("inventory:transfer", module=MODULE)], opt=MOVES_VALUE)
     async def post_transfer(
         self,
         data: JSONBody[PostTransfer],
@@ -43,7 +46,7 @@ class TransferController(Controller):
         answer, is_new = await transfers.send(data)
         return Response(shown(answer, work.actor), status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
 
-    @get(operation_id="ListTransfers", guards=[requires("inventory:read")])
+    @get(operation_id="ListTransfers", guards=[requires("inventory:read", module=MODULE)])
     async def list_transfers(
         self,
         work: NamedDependency[Work],
@@ -61,7 +64,7 @@ class TransferController(Controller):
         page = await TransferReads(work).page(status, warehouse_id, limit=limit, cursor=cursor)
         return shown(page, work.actor)
 
-    @get("/{transfer_id:uuid}", operation_id="GetTransfer", guards=[requires("inventory:read")])
+    @get("/{transfer_id:uuid}", operation_id="GetTransfer", guards=[requires("inventory:read", module=MODULE)])
     async def get_transfer(self, transfer_id: FromPath[UUID], work: NamedDependency[Work]) -> TransferOut:
         """Un traslado con sus líneas y lo que pasó con ellas."""
         return shown(await TransferReads(work).find(transfer_id), work.actor)
@@ -69,7 +72,7 @@ class TransferController(Controller):
     @post(
         "/{transfer_id:uuid}/receive",
         operation_id="ReceiveTransfer",
-        guards=[requires("inventory:transfer")],
+        guards=[requires("inventory:transfer", module=MODULE, in_read_only=True)],
         opt=MOVES_VALUE,
         status_code=HTTP_200_OK,
     )
@@ -86,7 +89,7 @@ class TransferController(Controller):
     @post(
         "/{transfer_id:uuid}/cancel",
         operation_id="CancelTransfer",
-        guards=[requires("inventory:transfer")],
+        guards=[requires("inventory:transfer", module=MODULE, in_read_only=True)],
         opt=MOVES_VALUE,
         status_code=HTTP_200_OK,
     )

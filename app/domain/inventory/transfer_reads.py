@@ -1,7 +1,6 @@
 """What is asked of transfers: one with all that became of it, and their list."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -18,6 +17,7 @@ from app.domain.inventory.transfer_schemas import (
     TransferPage,
     TransferSummary,
 )
+from app.domain.tenants.scope import check_warehouse, in_warehouses
 from app.lib.errors import NotFound
 from app.lib.money import as_price, as_quantity, unit_cost
 from app.lib.pages import after, cut
@@ -44,25 +44,25 @@ _ARRIVAL_LINES: Final = text(
     "WHERE n.tenant_id = :tenant_id AND n.transfer_id = :id ORDER BY l.position"
 )
 _HASH: Final = text("SELECT body_hash FROM stock_transfer WHERE tenant_id = :tenant_id AND id = :id")
-_WITHOUT_SHELF: Final = text(
-    "SELECT p.id FROM product p WHERE p.tenant_id = :tenant_id AND p.id = ANY(CAST(:product_ids AS uuid[])) "
-    "AND NOT EXISTS (SELECT FROM stock s WHERE s.tenant_id = :tenant_id AND s.product_id = p.id "
-    "AND s.warehouse_id = :warehouse_id)"
-)
 
 
 class TransferReads:
     """Reads of one company; amounts of money are whole here, the HTTP face hides them from who may not see costs."""
 
     def __init__(self, work: Work) -> None:
+        self._work = work
         self._session = work.session
         self._tenant_id = work.tenant_id
 
     async def find(self, transfer_id: UUID) -> TransferOut:
-        """One transfer with its lines and arrivals. Raises `NotFound`, also for another company's."""
+        """One transfer with its lines and arrivals.
+
+        Raises `NotFound`, also for another company's; 403 when neither end is in a branch of the caller's.
+        """
         row = (await self._session.execute(self._select().where(StockTransfer.id == transfer_id))).one_or_none()
         if row is None:
             raise NotFound("No existe ese traslado.")
+        await check_warehouse(self._work, row[0].from_warehouse_id, row[0].to_warehouse_id)
         key = {"tenant_id": self._tenant_id, "id": transfer_id}
         lines = (await self._session.execute(_LINES, key)).mappings().all()
         arrivals = (await self._session.execute(_ARRIVALS, key)).mappings().all()
@@ -79,8 +79,13 @@ class TransferReads:
     async def page(
         self, status: Literal["open", "closed", "all"], warehouse_id: UUID | None, *, limit: int, cursor: str | None
     ) -> TransferPage:
-        """Transfers, newest first; of one warehouse in either direction."""
+        """Transfers from or to the caller's branches, newest first; of one warehouse in either direction."""
         statement = self._select().limit(limit + 1)
+        if mine := [
+            *in_warehouses(self._work.actor, StockTransfer.from_warehouse_id),
+            *in_warehouses(self._work.actor, StockTransfer.to_warehouse_id),
+        ]:
+            statement = statement.where(or_(*mine))
         if status != "all":
             is_open = StockTransferState.open_lines > 0
             statement = statement.where(is_open if status == "open" else ~is_open)
@@ -100,11 +105,6 @@ class TransferReads:
         key = {"tenant_id": self._tenant_id, "id": transfer_id}
         found: bytes | None = (await self._session.execute(_HASH, key)).scalar_one_or_none()
         return found
-
-    async def without_shelf(self, warehouse_id: UUID, product_ids: Sequence[UUID]) -> list[UUID]:
-        """Products of the company that have no stock row in a warehouse."""
-        key = {"tenant_id": self._tenant_id, "warehouse_id": warehouse_id, "product_ids": list(product_ids)}
-        return list((await self._session.execute(_WITHOUT_SHELF, key)).scalars())
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         return (

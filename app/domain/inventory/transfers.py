@@ -16,7 +16,6 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.inventory.costing import take
-from app.domain.inventory.rows import open_stock
 from app.domain.inventory.service import Header, InsufficientStock, tracked_shelf, write_adjustment
 from app.domain.inventory.shelves import Move, Shelf, find_warehouse, lock_shelves, write_moves
 from app.domain.inventory.transfer_reads import TransferReads
@@ -27,6 +26,7 @@ from app.domain.inventory.transfer_schemas import (
     ReceiveTransfer,
     TransferOut,
 )
+from app.domain.tenants.scope import check_warehouse
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.money import ZERO, as_quantity, share
@@ -121,7 +121,8 @@ class TransferService:
     async def send(self, data: PostTransfer) -> tuple[TransferOut, bool]:
         """Take goods off the source's shelves at their moving average; answers the transfer and whether it is new.
 
-        Raises 422 for a product that is unknown, repeated, keeps no stock or has too little; nothing is changed then.
+        Whoever is limited to some branches sends from their warehouses, to any. Raises 403 for another's, 422 for a product
+        that is unknown, repeated, keeps no stock or has too little; nothing is changed then.
         """
         work, body_hash = self._work, fingerprint(data)
         if data.id is not None and (earlier := await self._earlier(data.id, body_hash)):
@@ -171,10 +172,10 @@ class TransferService:
 
         Everything that left transit comes onto the shelf; what was lost leaves it at once through an adjustment that
         carries exactly its pesos, so that the kardex and every report of losses have it, and reversing it brings it back.
-        Raises 404, 409 when nothing is on its way, 422 for more than is on its way.
+        Raises 403 in a branch that is not the caller's, 404, 409 when nothing is on its way, 422 for more than is on its way.
         """
         body_hash = fingerprint([str(transfer_id), data])
-        state, transit = await self._lock(transfer_id)
+        state, transit = await self._lock(transfer_id, "to_warehouse_id")
         if data.id is not None and await self._arrived(data.id, body_hash):
             return await self._reads.find(transfer_id)
         _refuse_closed(state)
@@ -183,8 +184,8 @@ class TransferService:
         return await self._arrive(arrival, arriving, transit)
 
     async def cancel(self, transfer_id: UUID, data: CancelTransfer) -> TransferOut:
-        """Bring what is on its way back onto the source's shelves with its pesos. Raises 404, 409 when nothing is."""
-        state, transit = await self._lock(transfer_id)
+        """Bring what is on its way back onto the source's shelves with its pesos. Raises 403, 404, 409 when nothing is."""
+        state, transit = await self._lock(transfer_id, "from_warehouse_id")
         _refuse_closed(state)
         arrival = _Arrival(uuid7(), transfer_id, "cancelled", state["from_warehouse_id"], data.note, None)
         return await self._arrive(arrival, _everything(transit), transit)
@@ -259,26 +260,26 @@ class TransferService:
             await write_adjustment(self._work, header, touched, moves, at)
 
     async def _places(self, data: PostTransfer) -> tuple[UUID, UUID]:
-        """Both warehouses, each with a shelf for every product: those born at one instant did not see each other."""
-        work = self._work
-        source = await find_warehouse(work, data.from_warehouse_id, "/fromWarehouseId")
-        target = await find_warehouse(work, data.to_warehouse_id, "/toWarehouseId")
+        """Both warehouses, held against being retired."""
+        source = await find_warehouse(self._work, data.from_warehouse_id, "/fromWarehouseId")
+        target = await find_warehouse(self._work, data.to_warehouse_id, "/toWarehouseId", anywhere=True)
         if source == target:
             detail = "El destino es la misma bodega."
             raise RuleBroken(
                 detail, code="same-warehouse", errors=(FieldError("/toWarehouseId", "same-warehouse", detail),)
             )
-        product_ids = [line.product_id for line in data.lines]
-        if missing := await self._reads.without_shelf(target, product_ids):
-            await open_stock(work, missing)
         return source, target
 
-    async def _lock(self, transfer_id: UUID) -> tuple[Mapping[str, Any], dict[UUID, tuple[Decimal, Decimal]]]:
-        """The transfer's state under lock, and what is on its way by product, in the order it was sent."""
+    async def _lock(self, transfer_id: UUID, end: str) -> tuple[Mapping[str, Any], dict[UUID, tuple[Decimal, Decimal]]]:
+        """The transfer's state under lock, and what is on its way by product, in the order it was sent.
+
+        Raises 403 when the caller does not work at the end where its goods are to come onto the shelves.
+        """
         key = {"tenant_id": self._work.tenant_id, "id": transfer_id}
         state = (await self._work.session.execute(_LOCK_STATE, key)).mappings().one_or_none()
         if state is None:
             raise NotFound("No existe ese traslado.")
+        await check_warehouse(self._work, state[end])
         rows = await self._work.session.execute(_TRANSIT, key)
         return dict(state), {row.product_id: (row.quantity, row.value) for row in rows}
 

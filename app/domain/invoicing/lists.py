@@ -5,8 +5,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from app.domain.customers.identity import municipalities
 from app.domain.invoicing.model import Address
+from app.lib.codelists import municipalities
 
 IDENTIFICATION_TYPES: Final = frozenset({"11", "12", "13", "21", "22", "31", "41", "42", "47", "48", "50", "91"})
 FOREIGN_TYPES: Final = frozenset({"41", "42", "50"})

@@ -23,6 +23,7 @@ from app.domain.sales.prorate import Portion, Remaining, prorate
 from app.domain.sales.read import SaleReader
 from app.domain.sales.schemas import PostReturn, Refund, ReturnLine, VoidSale
 from app.domain.tenants.numbering import next_number
+from app.domain.tenants.scope import check_branch
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken, unknown_reference
 from app.lib.money import ZERO, as_quantity, times
@@ -90,6 +91,7 @@ class GiveBackService:
         sale = await self._work.session.get(Sale, (self._work.tenant_id, data.sale_id))
         if sale is None:
             raise unknown_reference("/saleId", "No hay tal venta.")
+        check_branch(self._work.actor, sale.branch_id)
         place = await self._place(data.session_id, sale)
         items = _items(data.lines, {line["id"]: line for line in await self._lines(sale.id)})
         due = sum((item.portion.total for item in items), start=ZERO)
@@ -137,6 +139,8 @@ class GiveBackService:
         found = await self._session(wanted or sale.session_id)
         if wanted is not None and found is None:
             raise unknown_reference("/sessionId", "No hay tal turno de caja.")
+        if found is not None:
+            check_branch(self._work.actor, found["branch_id"])
         if found is not None and found["is_open"]:
             return _place(found)
         if wanted is not None:
@@ -151,6 +155,7 @@ class GiveBackService:
         found = await self._session(own[0])
         if found is None:
             raise SESSION_CLOSED
+        check_branch(self._work.actor, found["branch_id"])
         return _place(found)
 
     async def _session(self, session_id: UUID) -> Mapping[str, Any] | None:

@@ -1,42 +1,28 @@
 """A second warehouse with a till of its own, and short words for transfers and counts."""
 
 from typing import Any
-from uuid import UUID
 
 import httpx
-from sqlalchemy import select
-from uuid_utils.compat import uuid7
 
-from app.db.session import Database
-from app.domain.catalog.models import Product
-from app.domain.inventory.rows import open_stock
-from app.domain.tenants.models import Warehouse
-from app.domain.tenants.service import TenantService
+from tests.domain.tenants.places import company, register, warehouse
 from tests.shop import Shop
 
 
 async def first_warehouse(shop: Shop) -> str:
-    return str((await shop.get("/v1/company")).json()["warehouses"][0]["id"])
+    return str((await company(shop))["warehouses"][0]["id"])
 
 
-async def add_warehouse(database: Database, shop: Shop, name: str = "Bodega norte") -> str:
-    """Another warehouse in the first branch, with a shelf for every product."""
-    branch_id = UUID((await shop.get("/v1/company")).json()["branches"][0]["id"])
-    async with database.job_transaction(UUID(shop.tenant_id)) as work:
-        warehouse = Warehouse(tenant_id=work.tenant_id, id=uuid7(), branch_id=branch_id, name=name)
-        work.session.add(warehouse)
-        await work.flush()
-        found = await work.session.scalars(select(Product.id).where(Product.tenant_id == work.tenant_id))
-        await open_stock(work, list(found))
-    return str(warehouse.id)
+async def add_warehouse(shop: Shop, name: str = "Bodega norte") -> str:
+    """Another warehouse in the first branch."""
+    branch_id = (await company(shop))["branches"][0]["id"]
+    return str((await warehouse(shop, branch_id, name=name))["id"])
 
 
-async def open_drawer_at(database: Database, shop: Shop, warehouse_id: str, name: str = "Caja norte") -> str:
-    """An open drawer on a new till that sells from this warehouse."""
-    branch_id = UUID((await shop.get("/v1/company")).json()["branches"][0]["id"])
-    async with database.job_transaction(UUID(shop.tenant_id)) as work:
-        register = await TenantService(work).add_register(branch_id, UUID(warehouse_id), name)
-    answer = await shop.post("/v1/cash/sessions", {"registerId": str(register.id), "openingAmount": "100000"})
+async def open_drawer_at(shop: Shop, warehouse_id: str, name: str = "Caja norte") -> str:
+    """An open drawer on a new till of the first branch that sells from this warehouse."""
+    branch_id = (await company(shop))["branches"][0]["id"]
+    till = await register(shop, branch_id, warehouse_id, name=name)
+    answer = await shop.post("/v1/cash/sessions", {"registerId": till["id"], "openingAmount": "100000"})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 
-from app.db.session import Database
 from tests.domain.inventory.places import add_warehouse, first_warehouse, open_drawer_at
 from tests.domain.inventory.shelf import differences
 from tests.proofs.model import ZERO, RefusedError, cents, part
@@ -138,10 +137,10 @@ class Branches:
         self.counts: Counter[str] = Counter()
 
     @classmethod
-    async def open(cls, http: httpx.AsyncClient, database: Database, r: random.Random) -> "Branches":
+    async def open(cls, http: httpx.AsyncClient, r: random.Random) -> "Branches":
         shop = await sign_up(http)
-        places = [await first_warehouse(shop), *[await add_warehouse(database, shop, f"Bodega {n}") for n in (2, 3)]]
-        drawers = {place: await open_drawer_at(database, shop, place, f"Caja de {place}") for place in places}
+        places = [await first_warehouse(shop), *[await add_warehouse(shop, f"Bodega {n}") for n in (2, 3)]]
+        drawers = {place: await open_drawer_at(shop, place, f"Caja de {place}") for place in places}
         self = cls(shop, places, drawers)
         for _ in range(4):
             made = await shop.product(price=PRICE, stock=None)

@@ -159,10 +159,10 @@ async def test_a_cancelled_count_changes_nothing_and_frees_its_products(shop: Sh
     assert (await open_count(shop))["status"] == "open"
 
 
-async def test_a_product_is_in_one_open_count_of_its_warehouse(shop: Shop, database: Database) -> None:
+async def test_a_product_is_in_one_open_count_of_its_warehouse(shop: Shop) -> None:
     made = await shop.post("/v1/categories", {"name": "Tornillos"})
     inside = await shop.post("/v1/categories", {"name": "De madera", "parentId": made.json()["id"]})
-    there = await add_warehouse(database, shop)
+    there = await add_warehouse(shop)
     nails = await shop.product()
     screws, wood = await shop.product(categoryId=made.json()["id"]), await shop.product(categoryId=inside.json()["id"])
     first = await open_count(shop, categoryId=made.json()["id"])
@@ -318,8 +318,8 @@ async def test_a_stranger_finds_nothing(shop: Shop, other_shop: Shop) -> None:
     assert [item["id"] for item in (await other_shop.get("/v1/inventory/counts")).json()["items"]] == [theirs["id"]]
 
 
-async def test_transfers_go_on_while_both_ends_are_counted(shop: Shop, database: Database) -> None:
-    here, there = await first_warehouse(shop), await add_warehouse(database, shop)
+async def test_transfers_go_on_while_both_ends_are_counted(shop: Shop) -> None:
+    here, there = await first_warehouse(shop), await add_warehouse(shop)
     nails = await shop.product(stock="10", cost="10")
     sent = await send(shop, here, there, (nails, "4"))
     counts = [await open_count(shop, warehouseId=place) for place in (here, there)]
@@ -375,9 +375,7 @@ async def test_a_close_waits_for_what_is_being_entered(
     assert await differences(shop) == []
 
 
-async def test_a_close_waits_for_the_sale_that_holds_its_shelf(
-    shop: Shop, database: Database, admin: asyncpg.Connection
-) -> None:
+async def test_a_close_waits_for_the_sale_that_holds_its_shelf(shop: Shop, admin: asyncpg.Connection) -> None:
     nails = await shop.product(stock="10", cost="10")
     drawer = await shop.open_drawer()
     count = await open_count(shop)

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from app.db.session import Database
 from tests.domain.inventory.places_model import Branches
 
 STEPS = 100
@@ -40,7 +39,7 @@ async def loop() -> asyncio.AbstractEventLoop:
 
 
 def machine_of(
-    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database, counts: Counter[str]
+    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, counts: Counter[str]
 ) -> type[RuleBasedStateMachine]:
     def run(block: Coroutine[Any, Any, Any]) -> Any:
         return loop.run_until_complete(block)
@@ -52,7 +51,7 @@ def machine_of(
 
         @initialize(seed=choices)
         def open_shop(self, seed: int) -> None:
-            self.branches = run(Branches.open(http, database, random.Random(seed)))
+            self.branches = run(Branches.open(http, random.Random(seed)))
 
         @rule(seed=choices)
         def operate(self, seed: int) -> None:
@@ -72,10 +71,10 @@ def machine_of(
     return Warehouses
 
 
-def prove(loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database, runs: int) -> Counter[str]:
+def prove(loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, runs: int) -> Counter[str]:
     counts: Counter[str] = Counter()
     run_state_machine_as_test(
-        machine_of(loop, http, database, counts),
+        machine_of(loop, http, counts),
         settings=settings(
             max_examples=runs,
             stateful_step_count=STEPS,
@@ -92,9 +91,9 @@ def prove(loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Da
 
 
 def test_units_and_pesos_agree_with_the_model_after_every_step(
-    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database
+    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient
 ) -> None:
-    counts = prove(loop, http, database, 4)
+    counts = prove(loop, http, 4)
     done = {"transfer", "reception", "loss", "cancellation", "sale", "void", "adjustment", "count", "entry", "close"}
     refused = {"refused insufficient-stock", "refused above-transit", "refused count-open"}
     assert {name for name in done | refused if not counts[name]} == set()
@@ -103,6 +102,6 @@ def test_units_and_pesos_agree_with_the_model_after_every_step(
 @pytest.mark.proof
 @pytest.mark.timeout(3_600)
 def test_units_and_pesos_agree_over_thousands_of_steps(
-    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient, database: Database
+    loop: asyncio.AbstractEventLoop, http: httpx.AsyncClient
 ) -> None:
-    assert prove(loop, http, database, 60)["operations"] >= 4_000
+    assert prove(loop, http, 60)["operations"] >= 4_000

@@ -9,7 +9,6 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db.session import Database
 from app.lib import clock
 from tests.domain.inventory.places import add_warehouse, enter, first_warehouse, open_count, send
 from tests.domain.inventory.shelf import adjust, differences
@@ -23,7 +22,7 @@ async def ask(shop: Shop, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-async def busy_day(shop: Shop, database: Database, admin: asyncpg.Connection) -> None:
+async def busy_day(shop: Shop, admin: asyncpg.Connection) -> None:
     """Two shifts with everything in them that moves stock or money."""
     await admin.execute("UPDATE tenant SET cash_rounding = 50 WHERE tenant_id = $1", UUID(shop.tenant_id))
     nails = await shop.product(
@@ -35,7 +34,7 @@ async def busy_day(shop: Shop, database: Database, admin: asyncpg.Connection) ->
     await ask(shop, f"/v1/inventory/adjustments/{undone['id']}/reverse", {})
     await ask(shop, "/v1/inventory/revaluations", {"lines": [{"productId": cable["id"], "unitCost": "1700"}]})
 
-    here, there = await first_warehouse(shop), await add_warehouse(database, shop)
+    here, there = await first_warehouse(shop), await add_warehouse(shop)
     sent = await send(shop, here, there, (nails, "10"), (cable, "2"))
     part = [{"productId": nails["id"], "quantity": "7", "lost": "1", "reason": "damage"}]
     await ask(shop, f"/v1/inventory/transfers/{sent['id']}/receive", {"lines": part})
@@ -108,14 +107,12 @@ async def due(shop: Shop, sale: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-async def books(
-    http: httpx.AsyncClient, database: Database, environ: dict[str, str]
-) -> AsyncIterator[tuple[Shop, asyncpg.Connection]]:
+async def books(http: httpx.AsyncClient, environ: dict[str, str]) -> AsyncIterator[tuple[Shop, asyncpg.Connection]]:
     """A shop after a busy day, and the hand that can reach behind its back."""
     connection = await asyncpg.connect(environ["DATABASE_ADMIN_URL"])
     try:
         shop = await sign_up(http)
-        await busy_day(shop, database, connection)
+        await busy_day(shop, connection)
         yield shop, connection
     finally:
         await connection.close()

@@ -29,9 +29,9 @@ from tests.shop import Shop
 
 
 @pytest.fixture
-async def places(shop: Shop, database: Database) -> tuple[str, str]:
+async def places(shop: Shop) -> tuple[str, str]:
     """The first warehouse, and a second one."""
-    return await first_warehouse(shop), await add_warehouse(database, shop)
+    return await first_warehouse(shop), await add_warehouse(shop)
 
 
 async def test_goods_leave_are_on_their_way_and_arrive_with_their_pesos(shop: Shop, places: tuple[str, str]) -> None:
@@ -273,22 +273,10 @@ async def test_a_product_on_its_way_goes_on_being_counted(shop: Shop, places: tu
     assert (await shop.patch(f"/v1/products/{nails['id']}", {"tracksStock": False})).status_code == 200
 
 
-async def test_a_product_without_a_shelf_there_gets_one(
-    shop: Shop, places: tuple[str, str], admin: asyncpg.Connection
-) -> None:
-    """A product and a warehouse born at one instant did not see each other."""
-    here, there = places
-    nails = await shop.product(stock="3", cost="10")
-    await admin.execute("DELETE FROM stock WHERE product_id = $1 AND warehouse_id = $2", UUID(nails["id"]), UUID(there))
-    sent = await send(shop, here, there, (nails, "2"))
-    assert (await receive(shop, sent)).status_code == 200
-    assert await shelf_at(shop, nails, there) == ("2.000", "20.00")
-
-
-async def test_what_arrived_is_sold_from_its_new_place(shop: Shop, database: Database, places: tuple[str, str]) -> None:
+async def test_what_arrived_is_sold_from_its_new_place(shop: Shop, places: tuple[str, str]) -> None:
     here, there = places
     nails = await shop.product(stock="5", cost="100")
-    drawer = await open_drawer_at(database, shop, there)
+    drawer = await open_drawer_at(shop, there)
     line = [{"productId": nails["id"], "quantity": "2"}]
     assert refusal(await shop.sell(drawer, line, "50000")) == (422, "insufficient-stock")
     sent = await send(shop, here, there, (nails, "5"))
@@ -344,10 +332,10 @@ async def test_each_step_is_in_the_trail(shop: Shop, places: tuple[str, str], ad
 
 
 async def test_a_stranger_finds_nothing_and_names_nothing(
-    shop: Shop, other_shop: Shop, database: Database, places: tuple[str, str]
+    shop: Shop, other_shop: Shop, places: tuple[str, str]
 ) -> None:
     mine, theirs = await shop.product(), await other_shop.product()
-    other_places = await first_warehouse(other_shop), await add_warehouse(database, other_shop)
+    other_places = await first_warehouse(other_shop), await add_warehouse(other_shop)
     sent = await send(shop, *places, (mine, "1"))
     for answer in (
         await other_shop.get(f"/v1/inventory/transfers/{sent['id']}"),
@@ -427,13 +415,13 @@ async def test_opposite_transfers_held_open_at_once_do_not_wait_for_each_other(
 
 
 async def test_many_hands_in_both_directions_neither_lock_up_nor_lose_a_peso(
-    shop: Shop, database: Database, places: tuple[str, str]
+    shop: Shop, places: tuple[str, str]
 ) -> None:
     here, there = places
     products = [await shop.product(stock="60", cost="10.01") for _ in range(3)]
     for product in products:
         await adjust(shop, (product, "60", "20.02"), warehouseId=there)
-    drawer = await open_drawer_at(database, shop, there)
+    drawer = await open_drawer_at(shop, there)
 
     async def back_and_forth(n: int) -> list[int]:
         source, target = (here, there) if n % 2 else (there, here)

@@ -3,7 +3,6 @@
 import re
 from typing import Final
 
-from app.domain.customers.identity import municipalities
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.lists import (
     FOREIGN_TYPES,
@@ -14,6 +13,7 @@ from app.domain.invoicing.lists import (
 )
 from app.domain.invoicing.model import FINAL_CONSUMER, NIT, Party
 from app.domain.invoicing.preflight.finding import Findings
+from app.lib.codelists import municipalities
 from app.lib.nit import check_digit
 
 SELLER: Final = "AJ"
