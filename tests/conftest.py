@@ -23,6 +23,9 @@ from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
 
+# Before the first test module imports it: its assertions speak like those of the tests.
+pytest.register_assert_rewrite("tests.proofs.till")
+
 TEMPLATE = "mostrador_template"
 _SERVERS = "MOSTRADOR_TEST_SERVERS"
 """Where the run's servers listen: set by the controller before its workers start."""
