@@ -2,6 +2,8 @@
 
 `Actor.branches` is None for whoever may be everywhere; it is read with the first statement of a request. The sale, which
 reads its caller itself, asks with `BRANCH_ALLOWED`.
+
+The catalogue is the company's: looking a product up, and the feed of changes, say how much of it lies in every branch.
 """
 
 from typing import Final
