@@ -32,7 +32,8 @@ async def warehouse(shop: Shop, branch_id: str, **body: Any) -> dict[str, Any]:
 
 
 async def register(shop: Shop, branch_id: str, warehouse_id: str, **body: Any) -> dict[str, Any]:
-    named = {"branchId": branch_id, "warehouseId": warehouse_id, "name": f"Caja {uuid4().hex[:6]}"} | body
+    """A till that lists after the first one, which `Shop.open_drawer` takes."""
+    named = {"branchId": branch_id, "warehouseId": warehouse_id, "name": f"Caja norte {uuid4().hex[:6]}"} | body
     return await made(await shop.post("/v1/cash/registers", named))
 
 
