@@ -32,6 +32,30 @@ def begin_pinned(tenant_id: UUID, user_id: UUID) -> str:
     )
 
 
+_PINNED: Final = (
+    "WITH {pin} SELECT seen.* FROM pin, LATERAL (SELECT asked.* FROM ({select}) asked WHERE {is_set} OFFSET 0) seen"
+)
+PIN_IS_SET: Final = "pin.tenant <> '' AND pin.person <> ''"
+"""Condition that makes what it guards wait for `pin_within`."""
+
+
+def pin_within(tenant: str, user: str) -> str:
+    """A CTE that pins the statement it begins, by the places of two values; it ends with the statement's transaction."""
+    return (
+        f"pin AS MATERIALIZED (SELECT set_config('app.tenant_id', CAST(CAST({tenant} AS uuid) AS text), true) AS tenant, "
+        f"set_config('app.user_id', CAST(CAST({user} AS uuid) AS text), true) AS person)"
+    )
+
+
+def pinned(select: str, tenant: str, user: str) -> str:
+    """A SELECT that pins itself: it is a transaction of its own, in one round trip.
+
+    The pin is evaluated first and tables are read only in a lateral subquery that depends on it, so that row level
+    security sees the company by the time the first row is read; were the order ever another, it would show nothing.
+    """
+    return _PINNED.format(pin=pin_within(tenant, user), select=select, is_set=PIN_IS_SET)
+
+
 class KeptConnections:
     """At most `lane_size` connections; the last one used is used next."""
 

@@ -1,9 +1,4 @@
-"""Questions in one round trip: a pinned statement on a small pool of its own, without BEGIN and COMMIT around it.
-
-A single statement is a transaction of its own, and `set_config(…, true)` ends with it. Each statement first evaluates
-the pin and reads tables only in a lateral subquery that depends on it, so that row level security sees the company by
-the time the first row is read; were the order ever another, it would show nothing.
-"""
+"""Questions in one round trip: a pinned statement on a small pool of its own, without BEGIN and COMMIT around it."""
 
 import re
 from collections.abc import Sequence
@@ -12,17 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
-from app.db.kept import Connection, KeptConnections, begin_pinned
+from app.db.kept import Connection, KeptConnections, begin_pinned, pinned
 from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES
 from app.settings import Settings
 
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
-_PINNED: Final = (
-    "WITH pin AS MATERIALIZED (SELECT set_config('app.tenant_id', CAST(CAST(:tenant_id AS uuid) AS text), true) AS tenant, "
-    "set_config('app.user_id', CAST(CAST(:user_id AS uuid) AS text), true) AS person) "
-    "SELECT seen.* FROM pin, LATERAL (SELECT asked.* FROM ({select}) asked "
-    "WHERE pin.tenant <> '' AND pin.person <> '' OFFSET 0) seen"
-)
 
 
 class Question:
@@ -30,7 +19,7 @@ class Question:
 
     def __init__(self, select: str) -> None:
         self.names: list[str] = []
-        self.sql = _NAME.sub(self._place, _PINNED.format(select=select))
+        self.sql = _NAME.sub(self._place, pinned(select, ":tenant_id", ":user_id"))
 
     def _place(self, found: re.Match[str]) -> str:
         if found[1] not in self.names:

@@ -99,7 +99,7 @@ async def test_a_company_from_before_plans_and_life_cycle_has_both(
     empty: Settings, status: str, steps: list[str]
 ) -> None:
     assert empty.database_admin_url
-    await migrate(empty, "0011")
+    await migrate(empty, "0012")
     connection = await asyncpg.connect(empty.database_admin_url)
     tenant, branch, shelf, user = uuid4(), uuid4(), uuid4(), uuid4()
     try:
@@ -126,7 +126,7 @@ async def test_a_company_from_before_plans_and_life_cycle_has_both(
         assert {row["resource"]: row["used"] for row in used} == {
             "branches": 1, "products": 0, "registers": 1, "storage": 0, "users": 1, "warehouses": 1,
         }  # fmt: skip
-        await migrate(empty, "0011")
+        await migrate(empty, "0012")
         assert await connection.fetchval("SELECT status FROM tenant") == status
     finally:
         await connection.close()

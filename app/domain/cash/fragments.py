@@ -6,8 +6,9 @@ NUMBER_TAKEN: Final = """
  num AS MATERIALIZED (
    SELECT taken.no, taken.prefix FROM (SELECT count(*) AS found FROM st) AS shelves, LATERAL
           take_sale_number($1, CASE WHEN shelves.found = {shelves} THEN {session}::uuid END, {branch}, {tenders}) AS taken)"""
-"""Adds each tender, an object of drawer columns, to the open drawer and takes the branch's next number (migration 0010);
-no row when the drawer was closed meanwhile. Waits for the shelves: nothing is taken unless all of them were there."""
+"""Adds each tender, an object of drawer columns, to the open drawer and takes the branch's next number (migration 0011).
+
+Waits for the shelves: no row unless all of them were there. Raises 55000 when the drawer is not open."""
 
 MONEY_MOVED: Final = """
  money AS (INSERT INTO cash_movement (tenant_id, id, session_id, kind, method, amount, document_id, user_id, created_at)

@@ -6,15 +6,25 @@ Exported for `sales/post.py` alone (ADR 0002); everything else asks the inventor
 from typing import Final
 
 GOODS_OUT: Final = """
- mv AS (SELECT * FROM json_to_recordset({goods}) AS t(product_id uuid, quantity numeric, value numeric, id uuid)),
+ mv AS MATERIALIZED (
+   SELECT * FROM json_to_recordset({goods})
+            AS t(product_id uuid, quantity numeric, value numeric, had numeric, worth numeric, id uuid)),
+ found AS MATERIALIZED (
+   SELECT shelf.* FROM pin, LATERAL (
+      SELECT s.product_id FROM stock s JOIN mv ON s.product_id = mv.product_id AND s.quantity = mv.had AND s.value = mv.worth
+      WHERE {pinned} AND s.tenant_id = $1 AND s.product_id = ANY({products}::uuid[]) AND s.warehouse_id = {warehouse}
+      ORDER BY s.product_id OFFSET 0 FOR UPDATE OF s) shelf),
  st AS (UPDATE stock s SET quantity = s.quantity - mv.quantity, value = s.value - mv.value, moves = s.moves + 1,
                changed_xid = (pg_current_xact_id()::text)::bigint
-        FROM mv WHERE s.tenant_id = $1 AND s.product_id = ANY({products}::uuid[]) AND s.warehouse_id = {warehouse}
-             AND s.product_id = mv.product_id
+        FROM mv WHERE (SELECT count(*) FROM found) = cardinality({products}::uuid[]) AND s.tenant_id = $1
+             AND s.product_id = ANY({products}::uuid[]) AND s.warehouse_id = {warehouse} AND s.product_id = mv.product_id
         RETURNING mv.id, s.product_id, s.moves, mv.quantity, mv.value, s.quantity AS balance_quantity,
                   s.value AS balance_value)"""
-"""Takes goods off the shelf; the products stand beside the list so that they are found by key, whatever is guessed of its
-length. `st` has a row for each product that was there."""
+"""Takes goods off the shelf if every shelf still holds what the ticket was reckoned with, or takes nothing.
+
+The products stand beside the list so that they are found by key, whatever is guessed of its length. `st` has a row for
+each product, or none.
+"""
 
 GOODS_MOVED: Final = """
  moved AS (INSERT INTO stock_movement (tenant_id, id, product_id, warehouse_id, position, kind, document_id, quantity,
@@ -31,6 +41,13 @@ SHELF: Final = """
    JOIN stock s ON s.tenant_id = $1 AND s.warehouse_id = head.warehouse_id AND s.product_id = ANY({products}::uuid[])
    JOIN product p ON p.tenant_id = $1 AND p.id = s.product_id
    LEFT JOIN tax_rate r ON r.tax_class = p.tax_class AND head.business_day BETWEEN r.valid_from AND r.valid_to
-   WHERE head.claimed = 1 AND head.is_open
-   ORDER BY s.product_id FOR UPDATE OF s)"""
-"""Locks the shelves of a ticket's products in their order and reads what their price and cost depend on."""
+   WHERE head.is_open)"""
+"""Reads the shelves of a ticket's products and what their price and cost depend on."""
+
+SHELVES_LOCKED: Final = """
+SELECT count(*) FROM (
+   SELECT 1 FROM stock
+   WHERE tenant_id = $1 AND product_id = ANY($3::uuid[])
+     AND warehouse_id = (SELECT warehouse_id FROM cash_session WHERE tenant_id = $1 AND id = $2)
+   ORDER BY product_id FOR UPDATE) held"""
+"""Locks the shelves of products where a session sells from, in the order every writer keeps: $1 tenant, $2 session, $3 products."""

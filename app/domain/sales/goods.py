@@ -18,7 +18,7 @@ _SMALLEST: Final = Decimal("0.000001")
 
 
 class Shelf(msgspec.Struct):
-    """A product and what lies of it where the till sells from; locked."""
+    """A product and what lies of it where the till sells from."""
 
     product_id: UUID
     sku: str
@@ -37,7 +37,7 @@ class Shelf(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Shelf":
-        """From a row of `READ_AND_LOCK`."""
+        """From a row of `statements.READ`."""
         return cls(*(row[name] for name in cls.__struct_fields__))
 
 
@@ -45,8 +45,11 @@ class Taken(msgspec.Struct):
     """Units and pesos that leave one shelf for the whole ticket."""
 
     shelf: Shelf
-    quantity: Decimal
-    value: Decimal
+    had: Decimal
+    worth: Decimal
+    """Units and pesos on the shelf before."""
+    quantity: Decimal = ZERO
+    value: Decimal = ZERO
 
 
 class Missing(msgspec.Struct):
@@ -95,10 +98,10 @@ def fill_basket(
         shelf = line.shelf
         if not shelf.tracks_stock:
             continue
+        goods = taken.setdefault(shelf.product_id, Taken(shelf, shelf.quantity, shelf.value))
         line.cost = take(shelf.quantity, shelf.value, line.to_price.base_units)
         shelf.quantity -= line.to_price.base_units
         shelf.value -= line.cost
-        goods = taken.setdefault(shelf.product_id, Taken(shelf, Decimal(0), ZERO))
         goods.quantity += line.to_price.base_units
         goods.value += line.cost
     return Basket(lines, list(taken.values()), missing)

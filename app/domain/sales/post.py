@@ -1,6 +1,8 @@
-"""Where a sale is made: two statements with plain arithmetic between them, four round trips in all.
+"""Where a sale is made: one statement that reads, plain arithmetic, one statement that writes what was reckoned.
 
-The one place that writes the rows of four domains at once (ADR 0002), through fragments that each of them exports.
+Each of the two is a transaction of its own: the second writes nothing unless the shelves still hold what the first read.
+A till that was overtaken by another one tries again with the shelves locked. The one place that writes the rows of four
+domains at once (ADR 0002), through fragments that each of them exports.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +17,19 @@ from uuid_utils.compat import uuid7
 
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of, request_hash
+from app.domain.inventory.fragments import SHELVES_LOCKED
 from app.domain.sales.goods import Basket, Shelf, fill_basket
 from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
 from app.domain.sales.pricing import price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
-from app.domain.sales.statements import PACKS, READ_AND_LOCK, WRITE
+from app.domain.sales.statements import PACKS, READ, WRITE
 from app.domain.tenants.scope import branch_refusal
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
 from app.lib.edge import client_address, request_id
-from app.lib.errors import Conflict, FieldError, RuleBroken, unknown_reference
+from app.lib.errors import Conflict, FieldError, RuleBroken, Unavailable, unknown_reference
 from app.lib.money import ZERO
 from app.lib.schemas import fingerprint
 from app.lib.tokens import Claims
@@ -62,6 +65,37 @@ class SaleExists(Exception):
     """A ticket with the id that the client chose is there already, with the same body."""
 
 
+class _Overtaken(Exception):
+    """What was read is no longer so, and nothing was written; only with the shelves locked is it sure to stay so."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A ticket as it came in."""
+
+    data: PostSale
+    caller: Caller
+    sale_id: UUID
+    sold_at: datetime
+    posted_at: datetime
+    fingerprint: bytes
+    """Of the body, to know the ticket again by an id that the client chose."""
+    products: list[UUID]
+
+    @classmethod
+    def of(cls, data: PostSale, caller: Caller) -> "Draft":
+        """Raises 422 `sold-at-out-of-range`."""
+        now = clock.now()
+        return cls(
+            data=data,
+            caller=caller,
+            sale_id=data.id or uuid7(),
+            sold_at=_sold_at(data.sold_at, now),
+            posted_at=now,
+            fingerprint=fingerprint(data),
+            products=list({line.product_id for line in data.lines}),
+        )
+
+
 class SalePoster:
     """Posts tickets on the fast lane."""
 
@@ -74,59 +108,78 @@ class SalePoster:
 
         Raises `SaleExists` and `Replay` for what was posted before, and the refusals of the contract.
         """
-        claims = caller.claims
-        sale_id = data.id or uuid7()
-        now = clock.now()
-        sold_at = _sold_at(data.sold_at, now)
-        body = fingerprint(data)
-        try:
-            async with self._lane.transaction(claims.tenant_id, claims.user_id) as connection:
-                rows = await connection.fetch(
-                    READ_AND_LOCK,
-                    claims.tenant_id,
-                    claims.user_id,
-                    claims.session_id,
-                    caller.key,
-                    caller.body_hash,
-                    sale_id,
-                    data.session_id,
-                    data.customer_id,
-                    data.seller_id or claims.user_id,
-                    sold_at,
-                    list({line.product_id for line in data.lines}),
-                    data.id is not None,
-                )
-                head = rows[0] if rows else None
-                actor = _actor(head, caller)
-                assert head is not None
-                if not head["claimed"]:
-                    raise await _earlier_answer(connection, caller)
-                _check_head(head, data, body)
-                basket = await _basket(connection, claims.tenant_id, data, rows)
-                if basket.missing:
-                    await book_shortfall(connection, claims, head["warehouse_id"], sale_id, basket, now)
-                priced = price_lines([line.to_price for line in basket.lines], data.discount or ZERO)
-                total = sum((line.total for line in priced), start=ZERO)
-                settled = settle(total, [(p.method, p.amount) for p in data.payments], head["cash_rounding"])
-                ticket = PostedTicket(
-                    sale_id=sale_id,
-                    sold_at=sold_at,
-                    posted_at=now,
-                    data=data,
-                    head=head,
-                    actor=actor,
-                    basket=basket,
-                    priced=priced,
-                    settled=settled,
-                )
-                return await self._write(connection, ticket, caller, body)
-        except asyncpg.UniqueViolationError as error:
-            if getattr(error, "constraint_name", None) == "pk_sale":
-                return await self.post(data, caller)
-            raise
+        draft = Draft.of(data, caller)
+        if self._lane.statements_pin:
+            try:
+                async with self._lane.connection() as connection:
+                    return await self._attempt(connection, draft, locked=False)
+            except _Overtaken:
+                pass
+        for _ in range(_TRIES):
+            try:
+                return await self._post_locked(draft)
+            except _Overtaken:
+                continue
+        raise Unavailable("El sistema está ocupado; intente de nuevo.", headers={"Retry-After": "1"})
 
-    async def _write(self, connection: LaneConnection, ticket: PostedTicket, caller: Caller, body: bytes) -> bytes:
+    async def _post_locked(self, draft: Draft) -> bytes:
+        tenant_id, user_id = draft.caller.claims.tenant_id, draft.caller.claims.user_id
+        async with self._lane.transaction(tenant_id, user_id) as connection:
+            await connection.execute(SHELVES_LOCKED, tenant_id, draft.data.session_id, draft.products)
+            return await self._attempt(connection, draft, locked=True)
+
+    async def _attempt(self, connection: LaneConnection, draft: Draft, *, locked: bool) -> bytes:
+        """Read, reckon, write. Raises `_Overtaken` when it must be tried (again) with the shelves locked."""
+        data, caller, claims = draft.data, draft.caller, draft.caller.claims
+        rows = await connection.fetch(
+            READ,
+            claims.tenant_id,
+            claims.user_id,
+            claims.session_id,
+            caller.key,
+            draft.sale_id,
+            data.session_id,
+            data.customer_id,
+            draft.products,
+            data.seller_id or claims.user_id,
+            draft.sold_at,
+            data.id is not None,
+        )
+        head = rows[0] if rows else None
+        actor = _actor(head, caller)
+        assert head is not None
+        _check_head(head, draft)
+        basket = await _basket(connection, claims, data, rows)
+        if basket.missing:
+            if not locked:
+                raise _Overtaken
+            await book_shortfall(connection, claims, head["warehouse_id"], draft.sale_id, basket, draft.posted_at)
+        priced = price_lines([line.to_price for line in basket.lines], data.discount or ZERO)
+        total = sum((line.total for line in priced), start=ZERO)
+        settled = settle(total, [(p.method, p.amount) for p in data.payments], head["cash_rounding"])
+        ticket = PostedTicket(
+            sale_id=draft.sale_id,
+            sold_at=draft.sold_at,
+            posted_at=draft.posted_at,
+            data=data,
+            head=head,
+            actor=actor,
+            basket=basket,
+            priced=priced,
+            settled=settled,
+        )
+        try:
+            return await self._write(connection, ticket, draft)
+        except asyncpg.UniqueViolationError as error:
+            if getattr(error, "constraint_name", None) in _TWINS:
+                raise _Overtaken from error
+            raise
+        except asyncpg.ObjectNotInPrerequisiteStateError as error:
+            raise _CLOSED from error
+
+    async def _write(self, connection: LaneConnection, ticket: PostedTicket, draft: Draft) -> bytes:
         # The trail always has the costs; most cashiers' answers have not.
+        caller = draft.caller
         record = ticket.answer(costs=True)
         answer = record if ticket.actor.may("costs:read") else ticket.answer(costs=False)
         entry_id = uuid7()
@@ -136,14 +189,25 @@ class SalePoster:
         entry = Entry(action="sale.posted", subject_id=ticket.sale_id, after=after)
         content = audit.entry_content(ticket.actor, entry, ticket.posted_at)
         taken = await connection.fetchrow(
-            WRITE, *ticket.arguments(answer, body), ipad, opad, content, entry_id, caller.key, SEQUENCE
+            WRITE,
+            *ticket.arguments(answer, draft.fingerprint),
+            ipad,
+            opad,
+            content,
+            entry_id,
+            caller.key,
+            caller.body_hash,
+            SEQUENCE,
         )
         if taken is None:
-            raise _CLOSED
+            raise _Overtaken
         sequence = str(taken["no"])
         return numbered(answer, taken["prefix"] + sequence, sequence)
 
 
+_TRIES: Final = 3
+"""With locks nothing but a twin, with the same key or the same sale, can be faster; it is there when tried again."""
+_TWINS: Final = ("pk_idempotency", "pk_sale")
 _CLOSED: Final = Conflict("La caja está cerrada; abra un turno para vender.", code="session-closed")
 
 
@@ -164,21 +228,13 @@ def _actor(head: Mapping[str, Any] | None, caller: Caller) -> Actor:
     )
 
 
-async def _earlier_answer(connection: LaneConnection, caller: Caller) -> Exception:
-    row = await connection.fetchrow(
-        "SELECT body_hash, status, answer FROM idempotency WHERE tenant_id = $1 AND user_id = $2 AND key = $3",
-        caller.claims.tenant_id,
-        caller.claims.user_id,
-        caller.key,
-    )
-    assert row is not None
-    return replay_of(caller.body_hash, row["body_hash"], row["status"], row["answer"])
-
-
-def _check_head(head: Mapping[str, Any], data: PostSale, body: bytes) -> None:
-    """Refuse what the ticket's surroundings do not allow, in the contract's order."""
+def _check_head(head: Mapping[str, Any], draft: Draft) -> None:
+    """Raise what was answered before, and refuse what the ticket's surroundings do not allow, in the contract's order."""
+    data = draft.data
+    if head["key_hash"] is not None:
+        raise replay_of(draft.caller.body_hash, head["key_hash"], head["key_status"], head["key_answer"])
     if head["earlier_hash"] is not None:
-        if head["earlier_hash"] == body:
+        if head["earlier_hash"] == draft.fingerprint:
             raise SaleExists
         raise Conflict("Ya existe otra venta con ese identificador.", code="id-taken")
     if head["is_open"] is None:
@@ -194,7 +250,7 @@ def _check_head(head: Mapping[str, Any], data: PostSale, body: bytes) -> None:
 
 
 async def _basket(
-    connection: LaneConnection, tenant_id: UUID, data: PostSale, rows: Sequence[Mapping[str, Any]]
+    connection: LaneConnection, claims: Claims, data: PostSale, rows: Sequence[Mapping[str, Any]]
 ) -> Basket:
     """The ticket's lines with the goods they take; packs are read only for lines that name one."""
     shelves = {row["product_id"]: Shelf.of(row) for row in rows if row["product_id"] is not None}
@@ -207,7 +263,7 @@ async def _basket(
     ]
     packs: dict[tuple[UUID, str], tuple[Decimal, Decimal]] = {}
     if packed:
-        for row in await connection.fetch(PACKS, tenant_id, packed):
+        for row in await connection.fetch(PACKS, claims.tenant_id, claims.user_id, packed):
             packs[row["product_id"], row["unit_code"]] = (row["factor"], row["price"])
     return fill_basket(data.lines, shelves, packs, offline=data.sold_at is not None)
 

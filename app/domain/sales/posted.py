@@ -65,6 +65,8 @@ class _GoodsRow(msgspec.Struct):
     product_id: UUID
     quantity: Decimal
     value: Decimal
+    had: Decimal
+    worth: Decimal
     id: UUID
 
 
@@ -179,8 +181,13 @@ class PostedTicket:
             data.document,
             _rows(self._totals),
             body,
-            [goods.shelf.product_id for goods in taken],
-            _rows([_GoodsRow(goods.shelf.product_id, goods.quantity, goods.value, uuid7()) for goods in taken]),
+            [each.shelf.product_id for each in taken],
+            _rows(
+                [
+                    _GoodsRow(each.shelf.product_id, each.quantity, each.value, each.had, each.worth, uuid7())
+                    for each in taken
+                ]
+            ),
             _rows({TENDER_COLUMNS[method]: amount for method, amount in tenders.items()}),
             _rows([_MoneyRow(uuid7(), method, amount) for method, amount in tenders.items()]),
             _rows([_line_row(number, *each) for number, each in enumerate(self._lines, start=1)]),

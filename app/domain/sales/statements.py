@@ -1,45 +1,51 @@
-"""The two statements of a sale: one reads and locks, one writes everything.
+"""The two statements of a sale: one reads, one writes everything or nothing. Each pins itself.
 
-Order of locks, forced by data flow and not by the order of CTEs: idempotency key, shelves by product, drawer, numbering,
-end of the audit chain. The row of one statement feeds the next, and a missing one (a drawer closed meanwhile) writes nothing.
+Order of locks, forced by data flow and not by the order of CTEs: shelves by product, drawer, numbering, end of the audit
+chain, idempotency key. The row of one step feeds the next: a shelf that changed since it was read writes nothing, a drawer
+closed meanwhile raises 55000.
 """
 
 from typing import Final
 
+from app.db.kept import PIN_IS_SET, pin_within, pinned
 from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
 from app.domain.tenants.scope import BRANCH_ALLOWED
 from app.lib.actor import ACTOR_COLUMNS
 from app.lib.audit import APPEND
 
-READ_AND_LOCK: Final = f"""
-WITH claim AS (
-   INSERT INTO idempotency (tenant_id, user_id, key, body_hash) VALUES ($1, $2, $4, $5) ON CONFLICT DO NOTHING RETURNING 1),
- head AS MATERIALIZED (
-   SELECT (SELECT count(*) FROM claim) AS claimed, {ACTOR_COLUMNS}, t.cash_rounding,
+_ASKED: Final = f"""
+WITH head AS MATERIALIZED (
+   SELECT {ACTOR_COLUMNS}, t.cash_rounding,
           ($10::timestamptz AT TIME ZONE t.time_zone)::date AS business_day,
           c.register_id, c.branch_id, c.warehouse_id, d.is_open, {BRANCH_ALLOWED.format(branch="c.branch_id")} AS branch_allowed,
           b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification,
           b.retired_at IS NULL AS customer_active,
           $9 = $2 OR (SELECT is_active FROM membership WHERE tenant_id = $1 AND user_id = $9) AS seller_active,
-          CASE WHEN $12 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $6) END AS earlier_hash
+          CASE WHEN $11 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $5) END AS earlier_hash,
+          k.body_hash AS key_hash, k.status AS key_status, k.answer AS key_answer
    FROM membership m
    JOIN app_user u ON u.id = m.user_id
    JOIN tenant t ON t.tenant_id = m.tenant_id AND t.tenant_id = $1
    JOIN auth_session a ON a.user_id = m.user_id AND a.id = $3
-   LEFT JOIN cash_session c ON c.tenant_id = $1 AND c.id = $7
-   LEFT JOIN cash_drawer d ON d.tenant_id = $1 AND d.session_id = $7
+   LEFT JOIN idempotency k ON k.tenant_id = $1 AND k.user_id = $2 AND k.key = $4
+   LEFT JOIN cash_session c ON c.tenant_id = $1 AND c.id = $6
+   LEFT JOIN cash_drawer d ON d.tenant_id = $1 AND d.session_id = $6
    LEFT JOIN customer b ON b.tenant_id = $1
-        AND b.id = coalesce($8::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
+        AND b.id = coalesce($7::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
    WHERE m.tenant_id = $1 AND m.user_id = $2),
-{SHELF.format(products="$11")}
+{SHELF.format(products="$8")}
 SELECT head.*, goods.* FROM head LEFT JOIN goods ON true"""
-"""$1 tenant, $2 user, $3 login session, $4 key, $5 body hash, $6 sale, $7 cash session, $8 customer or null, $9 seller,
-$10 instant of sale, $11 products, $12 whether the client chose the sale's id. One row a product, or one with nulls for them."""
 
-PACKS: Final = """
-SELECT product_id, unit_code, factor, price FROM product_pack
-WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])"""
+READ: Final = pinned(_ASKED, "$1", "$2")
+"""$1 tenant, $2 user, $3 login session, $4 key, $5 sale, $6 cash session, $7 customer or null, $8 products, $9 seller,
+$10 instant of sale, $11 whether the client chose the sale's id. One row a product, or one with nulls for them."""
+
+PACKS: Final = pinned(
+    "SELECT product_id, unit_code, factor, price FROM product_pack WHERE tenant_id = $1 AND product_id = ANY($3::uuid[])",
+    "$1",
+    "$2",
+)
 
 _LINES: Final = (
     "json_to_recordset($22) AS l(id uuid, position integer, product_id uuid, sku text, name text, unit_code text, "
@@ -60,7 +66,8 @@ _LINK: Final = APPEND.format(
 )
 
 WRITE: Final = f"""
-WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
+WITH {pin_within("$1", "$11")},
+{GOODS_OUT.format(goods="$19", products="$18", warehouse="$6", pinned=PIN_IS_SET)},
 {NUMBER_TAKEN.format(tenders="$20", session="$3", branch="$4", shelves="cardinality($18::uuid[])")},
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
                customer_name, customer_identification, seller_id, user_id, sold_at, posted_at, business_day,
@@ -81,7 +88,8 @@ WITH {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6").lstrip()},
 {GOODS_MOVED.format(warehouse="$6", document="$2", user="$11", at="$13")},
 {MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", money="$21")},
  trail AS MATERIALIZED (SELECT {_LINK} AS seq FROM num),
- kept AS (UPDATE idempotency SET status = 201, answer = replace(replace($24, $25, num.prefix || num.no), $31, num.no::text)
-          FROM num WHERE tenant_id = $1 AND user_id = $11 AND key = $30)
+ kept AS (INSERT INTO idempotency (tenant_id, user_id, key, body_hash, status, answer)
+          SELECT $1, $11, $30, $31, 201, replace(replace($24, $25, num.prefix || num.no), $32, num.no::text) FROM num)
 SELECT no, prefix, seq FROM num, trail"""
-"""Everything a sale leaves behind; no row when the drawer closed meanwhile."""
+"""Everything a sale leaves behind; no row, and nothing done, when a shelf is not as it was read. Raises 55000 for a closed
+drawer and a unique violation for a ticket or a key that is there already."""
