@@ -31,7 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: bytes
     """Ed25519 seed, 32 bytes."""
     secret_key: bytes
-    """Root of the HMAC keys (audit, refresh rotation), 32 bytes."""
+    """Root of the HMAC keys (audit, refresh rotation) and of what is sealed at rest, 32 bytes."""
+    former_secret_keys: tuple[bytes, ...]
+    """Still open what they sealed."""
     public_url: str
     trusted_proxies: tuple[str, ...]
     cors_origins: tuple[str, ...]
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signups_per_hour: int
     trial_days: int
     """How long a new company tries the product."""
+    dian_url: str | None
+    """Where DIAN's service listens, when it is not DIAN's own address: a simulator."""
     smtp_host: str | None
     smtp_port: int
     smtp_user: str | None
@@ -101,8 +105,12 @@ class _Reader:
 
     def key(self, name: str) -> bytes:
         value = self.required(name, "32 random bytes in base64 (openssl rand -base64 32)")
-        if not value:
-            return b""
+        return self._checked_key(name, value) if value else b""
+
+    def keys(self, name: str) -> tuple[bytes, ...]:
+        return tuple(self._checked_key(name, word) for word in self.words(name))
+
+    def _checked_key(self, name: str, value: str) -> bytes:
         try:
             raw = base64.b64decode(value, validate=True)
         except binascii.Error:
@@ -161,6 +169,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         redis_url=env.url("REDIS_URL", _REDIS, "redis://:…@host:6379/0"),
         signing_key=env.key("TOKEN_SIGNING_KEY"),
         secret_key=env.key("SECRET_KEY"),
+        former_secret_keys=env.keys("FORMER_SECRET_KEYS"),
         public_url=(env.optional_url("PUBLIC_URL", _HTTP) or "http://127.0.0.1:8000").rstrip("/"),
         trusted_proxies=env.words("TRUSTED_PROXIES"),
         cors_origins=env.words("CORS_ORIGINS"),
@@ -176,6 +185,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rate_heavy_per_minute=env.number("RATE_LIMIT_HEAVY_PER_MINUTE", 300, 1, 10_000_000),
         signups_per_hour=env.number("SIGNUPS_PER_HOUR", 30, 1, 1_000_000),
         trial_days=env.number("TRIAL_DAYS", 30, 1, 365),
+        dian_url=env.optional_url("DIAN_URL", _HTTP),
         smtp_host=env.optional("SMTP_HOST"),
         smtp_port=env.number("SMTP_PORT", 587, 1, 65_535),
         smtp_user=env.optional("SMTP_USER"),

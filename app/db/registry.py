@@ -8,8 +8,9 @@ from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
+from app.domain.invoicing import models as invoicing
 from app.domain.sales import models as sales
 from app.domain.tenants import models as tenants
 
-MODULES = (platform, tenants, accounts, catalog, inventory, customers, cash, sales, imports)
+MODULES = (platform, tenants, accounts, catalog, inventory, customers, cash, sales, imports, invoicing)
 METADATA = DefaultBase.metadata

@@ -16,6 +16,7 @@ SHARED: Final = {
     "tax_rate": "legal figures by date",
     "plan": "what the operator sells",
     "tenant_move": "which steps of a company's life are allowed",
+    "legal_figure": "figures of the law by date",
 }
 """Global tables with no company in them, and why."""
 
@@ -57,6 +58,15 @@ EDITABLE: Final = {
     "sale_line_remaining": "U",
     "held_ticket": "D",
     "import_batch": "U",
+    "dian_setting": "U",
+    "dian_certificate": "u",
+    "document_range": "u",
+    "document_counter": "u",
+    "document_state": "U",
+    "dian_file_counter": "u",
+    "dian_circuit": "U",
+    "dian_contingency": "u",
+    "dian_test_set": "u",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -66,6 +76,10 @@ APPEND_ONLY: Final = (
     "cash_close_tender",
     "cash_movement",
     "cash_session",
+    "document",
+    "document_event",
+    "document_file",
+    "document_version",
     "import_item",
     "price_change",
     "sale",
@@ -89,6 +103,8 @@ APPEND_ONLY: Final = (
 PLATFORM: Final = {
     "audit_entry": "r",
     "audit_head": "r",
+    "dian_circuit": "r",
+    "document_state": "r",
     "idempotency": "dr",
     "outbox": "adrw",
     "tenant": "r",
