@@ -27,6 +27,8 @@ from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
 from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
+from app.domain.invoicing.controller import DianController, DocumentController
+from app.domain.invoicing.vault import Vault
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -72,6 +74,8 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     CashController,
     RegisterController,
     ImportController,
+    DianController,
+    DocumentController,
     AuditController,
     ReconciliationController,
 )
@@ -87,6 +91,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
     tokens = AccessTokens(settings.signing_key)
     limits = RateLimits(redis, settings)
     health = Health(settings, database, redis)
+    vault = Vault(settings)
 
     @asynccontextmanager
     async def connections(_app: Litestar) -> AsyncIterator[None]:
@@ -125,7 +130,8 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "health": health,
             "lane": lane,
             "quick": quick,
-            "poster": SalePoster(lane, database.audit_keys),
+            "poster": SalePoster(lane, database.audit_keys, vault, database.bell),
+            "vault": vault,
             "redis": redis,
             "tokens": tokens,
             "limits": limits,

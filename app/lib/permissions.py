@@ -23,6 +23,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "sales:void": "Anular ventas",
     "refunds:cash": "Devolver en efectivo más de lo pagado en efectivo",
     "imports:write": "Importar datos",
+    "dian:read": "Ver documentos electrónicos",
+    "dian:issue": "Expedir y reenviar documentos electrónicos",
+    "dian:write": "Configurar la facturación electrónica",
     "audit:read": "Ver la auditoría",
 }
 """Permission to its Spanish name. A route may only name one of these."""

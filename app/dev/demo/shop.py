@@ -22,6 +22,7 @@ from app.domain.catalog.service.categories import CategoryService
 from app.domain.catalog.service.creating import ProductCreation
 from app.domain.catalog.tree_schemas import CreateCategory
 from app.domain.customers.service import CustomerService
+from app.domain.invoicing.vault import Vault
 from app.domain.sales.post import Caller, SalePoster
 from app.domain.sales.schemas import PostSale
 from app.domain.tenants.service import TenantService
@@ -49,7 +50,7 @@ class DemoShop:
         self._database = database
         self._tokens = tokens
         self._accounts = AccountService(database, tokens)
-        self._poster = SalePoster(lane, database.audit_keys)
+        self._poster = SalePoster(lane, database.audit_keys, Vault(database.settings), database.bell)
         self.owner: Claims
         self.cashiers: list[Claims] = []
         self.registers: list[UUID] = []

@@ -197,6 +197,15 @@ SUPPORT_KINDS: Final = frozenset({Kind.SUPPORT, Kind.SUPPORT_NOTE})
 PAPER_KINDS: Final = frozenset({Kind.PAPER_CONTINGENCY, Kind.POS_CONTINGENCY})
 """Those that name the paper they were transcribed from."""
 
+NUMBERED_AS: Final = {
+    Kind.EXPORT: Kind.INVOICE,
+    Kind.DIAN_CONTINGENCY: Kind.INVOICE,
+    Kind.POS_CONTINGENCY: Kind.POS,
+}
+"""Kinds that use another's numbers."""
+CONTINGENCY: Final = {Kind.INVOICE: Kind.DIAN_CONTINGENCY, Kind.POS: Kind.POS_CONTINGENCY}
+"""What a kind becomes when it was issued while DIAN was declared away: same number, same UUID."""
+
 OPERATIONS: Final[dict[Kind, frozenset[str]]] = {
     **dict.fromkeys(
         (Kind.INVOICE, Kind.EXPORT, Kind.PAPER_CONTINGENCY, Kind.DIAN_CONTINGENCY),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from app.domain.invoicing.kinds import KINDS, SUPPORT_KINDS, Environment, Fixed, Kind
+from app.lib.schemas import encode_special
 
 BOGOTA: Final = timezone(timedelta(hours=-5))
 """Colombia's legal time, all year and for DIAN always."""
@@ -309,7 +310,7 @@ class Identity(Frozen, frozen=True, kw_only=True):
     """Text of the printed code."""
 
 
-FREEZER: Final = msgspec.json.Encoder()
+FREEZER: Final = msgspec.json.Encoder(enc_hook=encode_special)
 """Writes the frozen copy; Decimals become strings."""
 _THAW: Final = msgspec.json.Decoder(Document)
 

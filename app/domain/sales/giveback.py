@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.cash.models import CashDrawer, CashMovement
+from app.domain.invoicing.notes import GivenBack, ReturnedGoods, issue_note
 from app.domain.sales.giveback_sql import GOODS_BACK, LINES, LOWER, OPEN_LINES, OWN_SESSIONS, PAID, SESSION, SHELVES
 from app.domain.sales.models import Sale, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.pricing import round_cash
@@ -204,6 +205,21 @@ class GiveBackService:
         await self._money_back(what, place, now)
         sequence, number = await next_number(self._work, place.branch_id, what.kind)
         await self._insert(what, sale, place, sequence, number, now)
+        await issue_note(
+            self._work,
+            ReturnedGoods(
+                sale_id=sale.id,
+                return_id=what.id,
+                branch_id=place.branch_id,
+                register_id=sale.register_id,
+                is_whole=what.kind == "void"
+                and all(item.line["left_quantity"] == item.line["sold"] for item in what.items),
+                reason=what.reason,
+                lines=[_given_back(item) for item in what.items],
+                methods=[tender.method for tender in what.tenders],
+                at=now,
+            ),
+        )
         self._work.record(
             "sale.voided" if what.kind == "void" else "sale.returned",
             what.id,
@@ -373,6 +389,22 @@ def _items(wanted: Sequence[ReturnLine], lines: Mapping[UUID, Mapping[str, Any]]
     return [
         Item(lines[line_id], prorate(Remaining.of(lines[line_id]), quantity)) for line_id, quantity in units.items()
     ]
+
+
+def _given_back(item: Item) -> GivenBack:
+    line, portion = item.line, item.portion
+    return GivenBack(
+        tax_class=line["tax_class"],
+        code=line["sku"],
+        description=line["name"],
+        unit_code=line["unit_code"],
+        quantity=portion.quantity,
+        base_units=times(portion.quantity, line["factor"]),
+        total=portion.total,
+        base=portion.base,
+        nominal_tax=portion.nominal_tax,
+        rate=line["tax_rate"],
+    )
 
 
 def _undo(paid: Mapping[str, Decimal], due: Decimal) -> list[Tender]:

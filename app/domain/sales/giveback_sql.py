@@ -12,7 +12,8 @@ OPEN_LINES: Final = text(
 """The companions of a ticket's lines, at its first return: most tickets never need them."""
 
 LINES: Final = text(
-    "SELECT l.id, l.position, l.product_id, l.name, l.factor, l.quantity AS sold, l.total, l.base, l.nominal_tax, l.cost, "
+    "SELECT l.id, l.position, l.product_id, l.sku, l.name, l.unit_code, l.tax_class, l.tax_rate, "
+    "l.factor, l.quantity AS sold, l.total, l.base, l.nominal_tax, l.cost, "
     "l.tracks_stock, r.quantity AS left_quantity, r.total AS left_total, r.base AS left_base, "
     "r.nominal_tax AS left_nominal_tax, r.cost AS left_cost "
     "FROM sale_line_remaining r JOIN sale_line l ON l.tenant_id = r.tenant_id AND l.id = r.sale_line_id "

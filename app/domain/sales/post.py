@@ -18,23 +18,30 @@ from uuid_utils.compat import uuid7
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of, request_hash
 from app.domain.inventory.fragments import SHELVES_LOCKED
+from app.domain.invoicing.drafts import Draft as Paper
+from app.domain.invoicing.fragments import RANGE_SPENT
+from app.domain.invoicing.vault import Vault
 from app.domain.sales.goods import Basket, Shelf, fill_basket
-from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
+from app.domain.sales.paper import paper_of
+from app.domain.sales.posted import SEQUENCE, PostedTicket, documented, numbered
 from app.domain.sales.pricing import price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
-from app.domain.sales.statements import PACKS, READ, WRITE
+from app.domain.sales.statements import PACKS, READ, WRITE, WRITE_WITH_DOCUMENT
 from app.domain.tenants.scope import branch_refusal
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
 from app.lib.edge import client_address, request_id
 from app.lib.errors import Conflict, FieldError, RuleBroken, Unavailable, unknown_reference
+from app.lib.jobs import Bell
 from app.lib.money import ZERO
 from app.lib.schemas import fingerprint
 from app.lib.tokens import Claims
 
 ACCESS: Final = Access("sales:post", writes=True, in_read_only=False)
+_BOGOTA: Final = "America/Bogota"
+"""Zone of DIAN's day, wherever the shop is."""
 _MAX_AGE: Final = timedelta(hours=72)
 _MAX_AHEAD: Final = timedelta(minutes=2)
 """Clocks of tills run ahead; more than this is the future."""
@@ -99,9 +106,11 @@ class Draft(msgspec.Struct, frozen=True):
 class SalePoster:
     """Posts tickets on the fast lane."""
 
-    def __init__(self, lane: Lane, keys: AuditKeys) -> None:
+    def __init__(self, lane: Lane, keys: AuditKeys, vault: Vault, bell: Bell) -> None:
         self._lane = lane
         self._keys = keys
+        self._vault = vault
+        self._bell = bell
 
     async def post(self, data: PostSale, caller: Caller) -> bytes:
         """Post a ticket; answers the encoded `SaleOut`, exactly as it is kept for a replay.
@@ -144,6 +153,7 @@ class SalePoster:
             data.seller_id or claims.user_id,
             draft.sold_at,
             data.id is not None,
+            clock.business_day(draft.posted_at, _BOGOTA),
         )
         head = rows[0] if rows else None
         actor = _actor(head, caller)
@@ -167,6 +177,7 @@ class SalePoster:
             basket=basket,
             priced=priced,
             settled=settled,
+            paper=paper_of(self._vault, rows, draft, actor, basket, priced),
         )
         try:
             return await self._write(connection, ticket, draft)
@@ -176,6 +187,11 @@ class SalePoster:
             raise
         except asyncpg.ObjectNotInPrerequisiteStateError as error:
             raise _CLOSED from error
+        except asyncpg.PostgresError as error:
+            # Its last number went to another till: the next reading finds another range, or refuses.
+            if getattr(error, "sqlstate", None) == RANGE_SPENT:
+                raise _Overtaken from error
+            raise
 
     async def _write(self, connection: LaneConnection, ticket: PostedTicket, draft: Draft) -> bytes:
         # The trail always has the costs; most cashiers' answers have not.
@@ -185,11 +201,12 @@ class SalePoster:
         entry_id = uuid7()
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
         # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
-        after = msgspec.Raw(numbered(record, "0", "0"))
+        after = msgspec.Raw(documented(numbered(record, "0", "0"), "", ""))
         entry = Entry(action="sale.posted", subject_id=ticket.sale_id, after=after)
         content = audit.entry_content(ticket.actor, entry, ticket.posted_at)
+        paper = ticket.paper
         taken = await connection.fetchrow(
-            WRITE,
+            WRITE if paper is None else WRITE_WITH_DOCUMENT,
             *ticket.arguments(answer, draft.fingerprint),
             ipad,
             opad,
@@ -198,11 +215,21 @@ class SalePoster:
             caller.key,
             caller.body_hash,
             SEQUENCE,
+            *_of_document(paper, ticket, caller),
         )
         if taken is None:
             raise _Overtaken
         sequence = str(taken["no"])
-        return numbered(answer, taken["prefix"] + sequence, sequence)
+        answer = numbered(answer, taken["prefix"] + sequence, sequence)
+        if paper is None:
+            return answer
+        self._bell.ring()
+        return documented(answer, taken["document_number"], taken["document_uuid"])
+
+
+def _of_document(paper: Paper | None, ticket: PostedTicket, caller: Caller) -> tuple[Any, ...]:
+    """The last values of `statements.WRITE_WITH_DOCUMENT`."""
+    return () if paper is None else (paper.row(ticket.branch_id), paper.content, caller.request_id)
 
 
 _TRIES: Final = 3

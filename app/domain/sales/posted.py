@@ -13,10 +13,12 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
+from app.domain.invoicing.drafts import Draft
+from app.domain.invoicing.fragments import NUMBER_MARK, UUID_MARK
 from app.domain.sales.goods import Basket, BasketLine
 from app.domain.sales.pricing import PricedLine, Settled
 from app.domain.sales.read import NO_DIAN
-from app.domain.sales.schemas import BuyerOut, ConflictOut, PaymentOut, PostSale, SaleLineOut, SaleOut
+from app.domain.sales.schemas import BuyerOut, ConflictOut, DocumentOut, PaymentOut, PostSale, SaleLineOut, SaleOut
 from app.lib.actor import Actor
 from app.lib.money import NO_UNITS, ZERO, as_price, as_quantity, unit_cost
 from app.lib.schemas import JSON
@@ -27,6 +29,8 @@ SEQUENCE: Final = "\x02"
 """Stand for the printed number and its integer until they are taken: raw control characters, impossible in JSON."""
 _NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER}"'.encode()))
 _SEQUENCE: Final = cast("int", msgspec.Raw(SEQUENCE.encode()))
+_DOCUMENT_NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER_MARK}"'.encode()))
+_DOCUMENT_UUID: Final = cast("str", msgspec.Raw(f'"{UUID_MARK}"'.encode()))
 
 
 class _LineRow(msgspec.Struct):
@@ -102,7 +106,9 @@ class PostedTicket:
         basket: Basket,
         priced: list[PricedLine],
         settled: Settled,
+        paper: Draft | None,
     ) -> None:
+        self.paper = paper
         self.sale_id = sale_id
         self.sold_at = sold_at
         self.posted_at = posted_at
@@ -147,14 +153,19 @@ class PostedTicket:
                 total=totals.total,
                 rounding=totals.rounding,
                 change=totals.change,
-                document=None,
-                warnings=[] if data.document == "none" else [NO_DIAN],
+                document=None if self.paper is None else _document_out(self.paper),
+                warnings=[] if data.document == "none" or self.paper is not None else [NO_DIAN],
                 conflicts=[
                     ConflictOut(product_id=short.shelf.product_id, missing=as_quantity(short.missing))
                     for short in self._basket.missing
                 ],
             )
         )
+
+    @property
+    def branch_id(self) -> UUID:
+        found: UUID = self._head["branch_id"]
+        return found
 
     @property
     def seller_id(self) -> UUID:
@@ -199,6 +210,22 @@ class PostedTicket:
 
 def _rows(value: object) -> str:
     return JSON.encode(value).decode()
+
+
+def _document_out(paper: Draft) -> DocumentOut:
+    """The document with marks where number and UUID go, also inside its QR, which has no text of anybody's but ours."""
+    qr = JSON.encode(paper.qr)
+    for mark in (NUMBER_MARK, UUID_MARK):
+        qr = qr.replace(f"\\u{ord(mark):04x}".encode(), mark.encode())
+    return DocumentOut(
+        id=paper.id,
+        kind=paper.document.kind,
+        number=_DOCUMENT_NUMBER,
+        status="pending",
+        uuid=_DOCUMENT_UUID,
+        qr=cast("str", msgspec.Raw(qr)),
+        issued_at=paper.document.issued_at,
+    )
 
 
 def _line_out(line_id: UUID, line: BasketLine, priced: PricedLine, *, costs: bool) -> SaleLineOut:
@@ -274,3 +301,8 @@ def _totals(basket: Basket, priced: list[PricedLine], settled: Settled) -> _Tota
 def numbered(answer: bytes, number: str, sequence: str) -> bytes:
     """An answer with its number in place of the marks."""
     return answer.replace(NUMBER.encode(), number.encode()).replace(SEQUENCE.encode(), sequence.encode())
+
+
+def documented(answer: bytes, number: str, uuid: str) -> bytes:
+    """An answer with its document's number and UUID in place of the marks."""
+    return answer.replace(NUMBER_MARK.encode(), number.encode()).replace(UUID_MARK.encode(), uuid.encode())

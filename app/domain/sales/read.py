@@ -11,10 +11,12 @@ from sqlalchemy import SQLColumnExpression, and_, case, exists, func, select
 
 from app.db.session import Work
 from app.domain.inventory.models import StockConflict
+from app.domain.invoicing.reads import documents_of_sales
 from app.domain.sales.models import Sale, SaleLine, SaleLineRemaining, SalePayment, SaleReturn
 from app.domain.sales.schemas import (
     BuyerOut,
     ConflictOut,
+    DocumentOut,
     NoticeOut,
     PaymentOut,
     SaleLineOut,
@@ -88,6 +90,7 @@ class SaleReader:
             .where(StockConflict.tenant_id == self._work.tenant_id, StockConflict.document_id == sale_id)
             .order_by(StockConflict.id)
         )
+        document = DocumentOut.of((await documents_of_sales(self._work, [sale_id])).get(sale_id))
         costs = self._work.actor.may("costs:read")
         status = (await self._statuses([sale_id]))[sale_id]
         return SaleOut(
@@ -115,8 +118,8 @@ class SaleReader:
             total=sale.total,
             rounding=sale.rounding,
             change=sale.change,
-            document=None,
-            warnings=[] if sale.document_wanted == "none" else [NO_DIAN],
+            document=document,
+            warnings=[] if sale.document_wanted == "none" or document is not None else [NO_DIAN],
             conflicts=[ConflictOut(product_id=row.product_id, missing=as_quantity(row.missing)) for row in conflicts],
         )
 

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import and_, select
 
 from app.db.session import Work
+from app.domain.invoicing.reads import documents_of_returns
 from app.domain.sales.models import SaleLine, SaleRefund, SaleReturn, SaleReturnLine
-from app.domain.sales.schemas import RefundOut, ReturnLineOut, ReturnOut, ReturnPage
+from app.domain.sales.schemas import DocumentOut, RefundOut, ReturnLineOut, ReturnOut, ReturnPage
 from app.domain.tenants.scope import check_branch, in_branches
 from app.lib.errors import NotFound
 from app.lib.money import as_price, as_quantity, unit_cost
@@ -82,6 +83,7 @@ class ReturnReader:
             refunds[refund.return_id].append(
                 RefundOut(method=refund.method, amount=refund.amount, reference=refund.reference)
             )
+        documents = await documents_of_returns(self._work, ids)
         return [
             ReturnOut(
                 id=row.id,
@@ -99,7 +101,7 @@ class ReturnReader:
                 subtotal=row.subtotal,
                 tax_total=row.tax_total,
                 total=row.total,
-                document=None,
+                document=DocumentOut.of(documents.get(row.id)),
             )
             for row in rows
         ]

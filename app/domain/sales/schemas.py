@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
+from app.domain.invoicing.reads import Shown
 from app.lib.money import SomePesos, SomeUnits, ZeroOrMorePesos, ZeroOrMorePrice
 from app.lib.schemas import Input, Output, Page
 
@@ -112,6 +114,11 @@ class DocumentOut(Output):
     uuid: str
     qr: str
     issued_at: datetime
+
+    @classmethod
+    def of(cls, shown: Shown | None) -> "DocumentOut | None":
+        """As `app.domain.invoicing.reads` found it."""
+        return None if shown is None else cls(**msgspec.structs.asdict(shown))
 
 
 class SaleOut(Output):

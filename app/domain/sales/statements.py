@@ -10,9 +10,19 @@ from typing import Final
 from app.db.kept import PIN_IS_SET, pin_within, pinned
 from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
+from app.domain.invoicing.fragments import DOCUMENT_ISSUED, DOCUMENT_NUMBERED, ISSUING, NUMBERED
 from app.domain.tenants.scope import BRANCH_ALLOWED
 from app.lib.actor import ACTOR_COLUMNS
 from app.lib.audit import APPEND
+
+_ISSUING: Final = ISSUING.format(
+    tenant="$1",
+    register="head.register_id",
+    branch="head.branch_id",
+    customer="head.customer_id",
+    kinds="'{01,20}'::text[]",
+    day="$12::date",
+)
 
 _ASKED: Final = f"""
 WITH head AS MATERIALIZED (
@@ -35,11 +45,13 @@ WITH head AS MATERIALIZED (
         AND b.id = coalesce($7::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
    WHERE m.tenant_id = $1 AND m.user_id = $2),
 {SHELF.format(products="$8")}
-SELECT head.*, goods.* FROM head LEFT JOIN goods ON true"""
+SELECT head.*, goods.*, CASE WHEN goods.product_id = ($8::uuid[])[1] THEN {_ISSUING} END AS issuing
+FROM head LEFT JOIN goods ON true"""
 
 READ: Final = pinned(_ASKED, "$1", "$2")
 """$1 tenant, $2 user, $3 login session, $4 key, $5 sale, $6 cash session, $7 customer or null, $8 products, $9 seller,
-$10 instant of sale, $11 whether the client chose the sale's id. One row a product, or one with nulls for them."""
+$10 instant of sale, $11 whether the client chose the sale's id, $12 DIAN's day. One row a product, or one with nulls for
+them; what the company issues with comes once, with the first of the products."""
 
 PACKS: Final = pinned(
     "SELECT product_id, unit_code, factor, price FROM product_pack WHERE tenant_id = $1 AND product_id = ANY($3::uuid[])",
@@ -65,10 +77,13 @@ _LINK: Final = APPEND.format(
     opad="$27",
 )
 
-WRITE: Final = f"""
+
+def _write(numbered: str, sources: str, issued: str, answer: str, columns: str) -> str:
+    """The statement; what a document adds is given in its five places."""
+    return f"""
 WITH {pin_within("$1", "$11")},
 {GOODS_OUT.format(goods="$19", products="$18", warehouse="$6", pinned=PIN_IS_SET)},
-{NUMBER_TAKEN.format(tenders="$20", session="$3", branch="$4", shelves="cardinality($18::uuid[])")},
+{NUMBER_TAKEN.format(tenders="$20", session="$3", branch="$4", shelves="cardinality($18::uuid[])")},{numbered}
  ticket AS (INSERT INTO sale (tenant_id, id, session_id, branch_id, register_id, warehouse_id, sequence, number, customer_id,
                customer_name, customer_identification, seller_id, user_id, sold_at, posted_at, business_day,
                document_wanted, line_count, subtotal, tax_total, discount_total, total, cost_total, rounding, change,
@@ -87,9 +102,23 @@ WITH {pin_within("$1", "$11")},
               FROM num, {_PAYMENTS}),
 {GOODS_MOVED.format(warehouse="$6", document="$2", user="$11", at="$13")},
 {MONEY_MOVED.format(session="$3", document="$2", user="$11", at="$13", money="$21")},
- trail AS MATERIALIZED (SELECT {_LINK} AS seq FROM num),
+ {issued}trail AS MATERIALIZED (SELECT {_LINK} AS seq FROM {sources}),
  kept AS (INSERT INTO idempotency (tenant_id, user_id, key, body_hash, status, answer)
-          SELECT $1, $11, $30, $31, 201, replace(replace($24, $25, num.prefix || num.no), $32, num.no::text) FROM num)
-SELECT no, prefix, seq FROM num, trail"""
+          SELECT $1, $11, $30, $31, 201, {answer} FROM {sources})
+SELECT num.no, num.prefix, trail.seq{columns} FROM {sources}, trail"""
+
+
+_ANSWER: Final = "replace(replace($24, $25, num.prefix || num.no), $32, num.no::text)"
+
+WRITE: Final = _write("", "num", "", _ANSWER, "")
 """Everything a sale leaves behind; no row, and nothing done, when a shelf is not as it was read. Raises 55000 for a closed
 drawer and a unique violation for a ticket or a key that is there already."""
+
+WRITE_WITH_DOCUMENT: Final = _write(
+    numbered=DOCUMENT_NUMBERED.format(row="$33") + ",",
+    sources="num, paper",
+    issued=DOCUMENT_ISSUED.format(sale="$2", content="$34", user="$11", at="$13", request="$35").lstrip() + ",\n ",
+    answer=NUMBERED.format(text=_ANSWER),
+    columns=", paper.number AS document_number, paper.uuid AS document_uuid",
+)
+"""The same with an electronic document: its range's row is locked after the ticket's consecutive, before the audit chain."""

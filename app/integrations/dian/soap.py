@@ -30,7 +30,7 @@ HABILITATION: Final = "https://vpfe-hab.dian.gov.co/WcfDianCustomerServices.svc"
 PRODUCTION: Final = "https://vpfe.dian.gov.co/WcfDianCustomerServices.svc"
 SILENCE: Final = 60.0
 """Seconds without an answer after which the annex counts a call as lost."""
-_LIMITS: Final = httpx.Timeout(SILENCE, connect=10.0)
+_CONNECT: Final = 10.0
 _SERVER_ERROR: Final = 500
 _OK: Final = 200
 _FORBIDDEN: Final = 403
@@ -47,9 +47,10 @@ class Failure(NamedTuple):
     is_outage: bool
 
 
-def http_client(verify: bool | str = True) -> httpx.AsyncClient:
-    """A client with the limits that DIAN's service needs; share it, and close it at the end."""
-    return httpx.AsyncClient(timeout=_LIMITS, follow_redirects=False, trust_env=False, verify=verify)
+def http_client(verify: bool | str = True, silence: float = SILENCE) -> httpx.AsyncClient:
+    """A client with the limits that DIAN's service needs; share it, and close it at the end. `silence` in seconds."""
+    limits = httpx.Timeout(silence, connect=min(_CONNECT, silence))
+    return httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=False, verify=verify)
 
 
 class DianClient:

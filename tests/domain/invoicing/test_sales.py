@@ -1,179 +1,180 @@
-"""From the counter's tickets to documents: nothing gained, nothing lost, every rule of the sums kept."""
+"""A sale issues its document in its own transaction; the worker brings it to DIAN."""
 
-import csv
-from collections import defaultdict
 from decimal import Decimal
-from itertools import cycle
-from pathlib import Path
+from hashlib import sha384
+from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.domain.invoicing.identify import identify
-from app.domain.invoicing.kinds import Kind
-from app.domain.invoicing.model import Document
-from app.domain.invoicing.preflight import blocking, preflight
-from app.domain.invoicing.totals import SoldLine, line_of, total
-from app.domain.invoicing.xml.documents import build
-from app.integrations.dian.certificate import Credential, open_p12
-from app.integrations.dian.sign import sign
-from tests.dian_keys import PASSWORD, p12
-from tests.dian_verify import schema_errors, verify_with_signxml, verify_with_xmlsec
-from tests.domain.invoicing.papers import KEYS, NOW, TAXES, TICKET, Item, document, give_back, ring
+from app.domain.invoicing.identify import Keys, identify
+from app.domain.invoicing.model import thaw
+from tests.dev.dian_simulator.house import TEST_KEY
+from tests.domain.invoicing.issuer import PIN, Company
 
-SALES = Path(__file__).parents[2] / "data"
-CENT = Decimal("0.01")
-FIVE_UVT = Decimal(261_870)
+KEYS = Keys(pin=PIN, technical_key=TEST_KEY)
 
 
-def check(paper: Document, sold: list[SoldLine]) -> None:
-    """What must hold of any document that a sale or a return makes."""
-    totals = paper.totals
-    assert totals.payable == sum(each.total for each in sold)
-    assert totals.lines == sum(each.base for each in sold)
-    assert totals.taxed == totals.lines + sum(each.amount for each in totals.taxes)
-    assert blocking(preflight(paper, identify(paper, KEYS), KEYS, NOW)) == []
-    for line in paper.lines:
-        product = line.unit_price * line.quantity - sum(each.amount for each in line.allowances)
-        assert abs(product - line.amount) <= CENT
-        for tax in line.taxes:
-            if tax.base is not None and tax.percent is not None:
-                assert abs(tax.base * tax.percent / 100 - tax.amount) <= 3 * CENT
+async def sold(company: Company, price: str = "11900.00", **body: Any) -> dict[str, Any]:
+    product = await company.shop.product(price=price, **body.pop("product", {}))
+    session = body.pop("session", None) or await company.shop.open_drawer()
+    answer = await company.shop.sell(session, [{"productId": product["id"], "quantity": "2"}], "10000000", **body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found | {"session": session}
 
 
-def test_a_ticket_of_every_tax_class() -> None:
-    sold = ring()
-    paper = document(lines=[line_of(each) for each in sold])
-    check(paper, sold)
-    chair, coffee, rice, transport, lunch, bag = paper.lines
-    assert (chair.unit_price, chair.amount) == (Decimal("100000.000000"), Decimal("190000.00"))
-    assert [each.amount for each in chair.allowances] == [Decimal("10000.00")]
-    assert [each.percent for each in chair.allowances] == [Decimal("5.000000")]
-    assert [(each.code, each.percent, each.amount) for each in chair.taxes] == [
-        ("01", Decimal("19.00"), Decimal("36100.00"))
-    ]
-    assert [each.percent for each in coffee.taxes] == [Decimal("5.00")]
-    assert [(each.percent, each.amount) for each in rice.taxes] == [(Decimal("0.00"), Decimal("0.00"))]
-    assert transport.taxes == ()
-    assert [(each.code, each.percent) for each in lunch.taxes] == [("04", Decimal("8.00"))]
-    assert [(each.code, each.units, each.per_unit) for each in bag.taxes] == [
-        ("01", None, None),
-        ("22", Decimal(2), Decimal("73.00")),
-    ]
-    assert paper.totals.taxable == paper.totals.lines - transport.amount
-    assert [each.code for each in paper.totals.taxes] == ["01", "04", "22"]
+async def test_a_small_sale_issues_a_pos_document_that_dian_accepts(company: Company) -> None:
+    sale = await sold(company)
+    document = sale["document"]
+    assert document["kind"] == "20"
+    assert document["number"] == "EPOS1"
+    assert document["status"] == "pending"
+    assert document["uuid"] in document["qr"]
+    assert "NumFac: EPOS1\n" in document["qr"]
+    assert sale["warnings"] == []
+    assert await company.work() == 1
+    now = (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["document"]
+    assert now == document | {"status": "accepted"}
+    detail = await company.document(document["id"])
+    assert detail["hasXml"]
+    assert detail["hasResponse"]
+    assert detail["rules"] == [] or not any(rule["rejects"] for rule in detail["rules"])
 
 
-def test_a_discount_of_the_whole_line_leaves_a_line_of_nothing() -> None:
-    sold = ring([Item("Muestra", "iva19", "1", "1190", "1190"), TICKET[1]])
-    paper = document(lines=[line_of(each) for each in sold])
-    check(paper, sold)
-    assert paper.lines[0].amount == 0
-    assert paper.lines[0].allowances[0].percent == 100
+async def test_what_postgresql_computed_is_what_the_law_says(company: Company) -> None:
+    sale = await sold(company, document="invoice")
+    (row,) = await company.rows("SELECT number, uuid, qr, content FROM document WHERE tenant_id = :t")
+    paper = msgspec.structs.replace(thaw(row.content.encode()), number=row.number)
+    identity = identify(paper, KEYS)
+    assert (row.uuid, row.qr) == (identity.uuid, identity.qr)
+    assert (sale["document"]["uuid"], sale["document"]["qr"]) == (identity.uuid, identity.qr)
+    assert len(row.uuid) == len(sha384().hexdigest())
 
 
-ITEMS = st.builds(
-    lambda tax, quantity, price, off: Item(
-        "Producto", tax, str(quantity), str(price), str((quantity * price * off / 100).quantize(CENT))
-    ),
-    st.sampled_from([each for each in TAXES if each != "inc-bag"]),
-    st.decimals("0.001", "500", places=3),
-    st.decimals("1", "900000", places=2),
-    st.integers(0, 99),
+@pytest.mark.parametrize(
+    ("price", "wanted", "kind"),
+    [
+        ("11900.00", "auto", "20"),
+        ("11900.00", "pos", "20"),
+        ("11900.00", "invoice", "01"),
+        ("1190000.00", "auto", "01"),
+        # 2 × 155,812.95 are 261,870 before taxes: five UVT of 2026, and not one peso more.
+        ("155812.65", "auto", "20"),
+        ("155812.66", "auto", "01"),
+    ],
 )
+async def test_the_kind_is_chosen_by_law_and_by_wish(company: Company, price: str, wanted: str, kind: str) -> None:
+    sale = await sold(company, price, document=wanted)
+    assert sale["document"]["kind"] == kind
+    await company.work()
+    assert (await company.document(sale["document"]["id"]))["status"] == "accepted"
 
 
-@given(st.lists(ITEMS, min_size=1, max_size=20), st.integers(0, 50))
-def test_any_ticket_makes_a_document_that_adds_up(items: list[Item], percent: int) -> None:
-    gross = sum((each.total for each in ring(items)), start=Decimal(0))
-    off = (gross * percent / 100).quantize(CENT)
-    sold = ring(items, str(off))
-    check(document(lines=[line_of(each) for each in sold]), sold)
+async def test_above_the_limit_a_pos_document_is_refused(company: Company) -> None:
+    product = await company.shop.product(price="1190000.00")
+    session = await company.shop.open_drawer()
+    lines = [{"productId": product["id"], "quantity": "1"}]
+    answer = await company.shop.sell(session, lines, "2000000", document="pos")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "pos-above-limit"
+    none = await company.shop.sell(session, lines, "2000000", document="none")
+    assert none.json()["document"] is None
+    assert none.json()["warnings"] == []
 
 
-@given(ITEMS, st.data())
-def test_returns_in_pieces_add_up_to_the_sale(item: Item, data: st.DataObject) -> None:
-    quantity = Decimal(item.quantity)
-    first = data.draw(st.decimals("0.001", quantity, places=3))
-    (sold,) = ring([item])
-    pieces = [str(first)] if first == quantity else [str(first), str(quantity - first)]
-    back = give_back(sold, *pieces)
-    notes = [document(Kind.CREDIT_NOTE, lines=[line_of(each)]) for each in back]
-    for note, piece in zip(notes, back, strict=True):
-        check(note, [piece])
-    whole = total([line_of(sold)])
-    assert sum(note.totals.payable for note in notes) == whole.payable
-    assert sum(note.totals.lines for note in notes) == whole.lines
+async def test_numbers_have_no_gap_also_after_a_refused_sale(company: Company) -> None:
+    session = await company.shop.open_drawer()
+    numbers = []
+    for n in range(4):
+        sale = await sold(company, session=session)
+        numbers.append(sale["document"]["number"])
+        if n == 1:
+            product = await company.shop.product(stock="1")
+            short = await company.shop.sell(session, [{"productId": product["id"], "quantity": "2"}], "100000")
+            assert short.json()["code"] == "insufficient-stock"
+    assert numbers == [f"EPOS{n}" for n in range(1, 5)]
 
 
-def _real_tickets(day: str) -> list[tuple[str, list[Item]]]:
-    """A day of the real shop, in pesos, its goods given every tax class in turn."""
-    by_number: dict[str, list[dict[str, str]]] = defaultdict(list)
-    with (SALES / f"{day}.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if Decimal(row["UnitPrice"]) > 0 and row["Quantity"].lstrip("-") != "0":
-                by_number[row["InvoiceNo"]].append(row)
-    taxes = cycle(TAXES)
-    classes: dict[str, str] = {}
-    return [
-        (
-            number,
-            [
-                Item(
-                    row["Description"] or row["StockCode"],
-                    classes.setdefault(row["StockCode"], next(taxes)),
-                    row["Quantity"].lstrip("-"),
-                    str(Decimal(row["UnitPrice"]) * 5000),
-                    str((Decimal(row["UnitPrice"]) * 500).quantize(CENT) if place % 7 == 3 else 0),
-                )
-                for place, row in enumerate(rows)
-            ],
-        )
-        for number, rows in by_number.items()
-    ]
+async def test_a_return_and_a_void_issue_their_notes(company: Company) -> None:
+    sale = await sold(company, document="invoice")
+    line = sale["lines"][0]
+    back = await company.shop.post(
+        "/v1/returns",
+        {
+            "saleId": sale["id"],
+            "lines": [{"saleLineId": line["id"], "quantity": "1"}],
+            "refunds": [{"method": "cash", "amount": "11900.00"}],
+            "reason": "no le gustó",
+        },
+    )
+    assert back.status_code == 201, back.text
+    note = back.json()["document"]
+    assert (note["kind"], note["number"], note["status"]) == ("91", "NC1", "pending")
+    void = await company.shop.post(f"/v1/sales/{sale['id']}/void", {"reason": "se equivocó"})
+    assert void.json()["document"]["number"] == "NC2"
+    await company.work()
+    for each in (sale["document"], note, void.json()["document"]):
+        detail = await company.document(each["id"])
+        assert detail["status"] == "accepted", detail
+    assert Decimal((await company.document(note["id"]))["payable"]) == Decimal("11900.00")
 
 
-def _papers(number: str, items: list[Item]) -> list[Document]:
-    """What the law wants of a ticket: POS or invoice by its value; of a return, its note."""
-    lines = [line_of(each) for each in ring(items)]
-    if number.startswith("C"):
-        return [document(Kind.CREDIT_NOTE, lines), document(Kind.POS_CREDIT_NOTE, lines)]
-    kind = Kind.POS if total(lines).lines <= FIVE_UVT else Kind.INVOICE
-    return [document(kind, lines)]
+async def test_a_voided_pos_document_gets_its_adjustment_note(company: Company) -> None:
+    sale = await sold(company)
+    void = await company.shop.post(f"/v1/sales/{sale['id']}/void", {"reason": "se equivocó"})
+    assert void.status_code == 201, void.text
+    assert void.json()["document"]["kind"] == "94"
+    await company.work()
+    detail = await company.document(void.json()["document"]["id"])
+    assert detail["status"] == "accepted", detail
 
 
-@pytest.fixture(scope="module")
-def credential() -> Credential:
-    return open_p12(p12(), PASSWORD)
+async def test_a_note_waits_for_what_it_corrects(company: Company) -> None:
+    sale = await sold(company)
+    void = await company.shop.post(f"/v1/sales/{sale['id']}/void", {"reason": "se equivocó"})
+    note = void.json()["document"]["id"]
+    jobs = await company.rows(
+        "SELECT id, kind, payload FROM outbox WHERE tenant_id = :t AND kind = 'invoicing.transmit'"
+    )
+    (mine,) = [job for job in jobs if job.payload["documentId"] == note]
+    await company.run_job(mine.id, mine.kind, mine.payload)
+    waiting = await company.document(note)
+    assert waiting["status"] == "pending"
+    assert "Espera" in waiting["message"]
+    await company.work()
+    assert (await company.document(note))["status"] == "accepted"
 
 
-def _issue(tickets: list[tuple[str, list[Item]]], credential: Credential) -> dict[str, int]:
-    """Build, check, sign and verify the documents of these tickets; gives how many of each kind."""
-    counts: dict[str, int] = defaultdict(int)
-    for number, items in tickets:
-        for paper in _papers(number, items):
-            identity = identify(paper, KEYS)
-            assert blocking(preflight(paper, identity, KEYS, NOW)) == [], number
-            built = build(paper, identity)
-            xml = sign(built.root, built.place, credential, paper.issued_at)
-            assert schema_errors(xml) == [], number
-            assert verify_with_xmlsec(xml) == 3
-            assert verify_with_signxml(xml, credential.certificate) == 3
-            counts[paper.kind] += 1
-    return counts
+async def test_a_spent_range_gives_way_to_the_next_and_then_refuses(company: Company) -> None:
+    first = await company.add_range(kind="20", prefix="EPO", first=1, last=2, validTo="2029-01-01")
+    session = await company.shop.open_drawer()
+    numbers = [(await sold(company, session=session))["document"]["number"] for _ in range(3)]
+    assert numbers == ["EPO1", "EPO2", "EPOS1"]
+    listed = (await company.shop.get("/v1/dian/ranges")).json()["items"]
+    spent = next(each for each in listed if each["id"] == first["id"])
+    assert spent["left"] == 0
+    assert spent["warnings"]
+    for each in listed:
+        if each["kind"] in {"01", "20"}:
+            closed = await company.shop.patch(f"/v1/dian/ranges/{each['id']}", {"isOpen": False})
+            assert closed.status_code == 200, closed.text
+    product = await company.shop.product()
+    refused = await company.shop.sell(session, [{"productId": product["id"], "quantity": "1"}], "20000")
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "no-document-range"
 
 
-def test_documents_of_a_real_morning_are_valid_and_verified_twice(credential: Credential) -> None:
-    tickets = _real_tickets("2010-12-01")
-    counts = _issue([each for each in tickets if each[0].startswith("C")] + tickets[:40], credential)
-    assert set(counts) == {"01", "20", "91", "94"}
-
-
-@pytest.mark.proof
-def test_documents_of_three_real_days_are_valid_and_verified_twice(credential: Credential) -> None:
-    tickets = [each for day in (1, 2, 3) for each in _real_tickets(f"2010-12-0{day}")]
-    for kind, count in sorted(_issue(tickets, credential).items()):
-        print(
-            f"{kind}: {count}/{count} valid under the schema, by xmlsec and by signxml, and within every rule of the sums"
-        )
+async def test_a_sale_that_dian_would_reject_spends_no_number(company: Company) -> None:
+    told = await company.shop.patch("/v1/company", {"email": ""})
+    assert told.status_code == 200, told.text
+    product = await company.shop.product()
+    session = await company.shop.open_drawer()
+    lines = [{"productId": product["id"], "quantity": "1"}]
+    refused = await company.shop.sell(session, lines, "20000")
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["code"] == "document-invalid"
+    assert refused.json()["errors"][0]["pointer"] == "/issuer/email"
+    await company.shop.patch("/v1/company", {"email": "caja@tienda.test"})
+    sale = await company.shop.sell(session, lines, "20000")
+    assert sale.json()["document"]["number"] == "EPOS1"

@@ -1,0 +1,160 @@
+"""Whether DIAN answers a company: after enough calls without an answer nothing is sent but one probe at a time.
+
+Annex §12: a 5xx is repeated after 5 s, three times; a silence of a minute every 2 minutes, five times.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from app.db.session import SYSTEM_USER, Work
+from app.domain.invoicing.models import DianCircuit, DianContingency, DianSetting, DocumentState
+
+QUICK_WAIT: Final = timedelta(seconds=5)
+SILENT_WAIT: Final = timedelta(minutes=2)
+"""From the beginning of one call to that of the next."""
+_QUICK_MOST: Final = 4
+"""The first call and its three repetitions."""
+_SILENT_MOST: Final = 6
+_QUICK_LONGEST: Final = timedelta(seconds=60)
+_SILENT_LONGEST: Final = timedelta(minutes=10)
+PROBE_EVERY: Final = timedelta(seconds=60)
+
+_FAIL: Final = text(
+    "INSERT INTO dian_circuit (tenant_id, failures, failing_since, last_error) VALUES (:t, 1, :began, :error) "
+    "ON CONFLICT (tenant_id) DO UPDATE SET failures = dian_circuit.failures + 1, "
+    "failing_since = coalesce(dian_circuit.failing_since, :began), last_error = :error "
+    "RETURNING failures, failing_since, opened_at"
+)
+
+
+class Circuit(msgspec.Struct, frozen=True):
+    """As it stands."""
+
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
+    failing_since: datetime | None = None
+
+    def lets_through(self, now: datetime) -> bool:
+        return self.opened_at is None or (self.probe_at is not None and self.probe_at <= now)
+
+
+async def circuit_of(work: Work, *, lock: bool = False) -> Circuit:
+    """The company's circuit; closed when nothing ever failed."""
+    statement = select(DianCircuit.opened_at, DianCircuit.probe_at, DianCircuit.failing_since).where(
+        DianCircuit.tenant_id == work.tenant_id
+    )
+    row = (await work.session.execute(statement.with_for_update() if lock else statement)).one_or_none()
+    return Circuit() if row is None else Circuit(*row)
+
+
+async def take_probe(work: Work, now: datetime) -> bool:
+    """Whether this call may be made: always while closed; while open, once each `PROBE_EVERY`."""
+    circuit = await circuit_of(work, lock=True)
+    if circuit.opened_at is None:
+        return True
+    if not circuit.lets_through(now):
+        return False
+    await _set(work, probe_at=now + PROBE_EVERY)
+    return True
+
+
+async def count_failure(work: Work, *, began: datetime, now: datetime, silent: bool, error: str) -> bool:
+    """Count a call that DIAN did not answer; answers whether the circuit is open now. Opening asks for the next probe."""
+    row = (await work.session.execute(_FAIL, {"t": work.tenant_id, "began": began, "error": error[:500]})).one()
+    if row.opened_at is not None:
+        await _set(work, probe_at=now + PROBE_EVERY)
+        return True
+    most, longest = (_SILENT_MOST, _SILENT_LONGEST) if silent else (_QUICK_MOST, _QUICK_LONGEST)
+    if row.failures < most and (row.failures == 1 or now - row.failing_since < longest):
+        return False
+    await _set(work, opened_at=now, probe_at=now + PROBE_EVERY)
+    _ask_catch_up(work, PROBE_EVERY)
+    work.record(
+        "dian.away", work.tenant_id, after={"since": row.failing_since, "failures": row.failures, "error": error}
+    )
+    return True
+
+
+async def count_success(work: Work, now: datetime) -> None:
+    """DIAN answered. Closing the circuit lets everything that waits go, and ends a contingency declared by itself."""
+    row = (
+        await work.session.execute(
+            select(DianCircuit.opened_at, DianCircuit.failures)
+            .where(DianCircuit.tenant_id == work.tenant_id, DianCircuit.failures > 0)
+            .with_for_update()
+        )
+    ).one_or_none()
+    if row is None:
+        return
+    await _set(work, failures=0, failing_since=None, opened_at=None, probe_at=None)
+    if row.opened_at is None:
+        return
+    await work.session.execute(
+        update(DianContingency)
+        .where(
+            DianContingency.tenant_id == work.tenant_id,
+            DianContingency.is_automatic,
+            DianContingency.ended_at.is_(None),
+        )
+        .values(ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    await release_waiting(work, now)
+    work.record("dian.back", work.tenant_id, after={"openedAt": row.opened_at})
+
+
+async def release_waiting(work: Work, now: datetime) -> None:
+    """Whatever waits for DIAN is due now; the catch-up hands it out."""
+    await work.session.execute(
+        update(DocumentState)
+        .where(
+            DocumentState.tenant_id == work.tenant_id,
+            DocumentState.status.in_(("pending", "signed", "sent", "unknown")),
+            DocumentState.next_at > now,
+        )
+        .values(next_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    _ask_catch_up(work, timedelta())
+
+
+async def declare_by_itself(work: Work, circuit: Circuit, now: datetime) -> None:
+    """Declare the contingency once DIAN has been silent for as long as the company's settings say."""
+    minutes = await work.session.scalar(
+        select(DianSetting.contingency_after).where(DianSetting.tenant_id == work.tenant_id)
+    )
+    if minutes is None or circuit.failing_since is None or now - circuit.failing_since < timedelta(minutes=minutes):
+        return
+    made = await work.session.scalar(
+        insert(DianContingency)
+        .values(
+            tenant_id=work.tenant_id,
+            id=uuid7(),
+            started_at=circuit.failing_since,
+            reason="La DIAN dejó de responder.",
+            is_automatic=True,
+            user_id=SYSTEM_USER,
+        )
+        .on_conflict_do_nothing()
+        .returning(DianContingency.id)
+    )
+    if made is not None:
+        work.record("dian.contingency-declared", made, after={"startedAt": circuit.failing_since, "isAutomatic": True})
+
+
+async def _set(work: Work, **values: Any) -> None:
+    await work.session.execute(
+        update(DianCircuit)
+        .where(DianCircuit.tenant_id == work.tenant_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _ask_catch_up(work: Work, delay: timedelta) -> None:
+    work.ask("invoicing.catch-up", {}, "short", delay)

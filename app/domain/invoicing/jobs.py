@@ -1,0 +1,44 @@
+"""Background jobs of electronic documents."""
+
+from uuid import UUID
+
+import msgspec
+
+from app.db.jobs import JobContext
+from app.domain.invoicing.catch_up import CatchUp
+from app.domain.invoicing.reading import RangeReader
+from app.domain.invoicing.transmit import Transmission
+from app.lib.jobs import NoPayload, job
+
+
+class Transmit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A document to bring to DIAN."""
+
+    document_id: UUID
+
+
+class ReadRanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What prefixes are for that are not of invoices."""
+
+    kinds: dict[str, str] = {}
+
+
+@job("invoicing.transmit", timeout=60)
+async def transmit(context: JobContext, payload: Transmit) -> None:
+    """Bring one document as far as it goes. What comes next is asked for by itself."""
+    await Transmission(context, payload.document_id).run()
+
+
+@job("invoicing.catch-up", timeout=60)
+async def catch_up(context: JobContext, _payload: NoPayload) -> None:
+    """Look after documents that wait: one probe while DIAN is away, all of them when it is back."""
+    wait = await CatchUp(context).run()
+    if wait is not None:
+        async with context.transaction() as work:
+            catch_up.ask(work, NoPayload(), wait)
+
+
+@job("invoicing.read-ranges", timeout=60, attempts=3)
+async def read_ranges(context: JobContext, payload: ReadRanges) -> None:
+    """Import the numbering that DIAN has for the company."""
+    await RangeReader(context).run(payload.kinds)

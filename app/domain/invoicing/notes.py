@@ -1,0 +1,166 @@
+"""The note that the law wants when a documented sale comes back, whole or in part."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, func, select
+
+from app.db.session import Work
+from app.domain.invoicing.drafts import draft, payments_of
+from app.domain.invoicing.issue import keys_of, read_issuer, write_document
+from app.domain.invoicing.issuing import Issuing
+from app.domain.invoicing.kinds import ANNULMENT, KINDS, Kind
+from app.domain.invoicing.model import Correction, Line, Reference, thaw
+from app.domain.invoicing.model import Document as Frozen
+from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
+from app.domain.invoicing.totals import SoldLine, line_of
+from app.lib.money import ZERO
+
+PARTIAL: str = "1"
+"""Concept of a return."""
+
+
+class GivenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back of one line, taxes included."""
+
+    tax_class: str
+    code: str
+    description: str
+    unit_code: str
+    quantity: Decimal
+    base_units: Decimal
+    total: Decimal
+    base: Decimal
+    nominal_tax: Decimal
+    rate: Decimal
+
+
+class ReturnedGoods(msgspec.Struct, frozen=True, kw_only=True):
+    """A return or a void, as far as a note is concerned."""
+
+    sale_id: UUID
+    return_id: UUID
+    branch_id: UUID
+    register_id: UUID
+    is_whole: bool
+    """Everything of the sale at once: an annulment."""
+    reason: str
+    lines: Sequence[GivenBack]
+    methods: Sequence[str]
+    at: datetime
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A document with its current version."""
+
+    row: Document
+    status: str
+    uuid: str
+    content: Frozen
+
+    def as_reference(self) -> Reference:
+        return Reference(
+            kind=self.content.kind,
+            number=self.row.number,
+            uuid=self.uuid,
+            issued_on=self.content.local_time.date(),
+        )
+
+
+async def issue_note(work: Work, goods: ReturnedGoods) -> None:
+    """Write the note of a return, pending until what it corrects is valid. Nothing for a sale without document.
+
+    Raises `NotIssuing`, `NoNumbers` and `DocumentInvalid`: then nothing comes back.
+    """
+    corrected = await find_document(work, Document.sale_id == goods.sale_id)
+    if corrected is None:
+        return
+    kind = note_for(corrected.content.kind)
+    issuing = await read_issuer(work, [kind], branch_id=goods.branch_id, register_id=goods.register_id)
+    if issuing.environment != corrected.row.environment:
+        # What was issued while testing needs no note of production, and the other way round there is none to give.
+        return
+    keys = keys_of(work, issuing, kind)
+    made = draft(
+        issuing,
+        keys,
+        kind,
+        [line for each in goods.lines if (line := _line(each, issuing))],
+        at=goods.at,
+        payments=payments_of(goods.methods),
+        counterpart=corrected.content.counterpart,
+        correction=Correction(
+            concept=ANNULMENT if goods.is_whole else PARTIAL,
+            reference=corrected.as_reference(),
+            description=goods.reason,
+        ),
+    )
+    await write_document(
+        work,
+        made,
+        keys,
+        return_id=goods.return_id,
+        corrects_id=corrected.row.id,
+        branch_id=goods.branch_id,
+    )
+
+
+async def find_document(work: Work, condition: object) -> Known | None:
+    """The one document of a condition, as it stands now."""
+    found = (
+        await work.session.execute(
+            select(
+                Document,
+                DocumentState.status,
+                DocumentState.uuid,
+                func.coalesce(DocumentVersion.content, Document.content),
+            )
+            .join(
+                DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id)
+            )
+            .outerjoin(
+                DocumentVersion,
+                and_(
+                    DocumentVersion.tenant_id == work.tenant_id,
+                    DocumentVersion.document_id == Document.id,
+                    DocumentVersion.version == DocumentState.version,
+                ),
+            )
+            .where(Document.tenant_id == work.tenant_id, condition)  # type: ignore[arg-type]
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    row, status, uuid, content = found
+    return Known(row, status, uuid, msgspec.structs.replace(thaw(content.encode()), number=row.number))
+
+
+def note_for(kind: Kind) -> Kind:
+    """The credit note of a kind of document. Raises `ValueError` for one that none corrects."""
+    for note in (Kind.CREDIT_NOTE, Kind.POS_CREDIT_NOTE, Kind.SUPPORT_NOTE):
+        if kind in KINDS[note].corrects:
+            return note
+    raise ValueError(f"no note corrects a document of type {kind}")
+
+
+def _line(given: GivenBack, issuing: Issuing) -> Line:
+    tribute, nominal_tribute = issuing.tributes[given.tax_class]
+    return line_of(
+        SoldLine(
+            code=given.code,
+            description=given.description,
+            unit_code=given.unit_code,
+            quantity=given.quantity,
+            discount=ZERO,
+            total=given.total,
+            base=given.base,
+            nominal_tax=given.nominal_tax,
+            rate=given.rate,
+            tribute=tribute,
+            nominal_tribute=nominal_tribute,
+            nominal_units=given.base_units if given.nominal_tax else Decimal(0),
+        )
+    )

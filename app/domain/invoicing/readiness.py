@@ -1,0 +1,153 @@
+"""What issuing needs and whether it is there, in the words of a shop."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import and_, select
+
+from app.db.session import Work
+from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
+from app.domain.invoicing.schemas import ReadinessItem, ReadinessOut
+from app.domain.tenants.models import Tenant
+from app.lib import clock
+
+_CERTIFICATE_WARNING: Final = timedelta(days=60)
+_BOGOTA: Final = "America/Bogota"
+
+
+class Readiness:
+    """Asks the company of the transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def ask(self) -> ReadinessOut:
+        """Every item, ready or not."""
+        session, tenant_id = self._work.session, self._work.tenant_id
+        tenant = (await session.scalars(select(Tenant).where(Tenant.tenant_id == tenant_id))).one()
+        setting = (
+            await session.scalars(
+                select(DianSetting).where(DianSetting.tenant_id == tenant_id).execution_options(populate_existing=True)
+            )
+        ).one_or_none()
+        certificate = (
+            await session.scalars(
+                select(DianCertificate).where(
+                    DianCertificate.tenant_id == tenant_id, DianCertificate.retired_at.is_(None)
+                )
+            )
+        ).one_or_none()
+        items = [
+            *_company(tenant),
+            *_software(setting),
+            *_certificate(certificate),
+            *await self._ranges(setting.environment if setting else "2"),
+            *await self._circuit(),
+        ]
+        return ReadinessOut(
+            is_ready=all(item.is_ready for item in items if item.blocks),
+            is_enabled=setting is not None and setting.is_enabled,
+            items=items,
+        )
+
+    async def _ranges(self, environment: str) -> list[ReadinessItem]:
+        today = clock.business_day(clock.now(), _BOGOTA)
+        kinds = set(
+            await self._work.session.scalars(
+                select(DocumentRange.kind)
+                .join(
+                    DocumentCounter,
+                    and_(
+                        DocumentCounter.tenant_id == DocumentRange.tenant_id,
+                        DocumentCounter.range_id == DocumentRange.id,
+                    ),
+                )
+                .where(
+                    DocumentRange.tenant_id == self._work.tenant_id,
+                    DocumentRange.environment == environment,
+                    DocumentRange.valid_from <= today,
+                    DocumentRange.valid_to >= today,
+                    DocumentCounter.is_open,
+                    DocumentCounter.next_no <= DocumentCounter.last_no,
+                )
+            )
+        )
+        return [
+            _item("range-invoice", "range", "01" in kinds, "Falta un rango vigente de factura electrónica."),
+            _item(
+                "range-pos",
+                "range",
+                "20" in kinds,
+                "Sin un rango de tiquete P.O.S. toda venta expide factura.",
+                blocks=False,
+            ),
+        ]
+
+    async def _circuit(self) -> list[ReadinessItem]:
+        circuit = (
+            await self._work.session.scalars(select(DianCircuit).where(DianCircuit.tenant_id == self._work.tenant_id))
+        ).one_or_none()
+        away = circuit is not None and circuit.opened_at is not None
+        return [
+            _item(
+                "dian-away",
+                "contingency",
+                not away,
+                "La DIAN no responde: los documentos esperan y salen solos cuando vuelva.",
+                blocks=False,
+            )
+        ]
+
+
+def _company(tenant: Tenant) -> list[ReadinessItem]:
+    return [
+        _item("company-address", "company", bool(tenant.address.strip()), "Falta la dirección de la empresa."),
+        _item(
+            "company-email",
+            "company",
+            bool(tenant.email.strip()),
+            "Falta el correo de la empresa: el de recepción registrado en el portal de la DIAN.",
+        ),
+    ]
+
+
+def _software(setting: DianSetting | None) -> list[ReadinessItem]:
+    return [
+        _item(
+            "software-id",
+            "software",
+            setting is not None and bool(setting.software_id),
+            "Falta el identificador del software: cópielo del portal de la DIAN.",
+        ),
+        _item(
+            "software-pin",
+            "software",
+            setting is not None and setting.software_pin is not None,
+            "Falta el PIN del software.",
+        ),
+    ]
+
+
+def _certificate(certificate: DianCertificate | None) -> list[ReadinessItem]:
+    now = clock.now()
+    if certificate is None:
+        return [_item("certificate", "certificate", False, "Falta el certificado digital (.p12).")]
+    return [
+        _item(
+            "certificate",
+            "certificate",
+            certificate.not_before <= now <= certificate.not_after,
+            f"El certificado venció el {certificate.not_after:%Y-%m-%d}.",
+        ),
+        _item(
+            "certificate-expiry",
+            "certificate",
+            now + _CERTIFICATE_WARNING < certificate.not_after,
+            f"El certificado vence el {certificate.not_after:%Y-%m-%d}: pida el nuevo con tiempo.",
+            blocks=False,
+        ),
+    ]
+
+
+def _item(code: str, place: str, is_ready: bool, detail: str, *, blocks: bool = True) -> ReadinessItem:
+    return ReadinessItem(code=code, detail=detail, place=place, is_ready=is_ready, blocks=blocks)

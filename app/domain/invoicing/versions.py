@@ -1,0 +1,81 @@
+"""A document made anew under its number: re-dated when the day changed, as contingency, or corrected after a rejection."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+from sqlalchemy import insert, select
+
+from app.db.session import Work
+from app.domain.invoicing.identify import Keys, identify
+from app.domain.invoicing.kinds import CONTINGENCY, Kind
+from app.domain.invoicing.model import BOGOTA, FREEZER, Document, Paper
+from app.domain.invoicing.models import DianContingency, DocumentVersion
+
+Reason = Literal["redated", "contingency", "corrected"]
+CONTINGENT: Final = frozenset(CONTINGENCY.values())
+"""Kinds that keep the date of their contingency, whenever they are sent."""
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a document."""
+
+    number: int
+    kind: Kind
+    uuid: str
+    content: Document
+
+
+def redated(paper: Document, now: datetime) -> Document:
+    """The same document as of this instant: DIAN wants the day of sending."""
+    return msgspec.structs.replace(paper, issued_at=now.replace(microsecond=0))
+
+
+def as_contingency(paper: Document) -> Document:
+    """The same document as issued while DIAN was away: its date stays, and with it its UUID."""
+    kind = CONTINGENCY[paper.kind]
+    reference = None
+    if kind is Kind.POS_CONTINGENCY:
+        reference = Paper(number=paper.number, issued_on=paper.local_time.date())
+    return msgspec.structs.replace(paper, kind=kind, paper=reference)
+
+
+def is_of_another_day(paper: Document, now: datetime) -> bool:
+    """Whether it would be signed on another Colombian day than it says."""
+    return paper.local_time.date() != now.astimezone(BOGOTA).date()
+
+
+async def contingency_at(work: Work, instant: datetime) -> bool:
+    """Whether DIAN was declared away at an instant."""
+    found = await work.session.scalar(
+        select(DianContingency.id)
+        .where(
+            DianContingency.tenant_id == work.tenant_id,
+            DianContingency.started_at <= instant,
+            (DianContingency.ended_at.is_(None)) | (DianContingency.ended_at >= instant),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+async def write_version(
+    work: Work, earlier: Version, paper: Document, keys: Keys, reason: Reason, document_id: object
+) -> Version:
+    """Keep a new version; its state must follow in the same transaction."""
+    identity = identify(paper, keys)
+    made = Version(earlier.number + 1, paper.kind, identity.uuid, paper)
+    await work.session.execute(
+        insert(DocumentVersion).values(
+            tenant_id=work.tenant_id,
+            document_id=document_id,
+            version=made.number,
+            kind=paper.kind.value,
+            issued_at=paper.issued_at,
+            uuid=identity.uuid,
+            qr=identity.qr,
+            content=FREEZER.encode(msgspec.structs.replace(paper, number="")).decode(),
+            reason=reason,
+        )
+    )
+    return made
