@@ -37,6 +37,14 @@ _OLDEST = (
     "WHERE status IN ('pending','queued') AND coalesce(due_since, due_at) <= $1"
 )
 _DEAD = "SELECT count(*) FROM outbox WHERE status = 'dead' AND finished_at > $1::timestamptz - interval '24 hours'"
+_DIAN_AWAY = (
+    "SELECT count(*) AS companies, extract(epoch FROM $1::timestamptz - min(opened_at))::float8 AS age "
+    "FROM dian_circuit WHERE opened_at <= $1"
+)
+_DIAN_LATE = (
+    "SELECT count(*) FROM document_state WHERE status IN ('pending','signed','sent','unknown') "
+    "AND next_at < $1::timestamptz - interval '30 minutes'"
+)
 _FINDINGS = (
     "SELECT detail FROM monitor_alert WHERE resolved_at IS NULL AND split_part(fingerprint, ':', 1) = ANY($1) "
     "AND fingerprint LIKE '%:%' ORDER BY opened_at"
@@ -93,6 +101,13 @@ def all_checks(settings: Settings) -> Sequence[Check]:
             ask=look.findings,
             muted_by=jobs,
         ),
+        Check(
+            name="dian",
+            title="La DIAN no responde",
+            severity="warning",
+            ask=look.dian,
+            muted_by=jobs | {"worker"},
+        ),
         Check(name="disk", title="El disco se llena", severity="critical", ask=look.disk),
     )
 
@@ -141,6 +156,14 @@ class Looks:
     async def dead_jobs(self) -> str | None:
         count = (await self._fetch(_DEAD, clock.now()))[0][0]
         return f"Trabajos que fallaron definitivamente en las últimas 24 horas: {count}." if count else None
+
+    async def dian(self) -> str | None:
+        away = (await self._fetch(_DIAN_AWAY, clock.now()))[0]
+        if away["companies"]:
+            minutes = round(away["age"] / 60)
+            return f"La DIAN no responde desde hace {minutes} minutos; empresas que esperan: {away['companies']}."
+        late = (await self._fetch(_DIAN_LATE, clock.now()))[0][0]
+        return f"Documentos electrónicos detenidos: {late}." if late else None
 
     async def findings(self) -> str | None:
         details = [row["detail"] for row in await self._fetch(_FINDINGS, list(PREFIXES))]

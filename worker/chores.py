@@ -7,6 +7,7 @@ from sqlalchemy import CursorResult, TextClause, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.invoicing.jobs import catch_up
 from app.domain.tenants.jobs import end_trial_job
 from app.lib import clock
 from worker.scheduler import Chore
@@ -35,6 +36,15 @@ _ASK = text(
 )
 
 
+_DOCUMENTS_DUE = text(
+    "SELECT DISTINCT due.tenant_id FROM ("
+    "SELECT tenant_id FROM document_state WHERE status IN ('pending','signed','sent','unknown') AND next_at <= :now "
+    "UNION SELECT tenant_id FROM dian_circuit WHERE probe_at <= :now) due "
+    "WHERE NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = due.tenant_id AND o.kind = :kind "
+    "AND o.status IN ('pending','queued','running'))"
+)
+
+
 async def forget_old_answers(database: Database) -> None:
     """Stored answers are promised for 48 hours."""
     # By the database's clock, which wrote them: a moved one would forget answers that may still be asked for.
@@ -58,6 +68,16 @@ async def end_trials(database: Database) -> None:
             await session.execute(_ASK, rows)
 
 
+async def sweep_documents(database: Database) -> None:
+    """Look after companies whose documents wait for longer than a job of their own would have let them."""
+    async with database.platform_transaction() as session:
+        now = clock.now()
+        due = (await session.scalars(_DOCUMENTS_DUE, {"now": now, "kind": catch_up.kind})).all()
+        rows = [{"tenant_id": one, "id": uuid7(), "kind": catch_up.kind, "now": now} for one in due]
+        if rows:
+            await session.execute(_ASK, rows)
+
+
 async def _delete(database: Database, statement: TextClause, values: dict[str, Any]) -> None:
     while True:
         async with database.platform_transaction() as session:
@@ -69,5 +89,6 @@ async def _delete(database: Database, statement: TextClause, values: dict[str, A
 CHORES: Final = (
     Chore(name="idempotency.forget", every=timedelta(hours=1), run=forget_old_answers),
     Chore(name="tenants.end-trials", every=timedelta(minutes=5), run=end_trials),
+    Chore(name="invoicing.sweep", every=timedelta(minutes=1), run=sweep_documents),
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
 )

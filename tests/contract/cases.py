@@ -4,12 +4,19 @@ A route without an entry fails the contract tests.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import uuid4
 
+from app.lib import clock
 from tests.contract.company import IMPORT, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
 
 CASES: dict[Route, Case] = {}
+
+
+def _recent(*, hours: int) -> str:
+    """An instant so many hours ago."""
+    return (clock.now() - timedelta(hours=hours)).isoformat()
 
 
 def case(
@@ -83,6 +90,15 @@ plain("GET", "/v1/imports")
 plain("GET", "/v1/imports/products/template")
 plain("GET", "/v1/imports/{import_id}")
 plain("GET", "/v1/imports/{import_id}/errors")
+plain("GET", "/v1/dian/settings")
+plain("GET", "/v1/dian/readiness")
+plain("GET", "/v1/dian/ranges")
+plain("GET", "/v1/dian/contingencies")
+plain("GET", "/v1/dian/habilitation")
+plain("GET", "/v1/dian/documents", saleId="documented_sale")
+plain("GET", "/v1/dian/documents/{document_id}")
+plain("GET", "/v1/dian/documents/{document_id}/events")
+plain("GET", "/v1/dian/documents/{document_id}/xml")
 plain("GET", "/v1/audit/entries", subjectId="product")
 plain("GET", "/v1/audit/export")
 plain("GET", "/v1/audit/verify")
@@ -563,3 +579,111 @@ async def _(_company: Company) -> Call:
 @case("POST", "/v1/imports/{import_id}/undo")
 async def _(company: Company) -> Call:
     return Call({"import_id": await company.imported()})
+
+
+@case("PUT", "/v1/dian/settings")
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "environment": "habilitation",
+            "isEnabled": True,
+            "softwareId": company.ids["software"],
+            "softwarePin": "12345",
+            "saleDocument": "auto",
+            "softwareName": "Mostrador",
+            "providerNit": "",
+            "maker": "Mostrador S.A.S.",
+            "makerPerson": "Persona De Ejemplo",
+            "contingencyAfter": 30,
+        }
+    )
+
+
+@case("PUT", "/v1/dian/certificate")
+async def _(company: Company) -> Call:
+    return Call(body=company.certificate())
+
+
+@case("POST", "/v1/dian/ranges", references={"/branchId": "branch", "/registerId": "register"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "kind": "01",
+            "prefix": f"F{uuid4().hex[:3].upper()}",
+            "authorization": "18760000001",
+            "authorizedOn": "2025-12-01",
+            "first": 1,
+            "last": 5000,
+            "next": 10,
+            "validFrom": "2026-01-01",
+            "validTo": "2027-12-31",
+            "technicalKey": "fc8eac422eba16e22ffd8c6f94b3f40a6e38162c",
+            "branchId": company.ids["branch"],
+            "registerId": company.ids["register"],
+        }
+    )
+
+
+@case("PATCH", "/v1/dian/ranges/{range_id}", references={"/branchId": "branch", "/registerId": "register"})
+async def _(company: Company) -> Call:
+    return Call(
+        {"range_id": await company.range_of_paper()},
+        {"branchId": company.ids["branch"], "registerId": company.ids["register"], "isOpen": True},
+    )
+
+
+@case("POST", "/v1/dian/ranges/import")
+async def _(_company: Company) -> Call:
+    return Call(body={"kinds": {"EPOS": "20"}})
+
+
+@case("POST", "/v1/dian/contingencies")
+async def _(_company: Company) -> Call:
+    return Call(
+        body={
+            "reason": "La DIAN anunció una ventana de mantenimiento",
+            "startedAt": _recent(hours=2),
+            "endedAt": _recent(hours=1),
+        }
+    )
+
+
+@case("POST", "/v1/dian/contingencies/{contingency_id}/end")
+async def _(company: Company) -> Call:
+    return Call({"contingency_id": await company.contingency()})
+
+
+@case("POST", "/v1/dian/habilitation")
+async def _(company: Company) -> Call:
+    await company.end_test_sets()
+    return Call(body={"family": "invoice", "testSetId": uuid4().hex, "invoices": 2, "creditNotes": 1, "debitNotes": 1})
+
+
+@case("POST", "/v1/dian/documents", references={"/correctsId": "document"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "kind": "93",
+            "correctsId": company.ids["document"],
+            "concept": "3",
+            "reason": "faltó cobrar el domicilio",
+            "method": "cash",
+            "notes": ["Según lo acordado"],
+            "lines": [
+                {
+                    "code": "DOM",
+                    "description": "Domicilio",
+                    "quantity": "1",
+                    "unitPrice": "5000.00",
+                    "unitCode": "94",
+                    "discount": "500.00",
+                    "taxClass": "iva19",
+                }
+            ],
+        }
+    )
+
+
+@case("POST", "/v1/dian/documents/{document_id}/resend")
+async def _(company: Company) -> Call:
+    return Call({"document_id": company.ids["document"]})

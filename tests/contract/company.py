@@ -1,5 +1,6 @@
 """A company with one of everything, made through the API: what contract tests call routes with."""
 
+import base64
 from dataclasses import dataclass, field
 from datetime import timedelta
 from io import BytesIO
@@ -7,10 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import update
 
 from app.db.session import Database
+from app.domain.invoicing.files import keep_file
+from app.domain.invoicing.models import DianTestSet
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
+from tests.dian_keys import PASSWORD, p12
 from tests.shop import Shop, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
@@ -148,6 +153,80 @@ class Company:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    def certificate(self) -> dict[str, str]:
+        """A .p12 of the company's NIT."""
+        return {"file": base64.b64encode(p12(nit=str(self.shop.tenant["nit"]))).decode(), "password": PASSWORD}
+
+    async def issue(self) -> None:
+        """Enable the company at DIAN and sell with a document; nothing is sent."""
+        told = await self.shop.patch("/v1/company", {"address": "Calle 10 # 5-20"})
+        assert told.status_code == 200, told.text
+        self.ids["software"] = str(uuid4())
+        settings = {
+            "environment": "habilitation",
+            "isEnabled": False,
+            "softwareId": self.ids["software"],
+            "softwarePin": "12345",
+        }
+        headers = self.shop.headers
+        for path, body in (("settings", settings), ("certificate", self.certificate())):
+            kept = await self.shop.http.put(f"/v1/dian/{path}", json=body, headers=headers)
+            assert kept.status_code == 200, kept.text
+        for kind, prefix in (("01", "SETP"), ("20", "EPOS")):
+            made = await self.made(
+                "/v1/dian/ranges",
+                {
+                    "kind": kind,
+                    "prefix": prefix,
+                    "authorization": "18760000001",
+                    "first": 1,
+                    "last": 900_000,
+                    "validFrom": "2026-01-01",
+                    "validTo": "2027-12-31",
+                    "technicalKey": "clave-tecnica",
+                },
+            )
+            self.ids["range"] = made["id"]
+        enabled = await self.shop.http.put("/v1/dian/settings", json=settings | {"isEnabled": True}, headers=headers)
+        assert enabled.status_code == 200, enabled.text
+        sale = await self.sale()
+        self.ids["documented_sale"], self.ids["document"] = sale["id"], sale["document"]["id"]
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await keep_file(work, UUID(sale["document"]["id"]), 1, "xml", "fv.xml", b"<Invoice/>")
+
+    async def range_of_paper(self) -> str:
+        """A range that no document of the tests uses."""
+        made = await self.made(
+            "/v1/dian/ranges",
+            {
+                "kind": "03",
+                "prefix": uuid4().hex[:4].upper(),
+                "authorization": "18760000003",
+                "first": 1,
+                "last": 100,
+                "validFrom": "2026-01-01",
+                "validTo": "2027-12-31",
+            },
+        )
+        return str(made["id"])
+
+    async def contingency(self) -> str:
+        """A declared contingency that has ended, so that another may begin."""
+        now = clock.now()
+        made = await self.made(
+            "/v1/dian/contingencies",
+            {
+                "reason": f"ventana {uuid4().hex[:8]}",
+                "startedAt": (now - timedelta(hours=3)).isoformat(),
+                "endedAt": (now - timedelta(hours=2)).isoformat(),
+            },
+        )
+        return str(made["id"])
+
+    async def end_test_sets(self) -> None:
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(update(DianTestSet).values(status="failed", finished_at=clock.now()))
+
     async def fill(self) -> "Company":
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
@@ -188,6 +267,8 @@ class Company:
         )
         ids["movement"] = moved["id"]
         ids["import"] = await self.imported()
+        await self.issue()
+        ids["contingency"] = await self.contingency()
         return self
 
 

@@ -35,6 +35,8 @@ UNREAD = {
     "/v1/products/{product_id}/unretire": "no body",
     "/v1/held-tickets/{held_id}/resume": "no body",
     "/v1/inventory/counts/{count_id}/cancel": "no body",
+    "/v1/dian/contingencies/{contingency_id}/end": "no body",
+    "/v1/dian/documents/{document_id}/resend": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -131,6 +131,10 @@ TAKES_AN_ID = (
     "/v1/branches",
     "/v1/warehouses",
     "/v1/cash/registers",
+    "/v1/dian/ranges",
+    "/v1/dian/contingencies",
+    "/v1/dian/habilitation",
+    "/v1/dian/documents",
 )
 
 

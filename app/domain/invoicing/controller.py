@@ -13,6 +13,7 @@ from app.db.session import Work
 from app.domain.invoicing.by_hand import ByHand
 from app.domain.invoicing.contingencies import Contingencies
 from app.domain.invoicing.documents import DocumentFilters, DocumentReader
+from app.domain.invoicing.habilitation import Habilitation
 from app.domain.invoicing.ranges import Ranges
 from app.domain.invoicing.readiness import Readiness
 from app.domain.invoicing.resend import Resend
@@ -27,6 +28,8 @@ from app.domain.invoicing.schemas import (
     DocumentDetailOut,
     DocumentPage,
     EventPage,
+    HabilitationOut,
+    HabilitationPage,
     ImportOut,
     ImportRanges,
     IssueDocument,
@@ -35,6 +38,7 @@ from app.domain.invoicing.schemas import (
     RangeOut,
     RangePage,
     ReadinessOut,
+    StartHabilitation,
 )
 from app.domain.invoicing.setup import Setup
 from app.lib.access import MOVES_VALUE, requires
@@ -159,6 +163,26 @@ class DianController(Controller):
     async def end_contingency(self, contingency_id: FromPath[UUID], work: NamedDependency[Work]) -> ContingencyOut:
         """Termina la contingencia: lo que espera se envía dentro de las 48 horas siguientes."""
         return await Contingencies(work).end(contingency_id)
+
+    @get("/habilitation", operation_id="ListHabilitations", guards=[requires("dian:read", module=MODULE)])
+    async def list_habilitations(
+        self, work: NamedDependency[Work], limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
+    ) -> HabilitationPage:
+        """Sets de pruebas con su avance, del más nuevo al más viejo."""
+        return await Habilitation(work).page(limit, cursor)
+
+    @post(
+        "/habilitation",
+        operation_id="StartHabilitation",
+        guards=[requires("dian:write", module=MODULE)],
+        status_code=HTTP_201_CREATED,
+    )
+    async def start_habilitation(
+        self, data: JSONBody[StartHabilitation], work: NamedDependency[Work]
+    ) -> Response[HabilitationOut]:
+        """Envía el set de pruebas del portal de la DIAN y lo sigue hasta el final."""
+        made, is_new = await Habilitation(work).start(data)
+        return Response(made, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
 
 
 class DocumentController(Controller):

@@ -38,7 +38,7 @@ ISSUING: Final = """
  FROM dian_setting g
  JOIN tenant t ON t.tenant_id = g.tenant_id
  LEFT JOIN customer b ON b.tenant_id = {tenant} AND b.id = {customer}
- WHERE g.tenant_id = {tenant} AND t.tenant_id = {tenant} AND g.is_enabled)"""
+ WHERE g.tenant_id = {tenant} AND t.tenant_id = {tenant} AND {condition})"""
 """What `issuing.Issuing` is read from; null for a company that issues nothing, which pays one probe for asking.
 
 Of each kind the narrowest range with numbers left: of the till, of the branch, of the company."""
@@ -86,6 +86,9 @@ DOCUMENT_ISSUED: Final = (
           FROM paper)"""
 )
 """Writes the document as pending, and the job that transmits it."""
+
+ENABLED: Final = "g.is_enabled"
+"""Condition of `ISSUING`: of whoever issues for customers."""
 
 RANGE_SPENT: Final = "MD001"
 """SQLSTATE of a range without numbers."""

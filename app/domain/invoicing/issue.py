@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.session import Work
 from app.domain.invoicing.drafts import Draft, NoNumbers
-from app.domain.invoicing.fragments import ISSUING, RANGE_SPENT
+from app.domain.invoicing.fragments import ENABLED, ISSUING, RANGE_SPENT
 from app.domain.invoicing.identify import Keys, figures_of, key_of, qr_text, uuid_of
 from app.domain.invoicing.issuing import Issuing, read_issuing
 from app.domain.invoicing.kinds import NUMBERED_AS, Kind
@@ -29,6 +29,7 @@ _ISSUING: Final = text(
         customer="CAST(:customer AS uuid)",
         kinds="CAST(:kinds AS text[])",
         day="CAST(:day AS date)",
+        condition=f"({ENABLED} OR CAST(:testing AS boolean) AND g.software_pin IS NOT NULL)",
     )
     + " AS text)"
 )
@@ -48,8 +49,12 @@ async def read_issuer(
     customer_id: UUID | None = None,
     branch_id: UUID | None = None,
     register_id: UUID | None = None,
+    testing: bool = False,
 ) -> Issuing:
-    """What the company issues these kinds with, today. Raises `NotIssuing`."""
+    """What the company issues these kinds with, today. Raises `NotIssuing`.
+
+    `testing`: also a company that is not enabled yet, for its test set.
+    """
     today: date = clock.business_day(clock.now(), BOGOTA)
     found = await work.session.scalar(
         _ISSUING,
@@ -60,6 +65,7 @@ async def read_issuer(
             "customer": customer_id,
             "kinds": sorted({NUMBERED_AS.get(kind, kind).value for kind in kinds}),
             "day": today,
+            "testing": testing,
         },
     )
     issuing = read_issuing(found)

@@ -6,8 +6,10 @@ import msgspec
 
 from app.db.jobs import JobContext
 from app.domain.invoicing.catch_up import CatchUp
+from app.domain.invoicing.habilitation import Habilitation
 from app.domain.invoicing.reading import RangeReader
 from app.domain.invoicing.transmit import Transmission
+from app.lib.errors import RuleBroken
 from app.lib.jobs import NoPayload, job
 
 
@@ -15,6 +17,13 @@ class Transmit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     """A document to bring to DIAN."""
 
     document_id: UUID
+
+
+class TestSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A test set of the habilitación."""
+
+    __test__ = False
+    test_set_id: UUID
 
 
 class ReadRanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,3 +51,21 @@ async def catch_up(context: JobContext, _payload: NoPayload) -> None:
 async def read_ranges(context: JobContext, payload: ReadRanges) -> None:
     """Import the numbering that DIAN has for the company."""
     await RangeReader(context).run(payload.kinds)
+
+
+@job("invoicing.make-test-set", timeout=60, attempts=3)
+async def make_test_set(context: JobContext, payload: TestSet) -> None:
+    """Issue the documents of a test set; what the company lacks for it ends it."""
+    try:
+        async with context.transaction() as work:
+            await Habilitation(work).make(payload.test_set_id)
+    except RuleBroken as problem:
+        async with context.transaction() as work:
+            await Habilitation(work).fail(payload.test_set_id, problem.detail)
+
+
+@job("invoicing.follow-test-set")
+async def follow_test_set(context: JobContext, payload: TestSet) -> None:
+    """Look whether DIAN has decided about a whole test set."""
+    async with context.transaction() as work:
+        await Habilitation(work).follow(payload.test_set_id)

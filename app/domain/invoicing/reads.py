@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import and_, func, select
 
 from app.db.session import Work
+from app.domain.invoicing.kinds import KINDS, Kind
+from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
 
 
@@ -21,6 +23,43 @@ class Shown(msgspec.Struct, frozen=True):
     uuid: str
     qr: str
     issued_at: datetime
+
+
+class Printed(msgspec.Struct, frozen=True):
+    """What the law prints besides number, code and QR."""
+
+    title: str
+    uuid_name: str
+    """CUFE, CUDE or CUDS."""
+    notes: tuple[str, ...]
+    """Resolution, maker of the software, and that this is only a representation."""
+
+
+async def printed_parts(work: Work, document_id: UUID) -> Printed:
+    """The fixed texts of a document's printed form (SPEC §13)."""
+    row = (
+        await work.session.execute(
+            select(Document.content, DocumentState.kind)
+            .join(
+                DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id)
+            )
+            .where(Document.tenant_id == work.tenant_id, Document.id == document_id)
+        )
+    ).one()
+    paper, fixed = thaw(row.content.encode()), KINDS[Kind(row.kind)]
+    notes = [f"Responsabilidades: {', '.join(paper.issuer.responsibilities)}"]
+    if paper.range is not None:
+        numbers = paper.range
+        notes.append(
+            f"Autorización de numeración DIAN {numbers.authorization}, de {numbers.prefix}{numbers.first} a "
+            f"{numbers.prefix}{numbers.last}, vigente del {numbers.valid_from} al {numbers.valid_to}"
+        )
+    notes.append(
+        f"Software: {paper.software.name}, de {paper.software.maker}, "
+        f"NIT {paper.software.provider_nit}-{paper.software.provider_dv}"
+    )
+    notes.append("Representación gráfica del documento electrónico")
+    return Printed(fixed.name, fixed.scheme.partition("-")[0], tuple(notes))
 
 
 async def documents_of_sales(work: Work, sale_ids: Sequence[UUID]) -> dict[UUID, Shown]:

@@ -10,7 +10,7 @@ from typing import Final
 from app.db.kept import PIN_IS_SET, pin_within, pinned
 from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
-from app.domain.invoicing.fragments import DOCUMENT_ISSUED, DOCUMENT_NUMBERED, ISSUING, NUMBERED
+from app.domain.invoicing.fragments import DOCUMENT_ISSUED, DOCUMENT_NUMBERED, ENABLED, ISSUING, NUMBERED
 from app.domain.tenants.scope import BRANCH_ALLOWED
 from app.lib.actor import ACTOR_COLUMNS
 from app.lib.audit import APPEND
@@ -22,6 +22,7 @@ _ISSUING: Final = ISSUING.format(
     customer="head.customer_id",
     kinds="'{01,20}'::text[]",
     day="$12::date",
+    condition=ENABLED,
 )
 
 _ASKED: Final = f"""

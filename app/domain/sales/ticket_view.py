@@ -12,8 +12,9 @@ from app.db.session import Work
 from app.domain.accounts.models import Membership
 from app.domain.catalog.models import TaxClass
 from app.domain.catalog.units import unit_names
+from app.domain.invoicing.reads import documents_of_sales, printed_parts
 from app.domain.sales.models import Sale, SaleLine, SalePayment, SaleReturn
-from app.domain.sales.ticket import TicketLine, TicketPayment, TicketTax, TicketView
+from app.domain.sales.ticket import TicketDocument, TicketLine, TicketPayment, TicketTax, TicketView
 from app.domain.tenants.models import Branch, CashRegister, Tenant
 from app.domain.tenants.scope import check_branch
 from app.lib.errors import NotFound
@@ -114,7 +115,24 @@ async def ticket_view(work: Work, sale_id: UUID) -> TicketView:
         change=sale.change,
         footer=tenant.ticket_footer,
         voided=voided,
-        document=None,
+        document=await _document(work, sale_id),
+    )
+
+
+async def _document(work: Work, sale_id: UUID) -> TicketDocument | None:
+    """The electronic document of a ticket with the lines that the law prints beside its code."""
+    shown = (await documents_of_sales(work, [sale_id])).get(sale_id)
+    if shown is None:
+        return None
+    paper = await printed_parts(work, shown.id)
+    return TicketDocument(
+        title=paper.title,
+        number=shown.number,
+        issued_at=shown.issued_at,
+        uuid_name=paper.uuid_name,
+        uuid=shown.uuid,
+        qr=shown.qr,
+        notes=paper.notes,
     )
 
 
