@@ -21,6 +21,7 @@ from app.lib import clock
 from app.lib.jobs import declared
 from tests.dev.dian_simulator.house import TEST_KEY, simulator
 from tests.shop import Shop, sign_up
+from worker.chores import sweep_documents
 
 PIN = "12345"
 PASSWORD = "clave-del-p12"
@@ -73,18 +74,31 @@ class Company:
             }
             registry.ranges.append(Range(**values))
 
-    async def set_up(self) -> None:
-        """Everything that issuing needs, through the API."""
-        shop = self.shop
+    async def switch_on(self) -> None:
+        """Give the company the module."""
         async with self.database.job_transaction(self.tenant_id) as work:
             await switch_module(work, "invoicing", is_on=True, reason="a test issues")
+
+    async def install_certificate(self) -> None:
+        made = self.server.service.authority.issue(self.nit, "Tienda de Prueba", PASSWORD, datetime.now(UTC))
+        kept = await self.put("/v1/dian/certificate", {"file": base64.b64encode(made).decode(), "password": PASSWORD})
+        assert kept.status_code == 200, kept.text
+
+    async def sweep(self) -> None:
+        """What the worker does each minute."""
+        await sweep_documents(self.database)
+
+    async def set_up(self, *, ranges: bool = True) -> None:
+        """Everything that issuing needs, through the API; without ranges it is not enabled."""
+        shop = self.shop
+        await self.switch_on()
         told = await shop.patch("/v1/company", {"address": "Calle 10 # 20 - 30", "email": "caja@tienda.test"})
         assert told.status_code == 200, told.text
         await self.register_at_dian()
         assert (await self.put("/v1/dian/settings", self.settings(is_enabled=False))).status_code == 200
-        p12 = self.server.service.authority.issue(self.nit, "Tienda de Prueba", PASSWORD, datetime.now(UTC))
-        kept = await self.put("/v1/dian/certificate", {"file": base64.b64encode(p12).decode(), "password": PASSWORD})
-        assert kept.status_code == 200, kept.text
+        await self.install_certificate()
+        if not ranges:
+            return
         for body in (
             {"kind": "01", "prefix": "SETP", "first": 990000000, "last": 995000000, "technicalKey": TEST_KEY},
             {"kind": "20", "prefix": "EPOS", "first": 1, "last": 5000},
