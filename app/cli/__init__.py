@@ -26,6 +26,7 @@ _MODULES: Final = {
     "demo": "app.cli.demo",
     "replay": "app.cli.replay",
     "audit": "app.cli.audit",
+    "reseal": "app.cli.reseal",
     "openapi": "app.cli.openapi",
 }
 """Command to the module whose `run` carries it out."""
@@ -78,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="look after the audit trail")
     audit.add_argument("action", choices=("verify",), help="recompute the chains")
     audit.add_argument("--company", type=UUID, metavar="ID", help="only this one instead of all")
+
+    commands.add_parser("reseal", help="seal certificates, PINs and technical keys under the current SECRET_KEY")
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")

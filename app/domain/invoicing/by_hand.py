@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
+from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.drafts import MEANS, draft
 from app.domain.invoicing.issue import keys_of, read_issuer, write_document
 from app.domain.invoicing.kinds import KINDS, SUPPORT_KINDS, Kind
@@ -19,7 +20,6 @@ from app.domain.invoicing.models import Document
 from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.schemas import DocumentLine, IssueDocument
 from app.domain.invoicing.totals import DISCOUNT, HUNDRED, allowance
-from app.domain.tenants.scope import check_branch
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken, unknown_reference
 from app.lib.money import ZERO, cents, divide, times
@@ -63,6 +63,7 @@ class ByHand:
                 return data.id, False
         kind, now = Kind(data.kind), clock.now()
         corrected = await self._corrected(data, kind)
+        check_document_branch(self._work.actor, None if corrected is None else corrected.row.branch_id)
         await self._check_customer(data, kind)
         issuing = await read_issuer(self._work, [kind], customer_id=data.customer_id)
         if corrected is not None and corrected.row.environment != issuing.environment:
@@ -113,8 +114,6 @@ class ByHand:
         found = await find_document(self._work, Document.id == data.corrects_id)
         if found is None:
             raise unknown_reference("/correctsId", "No existe ese documento.")
-        if found.row.branch_id is not None:
-            check_branch(self._work.actor, found.row.branch_id)
         if found.content.kind not in KINDS[kind].corrects:
             raise _refuse("/correctsId", "other-kind", f"Una {KINDS[kind].name.lower()} no corrige ese documento.")
         if found.status == "rejected":

@@ -42,6 +42,7 @@ from app.domain.invoicing.schemas import (
 )
 from app.domain.invoicing.setup import Setup
 from app.lib.access import MOVES_VALUE, requires
+from app.lib.etag import check_if_match
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
 
 MODULE = "invoicing"
@@ -85,9 +86,11 @@ class DianController(Controller):
         return await setup.read()
 
     @put("/settings", operation_id="PutDianSettings", guards=[requires("dian:write", module=MODULE)])
-    async def put_settings(self, data: JSONBody[PutDianSettings], setup: NamedDependency[Setup]) -> DianSettingsOut:
+    async def put_settings(
+        self, request: Request[Any, Any, Any], data: JSONBody[PutDianSettings], setup: NamedDependency[Setup]
+    ) -> DianSettingsOut:
         """Guarda cómo expide la empresa, y la habilita cuando tiene todo."""
-        return await setup.put(data)
+        return await setup.put(data, lambda current: check_if_match(request, current))
 
     @put("/certificate", operation_id="PutDianCertificate", guards=[requires("dian:write", module=MODULE)])
     async def put_certificate(self, data: JSONBody[PutCertificate], setup: NamedDependency[Setup]) -> CertificateOut:
@@ -119,10 +122,14 @@ class DianController(Controller):
 
     @patch("/ranges/{range_id:uuid}", operation_id="ChangeDianRange", guards=[requires("dian:write", module=MODULE)])
     async def change_range(
-        self, range_id: FromPath[UUID], data: JSONBody[ChangeRange], ranges: NamedDependency[Ranges]
+        self,
+        request: Request[Any, Any, Any],
+        range_id: FromPath[UUID],
+        data: JSONBody[ChangeRange],
+        ranges: NamedDependency[Ranges],
     ) -> RangeOut:
         """Dice qué sucursal o caja usa un rango, o lo cierra."""
-        return await ranges.change(range_id, data)
+        return await ranges.change(range_id, data, lambda current: check_if_match(request, current))
 
     @post(
         "/ranges/import",

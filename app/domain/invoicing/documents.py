@@ -20,8 +20,9 @@ from app.domain.invoicing.schemas import (
     EventPage,
     RuleOut,
 )
-from app.domain.tenants.scope import check_branch, in_branches
+from app.domain.tenants.scope import branch_refusal, check_branch, in_branches
 from app.lib import clock
+from app.lib.actor import Actor
 from app.lib.errors import NotFound
 from app.lib.pages import after, cut
 from app.lib.schemas import Input
@@ -57,8 +58,7 @@ class DocumentReader:
         ).one_or_none()
         if row is None:
             raise NotFound("No existe ese documento.")
-        if row.branch_id is not None:
-            check_branch(self._work.actor, row.branch_id)
+        check_document_branch(self._work.actor, row.branch_id)
         return row
 
     async def page(self, filters: DocumentFilters, limit: int, cursor: str | None) -> DocumentPage:
@@ -186,6 +186,14 @@ class DocumentReader:
             )
             .where(Document.tenant_id == self._work.tenant_id)
         )
+
+
+def check_document_branch(actor: Actor, branch_id: UUID | None) -> None:
+    """Raise 403 for a document of a branch not the caller's, or of the company as a whole for who is limited to some."""
+    if branch_id is not None:
+        check_branch(actor, branch_id)
+    elif actor.branches is not None:
+        raise branch_refusal()
 
 
 def rules_out(rules: Sequence[dict[str, Any]]) -> list[RuleOut]:

@@ -72,6 +72,9 @@ async def refuse_locally(work: Work, claimed: Claimed, findings: Sequence[Findin
     message = f"No se envió: {findings[0].message}"
     if await set_state(work, claimed, status="rejected", message=message, rules=rules, decided_at=clock.now()):
         _event(work, claimed.id, "rejected", {"rules": rules, "local": True}, message)
+        work.record(
+            "document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": True}
+        )
 
 
 async def _accepted_as(work: Work, claimed: Claimed, version: Version, answer: "Answer") -> tuple[int, str] | None:
@@ -106,6 +109,7 @@ async def _accept(work: Work, claimed: Claimed, found: tuple[int, str], call: Ca
     if answer.response:
         await keep_file(work, claimed.id, number, "response", f"ar-{claimed.row.number}.xml", answer.response)
     _event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
+    work.record("document.accepted", claimed.id, after={"number": claimed.row.number, "uuid": uuid, "version": number})
     await _release_notes(work, claimed.id)
     _LOG.info("document accepted", number=claimed.row.number)
 
@@ -120,6 +124,7 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
     if answer.response:
         await keep_file(work, claimed.id, version.number, "response", f"ar-{claimed.row.number}.xml", answer.response)
     _event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
+    work.record("document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": False})
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
 
 

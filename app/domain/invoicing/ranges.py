@@ -1,6 +1,6 @@
 """Numbering: authorisations of DIAN and the own consecutives of notes, many of each, by branch or till."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -179,9 +179,10 @@ class Ranges:
         await self._work.flush()
         return row.id
 
-    async def change(self, range_id: UUID, data: ChangeRange) -> RangeOut:
-        """Say who uses a range, or close it; a closed one is opened again as long as it has numbers."""
+    async def change(self, range_id: UUID, data: ChangeRange, check: Callable[[RangeOut], None]) -> RangeOut:
+        """Say who uses a range, or close it; a closed one is opened again. `check` may refuse the version being changed."""
         before = await self.read(range_id)
+        check(before)
         mine = (DocumentRange.tenant_id == self._work.tenant_id, DocumentRange.id == range_id)
         values = {
             field: value

@@ -1,5 +1,7 @@
 """How a company issues: its settings and its certificate."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -45,10 +47,11 @@ class Setup:
         """The settings; those of a company that never set anything are as they begin."""
         return await self._out(await self._row())
 
-    async def put(self, data: PutDianSettings) -> DianSettingsOut:
-        """Write the settings. Raises `NotReady` when they would enable a company that cannot issue."""
+    async def put(self, data: PutDianSettings, check: Callable[[DianSettingsOut], None]) -> DianSettingsOut:
+        """Write the settings. `check` may refuse the version that is being changed. Raises `NotReady` when they would enable a company that cannot issue."""
         tenant_id = self._work.tenant_id
         before = await self._out(await self._row(lock=True))
+        check(before)
         values: dict[str, Any] = {
             "environment": ENVIRONMENTS[data.environment],
             "is_enabled": False,
@@ -87,7 +90,7 @@ class Setup:
         Raises `CertificateUnusable`.
         """
         tenant_id, now = self._work.tenant_id, clock.now()
-        credential = open_p12(data.file, data.password)
+        credential = await asyncio.to_thread(open_p12, data.file, data.password)
         tenant = await self._tenant()
         check_credential(credential, tenant.nit, now)
         # One at a time: two would both become the current one.

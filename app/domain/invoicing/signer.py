@@ -112,7 +112,7 @@ async def open_line(
 ) -> Line:
     """The line of a company. Raises `CannotSign`: no certificate, expired, of another NIT, or sealed with a lost key."""
     from app.integrations.dian.certificate import check_credential
-    from app.integrations.dian.soap import HABILITATION, PRODUCTION, DianClient, http_client
+    from app.integrations.dian.soap import HABILITATION, PRODUCTION, DianClient, http_client, tls
 
     if certificate is None or certificate.sealed is None:
         raise CannotSign("Falta el certificado digital (.p12).")
@@ -122,7 +122,7 @@ async def open_line(
     except RuleBroken as problem:
         raise CannotSign(problem.detail) from problem
     endpoint = settings.dian_url or (PRODUCTION if environment == "1" else HABILITATION)
-    http = http_client(verify=endpoint.startswith("https://"))
+    http = http_client(verify=tls() if endpoint.startswith("https://") else False)
     return Line(http, DianClient(http, endpoint, credential), credential)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import insert, select
@@ -60,7 +61,7 @@ async def contingency_at(work: Work, instant: datetime) -> bool:
 
 
 async def write_version(
-    work: Work, earlier: Version, paper: Document, keys: Keys, reason: Reason, document_id: object
+    work: Work, earlier: Version, paper: Document, keys: Keys, reason: Reason, document_id: UUID
 ) -> Version:
     """Keep a new version; its state must follow in the same transaction."""
     identity = identify(paper, keys)
@@ -77,5 +78,11 @@ async def write_version(
             content=FREEZER.encode(msgspec.structs.replace(paper, number="")).decode(),
             reason=reason,
         )
+    )
+    work.record(
+        "document.made-anew",
+        document_id,
+        before={"version": earlier.number, "uuid": earlier.uuid},
+        after={"version": made.number, "uuid": made.uuid, "kind": made.kind.value, "reason": reason},
     )
     return made

@@ -1,8 +1,10 @@
 """The client of DIAN's service. Every call returns; what happened is in the outcome, never in an exception."""
 
 import base64
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 import httpx
@@ -47,7 +49,13 @@ class Failure(NamedTuple):
     is_outage: bool
 
 
-def http_client(verify: bool | str = True, silence: float = SILENCE) -> httpx.AsyncClient:
+@cache
+def tls() -> ssl.SSLContext:
+    """The usual trust; kept, since reading it costs more than signing a document."""
+    return httpx.create_ssl_context()
+
+
+def http_client(verify: bool | str | ssl.SSLContext = True, silence: float = SILENCE) -> httpx.AsyncClient:
     """A client with the limits that DIAN's service needs; share it, and close it at the end. `silence` in seconds."""
     limits = httpx.Timeout(silence, connect=min(_CONNECT, silence))
     return httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=False, verify=verify)

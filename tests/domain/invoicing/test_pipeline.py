@@ -156,8 +156,9 @@ async def test_a_rejected_document_is_explained_mended_and_sent_under_its_number
     found = await company.document(sale["document"]["id"])
     assert found["status"] == "rejected"
     assert found["hasResponse"]
-    assert found["rules"][0]["mend"]
-    assert found["rules"][0]["place"] == "company"
+    (why,) = [rule for rule in found["rules"] if rule["rejects"]]
+    assert why["mend"]
+    assert why["place"] == "company"
     told = await company.shop.patch("/v1/company", {"address": "Carrera 7 # 1 - 1"})
     assert told.status_code == 200, told.text
     again = await company.shop.post(f"/v1/dian/documents/{found['id']}/resend")
