@@ -634,7 +634,7 @@ async def _(company: Company) -> Call:
 
 @case("POST", "/v1/dian/ranges/import")
 async def _(_company: Company) -> Call:
-    return Call(body={"kinds": {"EPOS": "20"}})
+    return Call(body={"kinds": [{"prefix": "EPOS", "kind": "20"}]})
 
 
 @case("POST", "/v1/dian/contingencies")

@@ -18,6 +18,7 @@ NEED_KEY = (
     "/v1/sales",
     "/v1/sales/{sale_id}/void",
     "/v1/returns",
+    "/v1/dian/documents",
     "/v1/inventory/adjustments",
     "/v1/inventory/adjustments/{adjustment_id}/reverse",
     "/v1/inventory/revaluations",

@@ -41,6 +41,7 @@ from app.domain.invoicing.schemas import (
     StartHabilitation,
 )
 from app.domain.invoicing.setup import Setup
+from app.domain.invoicing.test_sets import test_set_page
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.etag import check_if_match
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
@@ -176,7 +177,7 @@ class DianController(Controller):
         self, work: NamedDependency[Work], limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
     ) -> HabilitationPage:
         """Sets de pruebas con su avance, del más nuevo al más viejo."""
-        return await Habilitation(work).page(limit, cursor)
+        return await test_set_page(work, limit, cursor)
 
     @post(
         "/habilitation",

@@ -1,7 +1,7 @@
 """The habilitación: a test set made, sent and followed until DIAN has all of it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -16,12 +16,11 @@ from app.domain.invoicing.issuing import Issuing, Place
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import FINAL_CONSUMER, NIT, Correction, Line, Party, Reference, Tax
 from app.domain.invoicing.models import FINAL, DianSetting, DianTestSet, Document, DocumentState
-from app.domain.invoicing.ranges import open_note_ranges
-from app.domain.invoicing.schemas import HabilitationOut, HabilitationPage, StartHabilitation
+from app.domain.invoicing.numbering import open_note_ranges
+from app.domain.invoicing.schemas import HabilitationOut, StartHabilitation
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, RuleBroken
 from app.lib.nit import check_digit
-from app.lib.pages import after, cut
 
 LOOK_AGAIN: Final = timedelta(seconds=10)
 LONGEST: Final = timedelta(hours=24)
@@ -46,20 +45,6 @@ class Habilitation:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-
-    async def page(self, limit: int, cursor: str | None) -> HabilitationPage:
-        """Test sets, the newest first, each with its progress."""
-        statement = after(
-            select(DianTestSet).where(DianTestSet.tenant_id == self._work.tenant_id).limit(limit + 1),
-            (DianTestSet.created_at, DianTestSet.id),
-            cursor,
-            tuple[datetime, UUID],
-            descending=True,
-        )
-        rows, next_cursor = cut(
-            list(await self._work.session.scalars(statement)), limit, lambda row: (row.created_at, row.id)
-        )
-        return HabilitationPage(items=[await self.out(row) for row in rows], next_cursor=next_cursor)
 
     async def start(self, data: StartHabilitation) -> tuple[HabilitationOut, bool]:
         """Begin a test set; answers it and whether it is new. Raises 409 `test-set-running`, 422 `dian-not-ready`."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Work
 from app.domain.invoicing.kinds import KINDS, Kind
 from app.domain.invoicing.models import DianSetting, Document, DocumentCounter, DocumentRange
+from app.domain.invoicing.numbering import BEGINNING, FOR_EVER, add_range
 from app.domain.invoicing.schemas import (
     ChangeRange,
     CreateRange,
@@ -30,18 +31,6 @@ from app.lib.pages import after, cut
 from app.lib.schemas import fingerprint
 
 BOGOTA: Final = "America/Bogota"
-FOR_EVER: Final = date(2999, 12, 31)
-"""Not the last day there is: the driver writes that one as infinity, which JSON does not know."""
-_BEGINNING: Final = date(2019, 1, 1)
-_LAST_NOTE: Final = 999_999_999
-NOTE_PREFIXES: Final = {
-    Kind.CREDIT_NOTE: "NC",
-    Kind.DEBIT_NOTE: "ND",
-    Kind.POS_CREDIT_NOTE: "NAC",
-    Kind.POS_DEBIT_NOTE: "NAD",
-    Kind.SUPPORT_NOTE: "NDS",
-}
-"""Of the own consecutives a company gets when it begins to issue."""
 _PACE: Final = timedelta(days=30)
 _FEW_DAYS: Final = 15
 _FEW_SHARE: Final = Decimal("0.1")
@@ -130,8 +119,10 @@ class Ranges:
         await self._check_places(data.branch_id, data.register_id)
         setting = await self._setting()
         environment = setting.environment if setting else "2"
-        valid_from, valid_to = data.valid_from or _BEGINNING, data.valid_to or FOR_EVER
-        range_id = await self.add(
+        valid_from, valid_to = data.valid_from or BEGINNING, data.valid_to or FOR_EVER
+        range_id = await add_range(
+            self._work,
+            self._vault,
             kind,
             environment,
             authorization_no=data.authorization,
@@ -151,33 +142,6 @@ class Ranges:
         answer = await self.read(range_id)
         self._work.record("dian.range-created", range_id, after=answer)
         return answer, True
-
-    async def add(
-        self, kind: Kind, environment: str, *, technical_key: str | None, next_no: int | None, **values: Any
-    ) -> UUID:
-        """A range with its counter, unrecorded; answers its id. Raises 409 when its numbers overlap another's."""
-        await self._refuse_overlap(kind, environment, values["prefix"], values["first_no"], values["last_no"])
-        sealed = self._vault.seal(self._work.tenant_id, technical_key) if technical_key else None
-        row = DocumentRange(
-            tenant_id=self._work.tenant_id,
-            kind=kind.value,
-            environment=environment,
-            technical_key=sealed,
-            **{"id": uuid7(), "created_at": clock.now(), **values},
-        )
-        self._work.session.add(row)
-        await self._work.flush()
-        self._work.session.add(
-            DocumentCounter(
-                tenant_id=self._work.tenant_id,
-                range_id=row.id,
-                next_no=next_no or row.first_no,
-                last_no=row.last_no,
-                is_open=True,
-            )
-        )
-        await self._work.flush()
-        return row.id
 
     async def change(self, range_id: UUID, data: ChangeRange, check: Callable[[RangeOut], None]) -> RangeOut:
         """Say who uses a range, or close it; a closed one is opened again. `check` may refuse the version being changed."""
@@ -219,7 +183,7 @@ class Ranges:
             .values(ranges_asked_at=now, ranges_message="")
             .execution_options(synchronize_session=False)
         )
-        self._work.ask("invoicing.read-ranges", {"kinds": data.kinds})
+        self._work.ask("invoicing.read-ranges", {"kinds": {each.prefix: each.kind for each in data.kinds}})
         self._work.record("dian.ranges-asked", self._work.tenant_id, after={"at": now})
         return ImportOut(asked_at=now)
 
@@ -247,62 +211,6 @@ class Ranges:
                 select(model.id).where(model.tenant_id == self._work.tenant_id, model.id == place_id)
             ):
                 raise unknown_reference(pointer)
-
-    async def _refuse_overlap(self, kind: Kind, environment: str, prefix: str, first: int, last: int) -> None:
-        taken = await self._work.session.scalar(
-            select(DocumentRange.id).where(
-                DocumentRange.tenant_id == self._work.tenant_id,
-                DocumentRange.environment == environment,
-                DocumentRange.kind == kind.value,
-                DocumentRange.prefix == prefix,
-                DocumentRange.first_no <= last,
-                DocumentRange.last_no >= first,
-            )
-        )
-        if taken is not None:
-            raise Conflict("Ese rango se cruza con otro del mismo prefijo.", code="range-taken", rangeId=taken)
-
-
-async def open_note_ranges(work: Work, environment: str) -> None:
-    """Give a company the own consecutives of every kind of note that it does not have yet."""
-    known = set(
-        await work.session.scalars(
-            select(DocumentRange.kind).where(
-                DocumentRange.tenant_id == work.tenant_id,
-                DocumentRange.environment == environment,
-                DocumentRange.authorization_no == "",
-                DocumentRange.retired_at.is_(None),
-            )
-        )
-    )
-    for kind, prefix in NOTE_PREFIXES.items():
-        if kind.value in known:
-            continue
-        range_id = uuid7()
-        work.session.add(
-            DocumentRange(
-                tenant_id=work.tenant_id,
-                id=range_id,
-                kind=kind.value,
-                environment=environment,
-                authorization_no="",
-                authorized_on=None,
-                prefix=prefix,
-                first_no=1,
-                last_no=_LAST_NOTE,
-                valid_from=_BEGINNING,
-                valid_to=FOR_EVER,
-                technical_key=None,
-                branch_id=None,
-                register_id=None,
-                created_at=clock.now(),
-            )
-        )
-        await work.flush()
-        work.session.add(
-            DocumentCounter(tenant_id=work.tenant_id, range_id=range_id, next_no=1, last_no=_LAST_NOTE, is_open=True)
-        )
-    await work.flush()
 
 
 def _check(data: CreateRange, kind: Kind) -> None:

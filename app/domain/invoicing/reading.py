@@ -10,7 +10,7 @@ from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
-from app.domain.invoicing.ranges import Ranges
+from app.domain.invoicing.numbering import add_range
 from app.domain.invoicing.signer import CannotSign, open_line
 from app.domain.invoicing.vault import Vault
 from app.domain.tenants.models import Tenant
@@ -117,7 +117,9 @@ class RangeReader:
 
     async def _add(self, work: Work, environment: str, kind: Kind, each: "Range") -> bool:
         try:
-            range_id = await Ranges(work, self._vault).add(
+            range_id = await add_range(
+                work,
+                self._vault,
                 kind,
                 environment,
                 technical_key=each.technical_key or None,

@@ -163,13 +163,20 @@ class RangePage(Page):
     import_message: str
 
 
+class RangePurpose(Input):
+    """What the numbers of a prefix are for."""
+
+    prefix: Prefix
+    kind: Literal["01", "03", "05", "20"]
+
+
 class ImportRanges(Input):
     """Read the ranges that DIAN has. It does not say what a range is for: one with technical key is of invoices."""
 
     kinds: Annotated[
-        dict[Annotated[str, Meta(max_length=4)], Literal["01", "03", "05", "20"]],
+        list[RangePurpose],
         Meta(max_length=50, description="Clase de documento de cada prefijo que no es de facturas."),
-    ] = msgspec.field(default_factory=dict)
+    ] = msgspec.field(default_factory=list)
 
 
 class ImportOut(Output):

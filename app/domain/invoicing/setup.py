@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
-from app.domain.invoicing.ranges import open_note_ranges
+from app.domain.invoicing.numbering import open_note_ranges
 from app.domain.invoicing.readiness import Readiness
 from app.domain.invoicing.schemas import (
     CertificateOut,
@@ -48,7 +48,10 @@ class Setup:
         return await self._out(await self._row())
 
     async def put(self, data: PutDianSettings, check: Callable[[DianSettingsOut], None]) -> DianSettingsOut:
-        """Write the settings. `check` may refuse the version that is being changed. Raises `NotReady` when they would enable a company that cannot issue."""
+        """Write the settings. `check` may refuse the version that is being changed.
+
+        Raises `NotReady` when they would enable a company that cannot issue.
+        """
         tenant_id = self._work.tenant_id
         before = await self._out(await self._row(lock=True))
         check(before)

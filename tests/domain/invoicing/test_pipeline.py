@@ -234,7 +234,8 @@ async def test_the_circuit_opens_after_three_repetitions_and_closes_by_itself(co
     assert {each.status for each in await states(company)} == {"accepted"}
     (circuit,) = await company.rows("SELECT * FROM dian_circuit WHERE tenant_id = :t")
     assert (circuit.opened_at, circuit.failures) == (None, 0)
-    assert all(count == 1 for count in company.server.service.store.sent.values())
+    sent = company.server.service.store.sent
+    assert {sent[each.uuid] for each in await states(company)} == {1}
 
 
 async def test_after_midnight_it_is_dated_anew_once_dian_says_that_it_has_nothing(company: Company, moved: Any) -> None:

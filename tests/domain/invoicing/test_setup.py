@@ -102,9 +102,13 @@ async def test_secrets_move_to_a_new_key_of_the_installation(company: Company) -
     assert alone.open(company.tenant_id, row.software_pin) == PIN
 
 
+def purposes(**kinds: str) -> list[dict[str, str]]:
+    return [{"prefix": prefix, "kind": kind} for prefix, kind in kinds.items()]
+
+
 async def test_ranges_are_read_from_dian_as_they_are(bare: Company) -> None:
     await bare.set_up(ranges=False)
-    asked = await bare.shop.post("/v1/dian/ranges/import", {"kinds": {"EPOS": "20", "CT": "03"}})
+    asked = await bare.shop.post("/v1/dian/ranges/import", {"kinds": purposes(EPOS="20", CT="03")})
     assert asked.status_code == 202, asked.text
     await bare.work()
     page = (await bare.shop.get("/v1/dian/ranges")).json()
@@ -113,7 +117,7 @@ async def test_ranges_are_read_from_dian_as_they_are(bare: Company) -> None:
     assert "DS" in page["importMessage"]
     setp = next(row for row in page["items"] if row["prefix"] == "SETP")
     assert (setp["first"], setp["last"], setp["hasTechnicalKey"]) == (990000000, 995000000, True)
-    await bare.shop.post("/v1/dian/ranges/import", {"kinds": {"EPOS": "20", "CT": "03", "DS": "05"}})
+    await bare.shop.post("/v1/dian/ranges/import", {"kinds": purposes(EPOS="20", CT="03", DS="05")})
     await bare.work()
     again = (await bare.shop.get("/v1/dian/ranges")).json()
     assert "Ya estaban: 3" in again["importMessage"]
