@@ -450,7 +450,7 @@ def upgrade() -> None:
     op.bulk_insert(figures, _FIGURES)
     op.execute(_TAKE)
     op.execute(_PACK)
-    changing = ("select", "insert", "update")
+    changing: tuple[tenancy.Grant, ...] = ("select", "insert", "update")
     tenancy.share("legal_figure")
     tenancy.protect("dian_setting", changing)
     tenancy.protect("dian_certificate", changing, update_columns=("sealed", "retired_at"))
