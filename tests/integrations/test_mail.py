@@ -18,7 +18,7 @@ import pytest
 from app.db.jobs import JobContext
 from app.db.session import Database
 from app.dev.processes import free_port
-from app.domain.accounts.jobs import SendVerification, send_verification
+from app.domain.accounts.jobs import ToPerson, send_verification
 from app.integrations.mail import Mail, MailSender, MailUnavailable
 from app.lib.jobs import Bell
 from app.settings import Settings, read_settings
@@ -118,7 +118,7 @@ async def test_the_link_in_the_mail_verifies_the_address_once(
     assert row is not None
     assert row["payload"] == f'{{"userId": "{person}"}}'
     context = JobContext(database=own, tenant_id=row["tenant_id"], job_id=row["id"], attempt=1, request_id="")
-    await send_verification.run(context, SendVerification(user_id=person))
+    await send_verification.run(context, ToPerson(user_id=person))
     (mail,) = sink.received()
     assert mail["To"] == shop.email
     text = mail.get_body(("plain",))
@@ -129,6 +129,6 @@ async def test_the_link_in_the_mail_verifies_the_address_once(
     first = await shop.http.post("/v1/auth/verify-email", json={"token": token})
     again = await shop.http.post("/v1/auth/verify-email", json={"token": token})
     assert (first.status_code, again.status_code) == (204, 400)
-    await send_verification.run(context, SendVerification(user_id=person))
+    await send_verification.run(context, ToPerson(user_id=person))
     await own.close()
     assert len(sink.received()) == 1

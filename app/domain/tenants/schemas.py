@@ -59,6 +59,7 @@ class CompanyOut(Output):
     currency: str
     cash_rounding: int
     cash_tolerance: Decimal
+    totp_required: bool
     ticket_footer: str
     address: str
     municipality_code: str
@@ -78,6 +79,8 @@ class ChangeCompany(Input):
     cash_rounding: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Pesos | UnsetType = UNSET
+    totp_required: bool | UnsetType = UNSET
+    """Whether every member needs a second factor."""
     ticket_footer: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
     address: Text | UnsetType = UNSET
     municipality_code: Annotated[str, Meta(pattern=r"^\d{5}$")] | UnsetType = UNSET
