@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("stripe", "lxml", "reportlab", "openpyxl", "python_calamine", "zxcvbn", "segno", "aiosmtplib")
+HEAVY = ("stripe", "lxml", "reportlab", "openpyxl", "python_calamine", "zxcvbn", "segno", "aiosmtplib", "jinja2")
 """Loaded when first used, or never by the API."""
 
 

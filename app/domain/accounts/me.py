@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db.session import Work
 from app.domain.accounts.memberships import memberships_of
-from app.domain.accounts.models import AppUser
+from app.domain.accounts.models import AppUser, AuthSession
 from app.domain.accounts.passwords import former_hashes, hash_chosen, replace_password
 from app.domain.accounts.schemas import (
     ChangeEmail,
@@ -25,12 +25,13 @@ from app.domain.accounts.schemas import (
     WithTotp,
 )
 from app.domain.accounts.service import normalise_email, refuse_blank, user_out
-from app.domain.accounts.sessions import Sessions
+from app.domain.accounts.sessions import Sessions, live_sessions
 from app.domain.accounts.totp import SecondFactor
 from app.domain.tenants.service import TenantService, tenant_out
 from app.lib import clock
 from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
+from app.lib.pages import after, cut
 from app.lib.passwords import verify_password
 
 _NO_TOTP: Final = Conflict("No tiene un segundo factor activo.", code="totp-not-enabled")
@@ -132,7 +133,15 @@ class MeService:
 
     async def sessions(self, cursor: str | None, limit: int) -> DevicePage:
         """Where the caller is logged in, in all companies, the newest login first."""
-        rows, next_cursor = await Sessions(self._work).page(self._user_id, cursor, limit)
+        statement = after(
+            select(AuthSession).where(*live_sessions(self._user_id)),
+            [AuthSession.id],
+            cursor,
+            tuple[UUID],
+            descending=True,
+        )
+        found = (await self._work.session.scalars(statement.limit(limit + 1))).all()
+        rows, next_cursor = cut(found, limit, lambda row: [row.id])
         names = {one.tenant_id: one.tenant_name for one in await self._memberships()}
         return DevicePage(
             items=[
@@ -160,10 +169,9 @@ class MeService:
         await sessions.end(session_id, self._user_id)
         self._work.record("user.session-revoked", self._user_id, after={"sessionId": session_id})
 
-    async def revoke_all(self, *, include_current: bool) -> int:
-        """End all other sessions, or all; answers how many."""
-        but = None if include_current else self._work.actor.session_id
-        count = await Sessions(self._work).end_all(self._user_id, but=but)
+    async def revoke_others(self) -> int:
+        """End all sessions but this one; answers how many."""
+        count = await Sessions(self._work).end_all(self._user_id, but=self._work.actor.session_id)
         self._work.record("user.sessions-revoked", self._user_id, after={"count": count})
         return count
 

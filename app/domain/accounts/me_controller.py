@@ -21,7 +21,6 @@ from app.domain.accounts.schemas import (
     MeOut,
     RecoveryCodesOut,
     RevokedOut,
-    RevokeSessions,
     TotpOut,
     TotpSecretOut,
     WithTotp,
@@ -117,6 +116,6 @@ class MeController(Controller):
         await me.revoke(login_session_id)
 
     @post("/sessions/revoke-all", operation_id="RevokeMySessions", guards=[ANYONE], status_code=HTTP_200_OK)
-    async def revoke_sessions(self, data: JSONBody[RevokeSessions], me: NamedDependency[MeService]) -> RevokedOut:
-        """Cierra todas las demás sesiones, o también esta."""
-        return RevokedOut(revoked=await me.revoke_all(include_current=data.include_current))
+    async def revoke_sessions(self, me: NamedDependency[MeService]) -> RevokedOut:
+        """Cierra todas las demás sesiones; esta termina con `POST /v1/auth/logout`."""
+        return RevokedOut(revoked=await me.revoke_others())

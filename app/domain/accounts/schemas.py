@@ -107,10 +107,6 @@ class WithTotp(Input):
     code: Code
 
 
-class RevokeSessions(Input):
-    include_current: bool = False
-
-
 class UserOut(Output):
     id: UUID
     name: str

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -16,7 +15,6 @@ from uuid_utils.compat import uuid7
 from app.db.session import Work
 from app.domain.accounts.models import AuthSession, RefreshToken
 from app.lib import clock
-from app.lib.pages import after, cut
 
 LIFETIME: Final = timedelta(days=30)
 """Of a refresh token; each use starts it anew."""
@@ -114,17 +112,9 @@ class Sessions:
     async def find_live(self, session_id: UUID, user_id: UUID) -> AuthSession | None:
         """A session of the person that has not ended."""
         found: AuthSession | None = await self._work.session.scalar(
-            select(AuthSession).where(AuthSession.id == session_id, *_live(user_id))
+            select(AuthSession).where(AuthSession.id == session_id, *live_sessions(user_id))
         )
         return found
-
-    async def page(self, user_id: UUID, cursor: str | None, limit: int) -> tuple[Sequence[AuthSession], str | None]:
-        """Sessions that have not ended, the newest first."""
-        statement = after(
-            select(AuthSession).where(*_live(user_id)), [AuthSession.id], cursor, tuple[UUID], descending=True
-        )
-        rows = (await self._work.session.scalars(statement.limit(limit + 1))).all()
-        return cut(rows, limit, lambda row: [row.id])
 
     async def knows_address(self, user_id: UUID, address: str) -> bool:
         """Whether the person has logged in, or was seen, at this address in the last months."""
@@ -148,7 +138,8 @@ class Sessions:
         await self._work.flush()
 
 
-def _live(user_id: UUID) -> tuple[ColumnElement[bool], ...]:
+def live_sessions(user_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """What is true of a person's sessions that have not ended."""
     return AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > clock.now()
 
 
