@@ -103,6 +103,8 @@ class Work:
         self.session = session
         self._actor: Actor | None = None
         self._asks: list[tuple[UUID, Ask]] = []
+        self._rings = False
+        """Whether jobs were written that somebody should hear of once they are committed."""
         self._entries: list[Entry] = []
         self._tenant_id: UUID | None = None
 
@@ -174,6 +176,8 @@ class Work:
                     for job_id, ask in self._asks
                 ],
             )
+            self._asks.clear()
+            self._rings = True
         for entry in self._entries:
             await audit.append(self.session, self.database.audit_keys, self.actor, entry)
         self._entries.clear()
@@ -182,8 +186,8 @@ class Work:
         """Finish and commit; then ring the bell if jobs were asked for."""
         await self.finish()
         await self.session.commit()
-        if self._asks:
-            self._asks.clear()
+        if self._rings:
+            self._rings = False
             self.database.bell.ring()
 
     async def close(self) -> None:
