@@ -1,12 +1,11 @@
 """Passwords: argon2id in two threads beside the event loop, and which ones are too easy to guess."""
 
 import asyncio
-import os
 import re
-import threading
 import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeVar
 
@@ -24,8 +23,9 @@ AT_ONCE: Final = 2
 """More hashes at once would only evict each other's memory and starve the sale."""
 LONGEST_QUEUE: Final = 128
 """Hashes that may wait for their turn: some two seconds of them."""
-_NICE: Final = 10
-"""How much the hashing threads give way to whoever sells meanwhile."""
+
+POLICY_SINCE: Final = datetime(2026, 11, 24, tzinfo=UTC)
+"""When `weakness` last became stricter: a password chosen before is looked at when it is used, and may have to be changed."""
 
 _FEWEST_GUESSES: Final = 1e8
 """Below, an attacker without access to the hash gets there (zxcvbn's score 3)."""
@@ -52,10 +52,10 @@ _Result = TypeVar("_Result")
 
 
 class _Hashing:
-    """Two threads of low priority and a queue that ends somewhere."""
+    """Two threads and a queue that ends somewhere."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2", initializer=_give_way)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._waiting = 0
 
     async def run(self, work: Callable[..., _Result], *arguments: object) -> _Result:
@@ -67,12 +67,6 @@ class _Hashing:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         finally:
             self._waiting -= 1
-
-
-def _give_way() -> None:
-    """Linux counts priorities by thread; elsewhere this would slow the whole process, and is left alone."""
-    if os.uname().sysname == "Linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 @cache

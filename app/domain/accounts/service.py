@@ -31,7 +31,7 @@ from app.lib.errors import (
     unknown_reference,
 )
 from app.lib.nit import split_nit
-from app.lib.passwords import check_password, hash_password, is_outdated, is_weak, verify_password
+from app.lib.passwords import POLICY_SINCE, check_password, hash_password, is_outdated, is_weak, verify_password
 from app.lib.permissions import ROLES
 from app.lib.tokens import LIFETIME, AccessTokens, Claims
 
@@ -120,6 +120,7 @@ class AccountService:
         if user.totp_enabled_at is not None and not code:
             raise Unauthenticated("Escriba el código de su segundo factor.", code="totp-required")
         outdated = is_outdated(user.password_hash)
+        before_policy = (user.password_changed_at or user.created_at) < POLICY_SINCE
         password_hash = await hash_password(data.password) if outdated else user.password_hash
         async with (
             counted() if user.totp_enabled_at is not None else nullcontext(),
@@ -134,7 +135,7 @@ class AccountService:
             await work.pin(tenant_id=tenant_id, user_id=user.id)
             if outdated:
                 await _keep_hash(work, user, password_hash)
-            if not user.password_change_required and await is_weak(data.password, user.email):
+            if before_policy and await is_weak(data.password, user.email):
                 await _require_another(work, user)
             begun = await Sessions(work).begin(user.id, tenant_id, device.address, device.agent)
             tenant = await tenant_of(work, tenant_id)

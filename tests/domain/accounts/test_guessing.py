@@ -55,7 +55,7 @@ async def test_who_fails_again_and_again_waits_longer_each_time_and_only_there(
     app: Litestar, settings: Settings, shop: Shop
 ) -> None:
     async with through_a_proxy(app) as http:
-        waits = []
+        waits: list[int] = []
         for _ in range(4):
             await forget_rates(settings)
             for _ in range(10 if not waits else 1):

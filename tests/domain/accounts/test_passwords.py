@@ -1,5 +1,6 @@
 """One's own password: changed, not repeated, forced to change, hashed as today's parameters say."""
 
+from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from argon2 import PasswordHasher
 from app.db.session import Database
 from app.domain.accounts.passwords import require_password_change
 from app.lib.errors import NotFound
-from app.lib.passwords import is_outdated
+from app.lib.passwords import POLICY_SINCE, is_outdated
 from app.settings import Settings
 from tests.domain.accounts.people import bearer, join
 from tests.shop import Shop, forget_tries
@@ -113,7 +114,10 @@ async def test_logging_in_brings_an_old_hash_up_to_todays_parameters(shop: Shop,
 async def test_a_password_that_is_on_a_list_by_now_must_be_changed(shop: Shop, admin: asyncpg.Connection) -> None:
     leaked = "q1w2e3r4t5y6"
     await admin.execute(
-        "UPDATE app_user SET password_hash = $1 WHERE id = $2", PasswordHasher().hash(leaked), UUID(shop.user["id"])
+        "UPDATE app_user SET password_hash = $1, created_at = $2 WHERE id = $3",
+        PasswordHasher().hash(leaked),
+        POLICY_SINCE - timedelta(days=1),
+        UUID(shop.user["id"]),
     )
     answer = await shop.log_in(password=leaked)
     assert answer.json()["user"]["passwordChangeRequired"] is True
