@@ -4,6 +4,7 @@ An account's own limit counts only addresses it never logged in from, so that st
 out. Whoever keeps failing waits longer each time; nobody waits inside a request: the answer is 429 with `Retry-After`.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from app.lib.errors import DomainError
+from app.lib.errors import DomainError, Unavailable
 from app.lib.gcra import Gcra, Rate
 from app.lib.ratelimit import digest, too_many
 
@@ -24,6 +25,11 @@ ADDRESS: Final = (1.0, 100)
 CODES: Final = (300.0, 5)
 CODES_OF_ACCOUNT: Final = (120.0, 20)
 """Of second factors, as of passwords: a million codes are soon tried by whoever knows the password."""
+
+PLACES: Final = 3
+"""Logins under way in a process: two hash, one reads or writes."""
+LONGEST_QUEUE: Final = 200
+"""Logins that may wait for a place or have one: some four seconds of them."""
 
 PATIENCE: Final = 10
 """Wrong tries in a row before the waits begin to double."""
@@ -63,8 +69,25 @@ class LoginLimits:
         self._fail = redis.register_script(_FAIL)
         self._pause = redis.register_script(_PAUSE)
         self._forget = redis.register_script(_FORGET)
+        self._places = asyncio.Semaphore(PLACES)
+        self._waiting = 0
         self._failed: dict[str, tuple[int, float]] = {}
         """While Redis is away: wrong tries in a row, and until when the pair pauses."""
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one of a few places: a crowd that logs in at once must not keep everybody else from the event loop.
+
+        Raises `Unavailable` when too many wait already.
+        """
+        if self._waiting >= LONGEST_QUEUE:
+            raise Unavailable("Hay demasiados ingresos a la vez; intente de nuevo.", headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            async with self._places:
+                yield
+        finally:
+            self._waiting -= 1
 
     @asynccontextmanager
     async def attempt(self, account: str, address: str, knows: Knows) -> AsyncIterator[None]:

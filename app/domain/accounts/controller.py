@@ -95,7 +95,7 @@ class AuthController(Controller):
         """
         account = normalise_email(data.email)
         knows = partial(accounts.knows_address, account, device.address)
-        async with logins.attempt(account, device.address, knows):
+        async with logins.turn(), logins.attempt(account, device.address, knows):
             return await accounts.log_in(data, device, partial(logins.code, account, device.address, knows))
 
     @post("/switch", operation_id="SwitchCompany", status_code=HTTP_200_OK, security=[{"bearer": []}])

@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from app.asgi import create_litestar
 from app.dev.processes import free_port
+from app.lib import logins
 from app.lib.gcra import Gcra, Rate
 from app.lib.redis import connect_redis
 from app.settings import Settings
@@ -165,3 +166,14 @@ async def test_many_correct_logins_of_a_whole_shop_behind_one_address_pass(
     for _ in range(9):
         answers = await asyncio.gather(*(shop.log_in() for shop in shops))
         assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_crowd_that_is_too_large_is_asked_to_come_back(
+    app: Litestar, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logins, "LONGEST_QUEUE", 4)
+    answers = await asyncio.gather(*(shop.log_in() for _ in range(9)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [503] * 5
+    assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"2"}
+    monkeypatch.undo()
+    assert (await shop.log_in()).status_code == 200
