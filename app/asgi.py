@@ -16,7 +16,8 @@ from app.db.quick import Quick
 from app.db.roles import plain_role
 from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
-from app.domain.accounts.controller import AuthController, MeController
+from app.domain.accounts.controller import AuthController
+from app.domain.accounts.me_controller import MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.cash.controller import CashController
@@ -40,6 +41,7 @@ from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
 from app.lib.jobs import Bell
 from app.lib.log import set_up_logging
+from app.lib.logins import LoginLimits
 from app.lib.money import Exact
 from app.lib.openapi import openapi_config
 from app.lib.problem import HANDLERS
@@ -129,6 +131,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "redis": redis,
             "tokens": tokens,
             "limits": limits,
+            "logins": LoginLimits(limits.gcra, redis),
             "gate": RequestGate(database, tokens, limits),
         }
     )

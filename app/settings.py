@@ -31,7 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: bytes
     """Ed25519 seed, 32 bytes."""
     secret_key: bytes
-    """Root of the HMAC keys (audit, refresh rotation), 32 bytes."""
+    """Root of the HMAC keys (audit, refresh rotation) and of what is sealed at rest, 32 bytes."""
+    former_secret_keys: tuple[bytes, ...]
+    """Still open what they sealed."""
     public_url: str
     trusted_proxies: tuple[str, ...]
     cors_origins: tuple[str, ...]
@@ -101,8 +103,12 @@ class _Reader:
 
     def key(self, name: str) -> bytes:
         value = self.required(name, "32 random bytes in base64 (openssl rand -base64 32)")
-        if not value:
-            return b""
+        return self._checked_key(name, value) if value else b""
+
+    def keys(self, name: str) -> tuple[bytes, ...]:
+        return tuple(self._checked_key(name, word) for word in self.words(name))
+
+    def _checked_key(self, name: str, value: str) -> bytes:
         try:
             raw = base64.b64decode(value, validate=True)
         except binascii.Error:
@@ -161,6 +167,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         redis_url=env.url("REDIS_URL", _REDIS, "redis://:…@host:6379/0"),
         signing_key=env.key("TOKEN_SIGNING_KEY"),
         secret_key=env.key("SECRET_KEY"),
+        former_secret_keys=env.keys("FORMER_SECRET_KEYS"),
         public_url=(env.optional_url("PUBLIC_URL", _HTTP) or "http://127.0.0.1:8000").rstrip("/"),
         trusted_proxies=env.words("TRUSTED_PROXIES"),
         cors_origins=env.words("CORS_ORIGINS"),

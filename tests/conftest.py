@@ -22,6 +22,7 @@ from app.db.session import Database
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
+from tests.sink import Sink, open_sink
 
 # Before the first test module imports it: its assertions speak like those of the tests.
 pytest.register_assert_rewrite("tests.proofs.till")
@@ -174,3 +175,10 @@ async def shop(http: httpx.AsyncClient) -> Shop:
 async def other_shop(http: httpx.AsyncClient) -> Shop:
     """The stranger: another company, to try the first one's ids."""
     return await sign_up(http)
+
+
+@pytest.fixture
+async def sink(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[Sink]:
+    """A real SMTP server, and what came to it."""
+    async with open_sink(environ, tmp_path) as opened:
+        yield opened

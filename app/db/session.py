@@ -104,6 +104,7 @@ class Work:
         self._actor: Actor | None = None
         self._asks: list[tuple[UUID, Ask]] = []
         self._rings = False
+        """Whether jobs were written that somebody should hear of once they are committed."""
         self._entries: list[Entry] = []
         self._tenant_id: UUID | None = None
 

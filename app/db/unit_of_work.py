@@ -235,7 +235,7 @@ async def provide_work(request: Request[Any, Any, Any]) -> Work:
     if "json" in request.headers.get("content-type", "json"):
         refuse_nul(body)
     key = check_idempotency_key(request, required=False)
-    if key is None:
+    if key is None or request.route_handler.opt.get("unkept"):
         return work
     claim = {"tenant_id": work.tenant_id, "user_id": work.actor.user_id, "key": key}
     body_hash = request_hash(request.method, request.scope["path"], request.scope["query_string"], body)

@@ -18,6 +18,11 @@ MOVES_VALUE: Final[dict[str, Any]] = {"idempotency_required": True}
 """`opt` of a POST that moves money or stock: refused with 428 without `Idempotency-Key`."""
 
 
+UNKEPT: Final[dict[str, Any]] = {"unkept": True}
+"""`opt` of a route whose body or answer holds a password, a code or a secret: `Idempotency-Key` is ignored, since even
+a hash of such a body, kept for two days, would tell a weak password to whoever reads it."""
+
+
 def documented(body: type[Any], answer: type[Any]) -> dict[str, Any]:
     """`opt` of a handler that decodes and encodes by itself: what the OpenAPI document says of it."""
     return {"documented_body": body, "documented_answer": answer}
@@ -65,12 +70,14 @@ def requires(
     in_suspended: bool = False,
     lane: bool = False,
     heavy: bool = False,
+    despite: Iterable[str] = (),
 ) -> Guard:
     """Admit callers with this permission, of companies with this module; None admits any member of the company.
 
     `lane` leaves reading the person's state to the handler's own first statement. `writes` is by default whatever is
     not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this; `in_suspended`:
     also a suspended one, or a closed one if it only reads. `heavy` counts against a limit of the route and its caller.
+    `despite`: so may a person who must first change the password or enrol a second factor (codes of `app.lib.actor`).
     """
     if permission is not None and permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
@@ -80,7 +87,14 @@ def requires(
         raise ValueError("the fast lane reads no modules")
     if writes is None:
         writes = permission is not None and not permission.endswith(":read")
-    access = Access(permission, writes=writes, in_read_only=in_read_only, module=module, in_suspended=in_suspended)
+    access = Access(
+        permission,
+        writes=writes,
+        in_read_only=in_read_only,
+        module=module,
+        in_suspended=in_suspended,
+        despite=frozenset(despite),
+    )
     return cast("Guard", Requires(access, lane=lane, heavy=heavy))
 
 

@@ -13,7 +13,9 @@ from app.lib.permissions import ROLES
 
 ACTOR_COLUMNS: Final = (
     "u.is_active AS user_active, m.is_active AS member_active, m.role AS role, m.display_name AS display_name, "
-    "a.revoked_at IS NULL AS session_active, t.status AS tenant_status, t.time_zone AS time_zone"
+    "a.revoked_at IS NULL AS session_active, t.status AS tenant_status, t.time_zone AS time_zone, "
+    "u.password_change_required AS password_change_required, "
+    "t.totp_required AND u.totp_enabled_at IS NULL AS totp_missing"
 )
 """Selected by any first statement that joins `ACTOR_TABLES`."""
 
@@ -30,6 +32,9 @@ GATE_COLUMNS: Final = (
     "WHERE l.tenant_id = m.tenant_id AND l.membership_id = m.id) END AS branches"
 )
 """The same with what only routes outside the fast lane ask: modules, the plan's rate, and branches (null: all of them)."""
+PASSWORD_CHANGE: Final = "password-change-required"  # noqa: S105 - the code of a refusal
+TOTP_ENROLMENT: Final = "totp-enrolment-required"
+"""What a person may have to do before anything else: codes of the refusals meanwhile."""
 
 _OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
 
@@ -66,6 +71,8 @@ class Access(msgspec.Struct, frozen=True):
     """What the company's plan must include."""
     in_suspended: bool = False
     """Open to a suspended company, and to a closed one if it only reads."""
+    despite: frozenset[str] = frozenset()
+    """Allowed to a person who must first do these (`PASSWORD_CHANGE`, `TOTP_ENROLMENT`)."""
 
 
 def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset[str]]:
@@ -77,6 +84,12 @@ def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset
         raise Unauthenticated("Su sesión terminó; inicie sesión de nuevo.", code="session-ended")
     if not row["member_active"]:
         raise Forbidden("Su acceso a esta empresa fue retirado.", code="membership-inactive")
+    if row["password_change_required"] and PASSWORD_CHANGE not in access.despite:
+        raise Forbidden("Cambie su contraseña para continuar.", code=PASSWORD_CHANGE)
+    if row["totp_missing"] and TOTP_ENROLMENT not in access.despite:
+        raise Forbidden(
+            "Esta empresa pide un segundo factor: regístrelo en su perfil para continuar.", code=TOTP_ENROLMENT
+        )
     permissions = ROLES.get(row["role"], frozenset())
     if access.permission is not None and access.permission not in permissions:
         raise Forbidden("Su rol no permite hacer esto.", permission=access.permission)

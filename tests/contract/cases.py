@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from tests.contract.company import IMPORT, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
+from tests.shop import code_now
 
 CASES: dict[Route, Case] = {}
 
@@ -32,6 +33,9 @@ def plain(method: str, path: str, **queries: str) -> None:
 
 
 plain("GET", "/v1/me")
+plain("GET", "/v1/me/totp")
+plain("GET", "/v1/me/sessions")
+plain("POST", "/v1/me/sessions/revoke-all")
 plain("GET", "/v1/company")
 plain("GET", "/v1/company/history")
 plain("GET", "/v1/company/onboarding")
@@ -87,6 +91,54 @@ plain("GET", "/v1/audit/entries", subjectId="product")
 plain("GET", "/v1/audit/export")
 plain("GET", "/v1/audit/verify")
 plain("GET", "/v1/audit/reconciliation")
+
+
+@case("PATCH", "/v1/me")
+async def _(_company: Company) -> Call:
+    return Call(body={"name": "Dueña de Prueba"})
+
+
+@case("POST", "/v1/me/password")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"currentPassword": company.shop.password, "password": f"otra clave larga {uuid4().hex}"})
+
+
+@case("POST", "/v1/me/email")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"email": f"otra-{uuid4().hex}@tienda.test", "currentPassword": company.shop.password})
+
+
+@case("POST", "/v1/me/totp")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"currentPassword": company.shop.password})
+
+
+@case("POST", "/v1/me/totp/confirm")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"code": code_now(await company.shop.begin_totp())})
+
+
+@case("POST", "/v1/me/totp/disable")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    _, codes = await company.shop.enable_totp()
+    return Call(body={"currentPassword": company.shop.password, "code": codes[0]})
+
+
+@case("POST", "/v1/me/totp/recovery-codes")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    _, codes = await company.shop.enable_totp()
+    return Call(body={"currentPassword": company.shop.password, "code": codes[0]})
+
+
+@case("DELETE", "/v1/me/sessions/{login_session_id}")
+async def _(company: Company) -> Call:
+    return Call({"login_session_id": await company.login_session()})
 
 
 @case("PATCH", "/v1/company")

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import text
 
 from app.db.session import Database
+from app.domain.accounts.sessions import Sessions
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
-from tests.shop import Shop, sign_up
+from app.lib.passwords import hash_password
+from tests.shop import Shop, forget_tries, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
 CSV = "text/csv"
@@ -35,6 +38,7 @@ class Company:
     ids: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Texts that only this company wrote."""
+    password_hash: str = ""
 
     async def made(self, path: str, body: Any) -> dict[str, Any]:
         answer = await self.shop.post(path, body)
@@ -56,6 +60,26 @@ class Company:
         """An empty warehouse."""
         body = {"branchId": self.ids["branch"], "name": f"Bodega {uuid4().hex[:6]}"}
         return str((await self.made("/v1/warehouses", body))["id"])
+
+    async def login_session(self) -> str:
+        """Another session of the owner, on no device."""
+        person = UUID(self.shop.user["id"])
+        async with self.database.person_transaction(user_id=person) as work:
+            begun = await Sessions(work).begin(person, UUID(self.shop.tenant_id), "192.0.2.1", "otro aparato")
+        return str(begun.session_id)
+
+    async def renew_account(self) -> None:
+        """Make the owner's account what it was when they signed up, and forget what was tried."""
+        person = UUID(self.shop.user["id"])
+        self.password_hash = self.password_hash or await hash_password(self.shop.password)
+        async with self.database.person_transaction(user_id=person) as work:
+            for table in ("password_history", "totp_factor", "recovery_code"):
+                await work.session.execute(text(f"DELETE FROM {table} WHERE user_id = :id"), {"id": person})
+            await work.session.execute(
+                text("UPDATE app_user SET password_hash = :hash, totp_enabled_at = NULL WHERE id = :id"),
+                {"id": person, "hash": self.password_hash},
+            )
+        await forget_tries(self.database.settings)
 
     async def register(self) -> str:
         """Another till: several drawers may be open at once."""
@@ -188,6 +212,7 @@ class Company:
         )
         ids["movement"] = moved["id"]
         ids["import"] = await self.imported()
+        ids["login_session"] = await self.login_session()
         return self
 
 

@@ -34,6 +34,9 @@ NEED_KEY = (
 )
 """POSTs that move money or stock."""
 
+OF_ONESELF = [route for route in CASES if route[1].startswith("/v1/me/")]
+"""Everybody's, on an account of their own."""
+
 
 def permission_of(app: Litestar, case: Case) -> str | None:
     guards = routes_of(app)[case.route].resolve_guards()
@@ -108,6 +111,10 @@ async def test_a_cashier_may_what_the_role_says_and_is_told_so_first(
     call = await case.make(company)
     if permission is None or permission in ROLES["cashier"]:
         answer = await send(company, case.route, call, token=cashier)
+        if case.route in OF_ONESELF:
+            # The call is right for the owner's account; the cashier's own says no, but not that it is forbidden.
+            assert answer.is_success or answer.status_code in {404, 409, 422}, answer.text
+            return
         assert answer.is_success or answer.json()["code"] == "not-your-session", answer.text
         return
     refusals = [

@@ -24,6 +24,9 @@ OF_PEOPLE: Final = {
     "auth_session": "of a person; names the company it acts in, points at none",
     "refresh_token": "of a person's session",
     "one_time_token": "mailed to a person",
+    "password_history": "of a person, whatever the company",
+    "totp_factor": "of a person, whatever the company",
+    "recovery_code": "of a person, whatever the company",
 }
 """Global tables fenced by person instead of by company."""
 
@@ -89,13 +92,16 @@ APPEND_ONLY: Final = (
 PLATFORM: Final = {
     "audit_entry": "r",
     "audit_head": "r",
+    "auth_session": "dr",
     "idempotency": "dr",
+    "one_time_token": "dr",
     "outbox": "adrw",
+    "refresh_token": "dr",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
 }
-"""Tenant tables the platform role sees across companies, by policy: a insert, d delete, r select, w update."""
+"""Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 
 EXTRA_POLICIES: Final = {"membership.own_memberships": "r"}
 """Second policies of the application role: what a person sees of companies before one is chosen."""

@@ -116,6 +116,8 @@ class Tenant(Editable, DefaultBase):
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Mapped[Money] = mapped_column(server_default="5000")
     """Pesos a drawer may differ at its close without a supervisor."""
+    totp_required: Mapped[bool] = mapped_column(server_default="false")
+    """Whoever has no second factor may only enrol one here."""
     ticket_footer: Mapped[str] = mapped_column(server_default="")
     address: Mapped[str] = mapped_column(server_default="")
     municipality_code: Mapped[str] = mapped_column(server_default="11001")

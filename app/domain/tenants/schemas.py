@@ -82,6 +82,7 @@ class CompanyOut(Output):
     currency: str
     cash_rounding: int
     cash_tolerance: Decimal
+    totp_required: bool
     ticket_footer: str
     address: str
     municipality_code: str
@@ -118,6 +119,8 @@ class ChangeCompany(Input):
     cash_rounding: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Pesos | UnsetType = UNSET
+    totp_required: bool | UnsetType = UNSET
+    """Whether every member needs a second factor."""
     ticket_footer: Annotated[str, Meta(max_length=500, pattern=_LINES)] | UnsetType = UNSET
     address: Line | UnsetType = UNSET
     municipality_code: Municipality | UnsetType = UNSET

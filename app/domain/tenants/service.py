@@ -139,6 +139,7 @@ class TenantService:
             currency=tenant.currency,
             cash_rounding=tenant.cash_rounding,
             cash_tolerance=tenant.cash_tolerance,
+            totp_required=tenant.totp_required,
             ticket_footer=tenant.ticket_footer,
             address=tenant.address,
             municipality_code=tenant.municipality_code,
