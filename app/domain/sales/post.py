@@ -173,6 +173,9 @@ class SalePoster:
             if getattr(error, "constraint_name", None) in _TWINS:
                 raise _Overtaken from error
             raise
+        except asyncpg.LockNotAvailableError:
+            # A kind of what the closed drawer raises: waiting too long for a lock says nothing about the drawer.
+            raise
         except asyncpg.ObjectNotInPrerequisiteStateError as error:
             raise _CLOSED from error
 
