@@ -51,18 +51,25 @@ class Requires:
 
 
 def requires(
-    permission: str | None, *, writes: bool | None = None, in_read_only: bool = False, lane: bool = False
+    permission: str | None,
+    *,
+    writes: bool | None = None,
+    in_read_only: bool = False,
+    lane: bool = False,
+    for_all_entries: bool = False,
 ) -> Guard:
     """Admit callers with this permission; None admits any member of the company.
 
     `lane` leaves reading the person's state to the handler's own first statement. `writes` is by default whatever is
-    not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this.
+    not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this. A route without a
+    permission is closed to API keys and to operators who came in with a PIN unless it is `for_all_entries`.
     """
     if permission is not None and permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
     if writes is None:
         writes = permission is not None and not permission.endswith(":read")
-    return cast("Guard", Requires(Access(permission, writes=writes, in_read_only=in_read_only), lane=lane))
+    access = Access(permission, writes=writes, in_read_only=in_read_only, for_all_entries=for_all_entries)
+    return cast("Guard", Requires(access, lane=lane))
 
 
 def bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -1,16 +1,17 @@
 """Who is calling, read from the database with the first statement of a request."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from app.lib.errors import Forbidden, Unauthenticated
-from app.lib.permissions import ROLES
+from app.lib.permissions import permissions_of
 
 ACTOR_COLUMNS: Final = (
-    "u.is_active AS user_active, m.is_active AS member_active, m.role AS role, m.display_name AS display_name, "
+    "u.is_active AS user_active, m.is_active AS member_active, m.role AS role, m.permissions AS own_permissions, "
+    "coalesce(a.key_name, m.display_name) AS display_name, a.key_name AS key_name, a.scopes AS scopes, "
     "a.revoked_at IS NULL AS session_active, t.status AS tenant_status, t.time_zone AS time_zone"
 )
 """Selected by any first statement that joins `ACTOR_TABLES`."""
@@ -21,6 +22,12 @@ ACTOR_TABLES: Final = (
     "JOIN auth_session a ON a.user_id = m.user_id"
 )
 """Add `WHERE m.tenant_id = … AND t.tenant_id = … AND m.user_id = … AND a.id = …`."""
+
+Entry = Literal["login", "operator", "key"]
+"""How somebody came in: with a password, with a PIN at a till, with an API key."""
+
+KEY_ROLE: Final = "api-key"
+"""What stands for a role where a program acts: none of the house's."""
 
 _OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
 
@@ -38,6 +45,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     address: str
     request_id: str
+    entry: Entry = "login"
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -51,6 +59,8 @@ class Access(msgspec.Struct, frozen=True):
     writes: bool
     in_read_only: bool
     """Allowed to a company that may only finish what it began."""
+    for_all_entries: bool = False
+    """Without a permission: open also to who came in with a PIN or a key."""
 
 
 def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset[str]]:
@@ -62,10 +72,24 @@ def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset
         raise Unauthenticated("Su sesión terminó; inicie sesión de nuevo.", code="session-ended")
     if not row["member_active"]:
         raise Forbidden("Su acceso a esta empresa fue retirado.", code="membership-inactive")
-    permissions = ROLES.get(row["role"], frozenset())
+    role, permissions = row["role"], permissions_of(row["role"], row["own_permissions"])
+    if row["scopes"] is not None:
+        # A session with less than its person may: an operator's at a till, or an API key's.
+        permissions &= frozenset(row["scopes"])
+        if row["key_name"] is not None:
+            role = KEY_ROLE
+        if access.permission is None and not access.for_all_entries:
+            raise Forbidden("Para esto hay que iniciar sesión con correo y contraseña.", code="login-required")
     if access.permission is not None and access.permission not in permissions:
         raise Forbidden("Su rol no permite hacer esto.", permission=access.permission)
     status = row["tenant_status"]
     if access.writes and not access.in_read_only and status not in _OPEN_STATUSES:
         raise Forbidden("La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=status)
-    return row["role"], permissions
+    return role, permissions
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """How the person of an admitted row came in."""
+    if row["scopes"] is None:
+        return "login"
+    return "operator" if row["key_name"] is None else "key"

@@ -93,6 +93,12 @@ class RateLimits:
         if not given:
             raise _too_many(wait_ms, "Demasiados registros desde esta dirección; espere.")
 
+    async def count_key_check(self, address: str) -> None:
+        """Spend one look at an API key of this address; raises 429. A right key costs one in five minutes."""
+        given, wait_ms, _ = await self._take(f"rate:key:{address}", 60 / 120, 120, 1)
+        if not given:
+            raise _too_many(wait_ms, "Demasiados intentos; espere un momento.")
+
     async def _take(self, key: str, gap: float, burst: int, wanted: int) -> tuple[int, int, int]:
         if time.monotonic() >= self._skip_until:
             try:

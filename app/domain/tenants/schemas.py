@@ -59,6 +59,9 @@ class CompanyOut(Output):
     currency: str
     cash_rounding: int
     cash_tolerance: Decimal
+    discount_limit: int
+    """Per cent off the list price without a supervisor."""
+    allow_below_cost: bool
     ticket_footer: str
     address: str
     municipality_code: str
@@ -78,6 +81,10 @@ class ChangeCompany(Input):
     cash_rounding: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Pesos | UnsetType = UNSET
+    discount_limit: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
+    """Per cent off the list price of a line that nobody has to approve; 100 limits nothing."""
+    allow_below_cost: bool | UnsetType = UNSET
+    """Whether goods may be sold under their cost without a supervisor."""
     ticket_footer: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
     address: Text | UnsetType = UNSET
     municipality_code: Annotated[str, Meta(pattern=r"^\d{5}$")] | UnsetType = UNSET

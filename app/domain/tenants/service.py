@@ -101,6 +101,8 @@ class TenantService:
             currency=tenant.currency,
             cash_rounding=tenant.cash_rounding,
             cash_tolerance=tenant.cash_tolerance,
+            discount_limit=tenant.discount_limit,
+            allow_below_cost=tenant.allow_below_cost,
             ticket_footer=tenant.ticket_footer,
             address=tenant.address,
             municipality_code=tenant.municipality_code,
