@@ -24,6 +24,13 @@ from app.domain.catalog.tree_controller import CatalogController, CategoryContro
 from app.domain.customers.controller import CustomerController
 from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
+from app.domain.members.controller import (
+    AcceptanceController,
+    InvitationController,
+    MemberController,
+    RoleController,
+)
+from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -46,7 +53,15 @@ from app.settings import Settings, read_settings
 BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
+    AcceptanceController,
+    OperatorController,
+    PinController,
     CompanyController,
+    MemberController,
+    RoleController,
+    InvitationController,
+    ApprovalController,
+    KeyController,
     ProductController,
     CategoryController,
     CatalogController,

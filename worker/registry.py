@@ -2,5 +2,6 @@
 
 from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
+from app.domain.members import jobs as members
 
-MODULES = (accounts, audit)
+MODULES = (accounts, audit, members)

@@ -215,7 +215,7 @@ class RequestGate:
             time_zone=row["time_zone"],
             address=client_address(connection.scope),
             request_id=request_id(connection.scope),
-            entry=entry_of(row),
+            entry=entry_of(dict(row)),
         )
 
 

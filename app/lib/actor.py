@@ -29,7 +29,7 @@ Entry = Literal["login", "operator", "key"]
 KEY_ROLE: Final = "api-key"
 """What stands for a role where a program acts: none of the house's."""
 
-_OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
+OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset
     if access.permission is not None and access.permission not in permissions:
         raise Forbidden("Su rol no permite hacer esto.", permission=access.permission)
     status = row["tenant_status"]
-    if access.writes and not access.in_read_only and status not in _OPEN_STATUSES:
+    if access.writes and not access.in_read_only and status not in OPEN_STATUSES:
         raise Forbidden("La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=status)
     return role, permissions
 

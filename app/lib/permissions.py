@@ -89,8 +89,10 @@ AT_THE_TILL: Final = frozenset(
 )
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
-FOR_KEYS: Final = frozenset(PERMISSIONS) - {"members:read", "members:write", "roles:write", "keys:write"}
-"""What an API key may be allowed: never people, roles or keys."""
+FOR_KEYS: Final = frozenset(PERMISSIONS) - (
+    {"members:read", "members:write", "roles:write", "keys:write"} | {"sales:approve", "cash:approve"}
+)
+"""What an API key may be allowed: never people, roles or keys, and no approving, which is a person's act."""
 
 
 def permissions_of(role: str, own: Iterable[str] | None) -> frozenset[str]:

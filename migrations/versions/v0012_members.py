@@ -78,9 +78,7 @@ def _invitation() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.CheckConstraint("accepted_at IS NULL OR revoked_at IS NULL", name=op.f("ck_invitation_one_end")),
-        sa.CheckConstraint(
-            "(accepted_at IS NULL) = (accepted_by IS NULL)", name=op.f("ck_invitation_accepted_by")
-        ),
+        sa.CheckConstraint("(accepted_at IS NULL) = (accepted_by IS NULL)", name=op.f("ck_invitation_accepted_by")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_invitation_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_invitation")),
         sa.UniqueConstraint("tenant_id", "token_hash", name=op.f("uq_invitation_tenant_id_token_hash")),
@@ -161,9 +159,7 @@ def _api_key() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_key")),
     )
-    tenancy.protect(
-        "api_key", ("select", "insert", "update"), update_columns=("last_used_at", "revoked_at")
-    )
+    tenancy.protect("api_key", ("select", "insert", "update"), update_columns=("last_used_at", "revoked_at"))
 
 
 def upgrade() -> None:

@@ -93,7 +93,7 @@ class MeController(Controller):
     path = "/me"
     tags = ["Acceso"]
 
-    @get(operation_id="GetMe", guards=[requires(None)])
+    @get(operation_id="GetMe", guards=[requires(None, for_all_entries=True)])
     async def get_me(self, work: NamedDependency[Work]) -> MeOut:
         """Quién llama, en qué empresa, y qué puede hacer."""
         user = (await work.session.scalars(select(AppUser).where(AppUser.id == work.actor.user_id))).one()

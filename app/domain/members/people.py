@@ -42,9 +42,7 @@ class MemberService:
         """One person. Raises `NotFound`, also for somebody of another company."""
         row = (
             await self._work.session.execute(
-                self._select()
-                .where(Membership.user_id == user_id)
-                .execution_options(populate_existing=True)
+                self._select().where(Membership.user_id == user_id).execution_options(populate_existing=True)
             )
         ).one_or_none()
         if row is None:
@@ -141,9 +139,7 @@ class MemberService:
                 CompanyRole,
                 and_(CompanyRole.tenant_id == tenant_id, CompanyRole.id == Membership.company_role_id),
             )
-            .outerjoin(
-                MemberPin, and_(MemberPin.tenant_id == tenant_id, MemberPin.user_id == Membership.user_id)
-            )
+            .outerjoin(MemberPin, and_(MemberPin.tenant_id == tenant_id, MemberPin.user_id == Membership.user_id))
             .where(Membership.tenant_id == tenant_id)
         )
 

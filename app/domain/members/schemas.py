@@ -142,10 +142,6 @@ class SetPin(Input):
     pin: Pin
 
 
-class RemovePin(Input):
-    password: Secret
-
-
 class OperatorItem(Output):
     """Somebody who may take over a till with a PIN."""
 

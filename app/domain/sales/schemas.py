@@ -169,6 +169,8 @@ class VoidSale(Input):
     reason: Reason
     session_id: UUID | None = None
     id: UUID | None = None
+    approval_id: UUID | None = None
+    """Of kind `void`, from a supervisor; who may approve needs none."""
 
 
 class ReturnLine(Input):
