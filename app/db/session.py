@@ -104,6 +104,7 @@ class Work:
         self._actor: Actor | None = None
         self._asks: list[tuple[UUID, Ask]] = []
         self._entries: list[Entry] = []
+        self._rings = False
         self._tenant_id: UUID | None = None
 
     @property
@@ -155,7 +156,7 @@ class Work:
         await self.session.flush()
 
     async def finish(self) -> None:
-        """Everything but the commit: pending rows, outbox rows, then audit links, in the order of locks."""
+        """Everything but the commit: pending rows, outbox rows, then audit links, in the order of locks. May be called again."""
         await self.session.flush()
         if self._asks:
             request_id = self._actor.request_id if self._actor else None
@@ -174,6 +175,8 @@ class Work:
                     for job_id, ask in self._asks
                 ],
             )
+            self._asks.clear()
+            self._rings = True
         for entry in self._entries:
             await audit.append(self.session, self.database.audit_keys, self.actor, entry)
         self._entries.clear()
@@ -182,8 +185,8 @@ class Work:
         """Finish and commit; then ring the bell if jobs were asked for."""
         await self.finish()
         await self.session.commit()
-        if self._asks:
-            self._asks.clear()
+        if self._rings:
+            self._rings = False
             self.database.bell.ring()
 
     async def close(self) -> None:

@@ -38,6 +38,8 @@ _MISSES: Final = 3
 _SKIP: Final = 2.0
 """Seconds Redis is left alone after that many misses in a row."""
 _LEASES_A_SECOND: Final = 10
+KEY_CHECKS: Final = 120
+"""Looks at API keys that one address may cause in a minute."""
 _MAX_LOCAL: Final = 50_000
 """Keys kept in memory while Redis is away; the oldest goes first."""
 
@@ -95,7 +97,7 @@ class RateLimits:
 
     async def count_key_check(self, address: str) -> None:
         """Spend one look at an API key of this address; raises 429. A right key costs one in five minutes."""
-        given, wait_ms, _ = await self._take(f"rate:key:{address}", 60 / 120, 120, 1)
+        given, wait_ms, _ = await self._take(f"rate:key:{address}", 60 / KEY_CHECKS, KEY_CHECKS, 1)
         if not given:
             raise _too_many(wait_ms, "Demasiados intentos; espere un momento.")
 

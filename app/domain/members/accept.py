@@ -65,9 +65,10 @@ class Acceptance:
             user_id, password_hash = user.id, None
         async with self._database.person_transaction(user_id=user_id) as work:
             await work.pin(tenant_id=tenant_id, user_id=user_id)
+            name = (data.name or invitation.name).strip()
+            work.actor = _newcomer(tenant_id, user_id, name, invitation.role, device)
             await lock_company(work)
             invitation = await _pending(work, tenant_id, hashed)
-            name = (data.name or invitation.name).strip()
             if password_hash is not None:
                 person = AppUser(
                     id=user_id,
@@ -89,7 +90,6 @@ class Acceptance:
                     "La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=tenant.status
                 )
             role = await RoleService(work).resolve(invitation.role, "/token")
-            work.actor = _newcomer(tenant_id, user_id, name, role, device, tenant.status, tenant.time_zone)
             await _join(work, user_id, name, role)
             invitation.accepted_at, invitation.accepted_by = clock.now(), user_id
             await work.flush()
@@ -150,18 +150,17 @@ async def _join(work: Work, user_id: UUID, name: str, role: Granted) -> Membersh
     return earlier
 
 
-def _newcomer(
-    tenant_id: UUID, user_id: UUID, name: str, role: Granted, device: Device, status: str, zone: str
-) -> Actor:
+def _newcomer(tenant_id: UUID, user_id: UUID, name: str, role: str, device: Device) -> Actor:
+    """Who comes in, as the trail names them; may do nothing yet."""
     return Actor(
         tenant_id=tenant_id,
         user_id=user_id,
         session_id=user_id,
-        role=role.code,
+        role=role,
         display_name=name,
-        permissions=role.permissions,
-        tenant_status=status,
-        time_zone=zone,
+        permissions=frozenset(),
+        tenant_status="active",
+        time_zone="America/Bogota",
         address=device.address,
         request_id=device.request_id,
     )
