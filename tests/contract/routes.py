@@ -21,6 +21,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/refresh"): "the token names its person",
     ("POST", "/v1/auth/logout"): "ends the session of its own token",
     ("POST", "/v1/auth/verify-email"): "the mailed token is the credential",
+    ("POST", "/v1/auth/accept-invitation"): "the mailed token is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",

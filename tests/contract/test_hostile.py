@@ -20,6 +20,7 @@ AUTH: dict[str, Any] = {
     "/v1/auth/login": {"email": "ana@tienda.test", "password": "una clave larga y propia"},
     "/v1/auth/refresh": {"refreshToken": "x"},
     "/v1/auth/verify-email": {"token": "x"},
+    "/v1/auth/accept-invitation": {"token": "x", "password": "una clave larga y propia", "name": "Ana"},
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
@@ -27,6 +28,7 @@ UNREAD = {
     "/v1/products/{product_id}/retire": "no body",
     "/v1/products/{product_id}/unretire": "no body",
     "/v1/held-tickets/{held_id}/resume": "no body",
+    "/v1/invitations/{invitation_id}/resend": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

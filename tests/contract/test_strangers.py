@@ -126,6 +126,8 @@ TAKES_AN_ID = (
     "/v1/cash/sessions",
     "/v1/cash/sessions/{session_id}/movements",
     "/v1/cash/transfers",
+    "/v1/roles",
+    "/v1/invitations",
 )
 
 
