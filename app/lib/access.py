@@ -9,7 +9,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from app.lib.actor import Access
-from app.lib.errors import Malformed, PreconditionRequired, Unauthenticated
+from app.lib.errors import DomainError, Malformed, PreconditionRequired, Unauthenticated
 from app.lib.permissions import PERMISSIONS
 from app.lib.tokens import Claims
 
@@ -47,7 +47,13 @@ class Requires:
         claims = await gate.identify(connection)
         if not self._lane:
             await gate.enter(connection, claims, self.access)
-        check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        try:
+            check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        except DomainError:
+            # Who may not do this at all is told so first.
+            if self._lane:
+                await gate.enter(connection, claims, self.access)
+            raise
 
 
 def requires(

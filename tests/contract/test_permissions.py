@@ -63,10 +63,7 @@ def test_roles_hold_known_permissions_and_the_owner_holds_all() -> None:
     assert all(said.strip() for said in PERMISSIONS.values())
 
 
-NOT_ON_A_ROUTE = {
-    "costs:read": "what of an answer is shown",
-    "refunds:cash": "what of a return is allowed",
-}
+NOT_ON_A_ROUTE = {"refunds:cash": "what of a return is allowed"}
 """Permissions that no route names, and what they decide."""
 
 

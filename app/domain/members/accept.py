@@ -42,10 +42,11 @@ class Acceptance:
         changed then.
         """
         named = read_token(data.token)
-        await self._limits.count_login(f"invitation:{named[0] if named else ''}", device.address)
+        hashed = token_hash(data.token)
+        await self._limits.count_login(f"invitation:{hashed.hex()}", device.address)
         if named is None:
             raise _INVALID
-        tenant_id, hashed = named[0], token_hash(data.token)
+        tenant_id = named[0]
         async with self._database.person_transaction() as work:
             await work.pin(tenant_id=tenant_id)
             invitation = await _pending(work, tenant_id, hashed)
