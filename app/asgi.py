@@ -28,6 +28,13 @@ from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
 from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
+from app.domain.members.controller import (
+    AcceptanceController,
+    InvitationController,
+    MemberController,
+    RoleController,
+)
+from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -54,11 +61,19 @@ from app.settings import Settings, read_settings
 BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
+    AcceptanceController,
+    OperatorController,
+    PinController,
     CompanyController,
     StandingController,
     CodeListController,
     BranchController,
     WarehouseController,
+    MemberController,
+    RoleController,
+    InvitationController,
+    ApprovalController,
+    KeyController,
     ProductController,
     CategoryController,
     CatalogController,

@@ -112,7 +112,7 @@ def code_now(secret: str, steps: int = 0) -> str:
 async def forget_tries(settings: Settings) -> None:
     """Let everybody's tries of passwords and codes begin anew."""
     redis = connect_redis(settings)
-    for pattern in ("rate:login*", "rate:totp*", "rate:mail*", "rate:link*", "login:*"):
+    for pattern in ("rate:login*", "rate:totp*", "rate:mail*", "rate:link*", "rate:key*", "login:*"):
         async for key in redis.scan_iter(pattern, count=1000):
             await redis.delete(key)
     await redis.aclose()

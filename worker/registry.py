@@ -2,6 +2,7 @@
 
 from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
+from app.domain.members import jobs as members
 from app.domain.tenants import jobs as tenants
 
-MODULES = (accounts, audit, tenants)
+MODULES = (accounts, audit, members, tenants)

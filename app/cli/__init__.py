@@ -27,6 +27,7 @@ _MODULES: Final = {
     "replay": "app.cli.replay",
     "audit": "app.cli.audit",
     "openapi": "app.cli.openapi",
+    "permissions": "app.cli.permissions",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    permissions = commands.add_parser("permissions", help="write the table of routes and roles (docs/PERMISOS.md)")
+    permissions.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
     return parser
 
 

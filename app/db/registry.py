@@ -8,8 +8,9 @@ from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
+from app.domain.members import models as members
 from app.domain.sales import models as sales
 from app.domain.tenants import models as tenants
 
-MODULES = (platform, tenants, accounts, catalog, inventory, customers, cash, sales, imports)
+MODULES = (platform, tenants, accounts, members, catalog, inventory, customers, cash, sales, imports)
 METADATA = DefaultBase.metadata

@@ -9,7 +9,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from app.lib.actor import Access
-from app.lib.errors import Malformed, PreconditionRequired, Unauthenticated
+from app.lib.errors import DomainError, Malformed, PreconditionRequired, Unauthenticated
 from app.lib.modules import CORE, MODULES
 from app.lib.permissions import PERMISSIONS
 from app.lib.tokens import Claims
@@ -58,7 +58,13 @@ class Requires:
             await gate.count_heavy(connection, claims, str(handler))
         if not self._lane:
             await gate.enter(connection, claims, self.access)
-        check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        try:
+            check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        except DomainError:
+            # Who may not do this at all is told so first.
+            if self._lane:
+                await gate.enter(connection, claims, self.access)
+            raise
 
 
 def requires(
@@ -71,6 +77,7 @@ def requires(
     lane: bool = False,
     heavy: bool = False,
     despite: Iterable[str] = (),
+    for_all_entries: bool = False,
 ) -> Guard:
     """Admit callers with this permission, of companies with this module; None admits any member of the company.
 
@@ -78,6 +85,8 @@ def requires(
     not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this; `in_suspended`:
     also a suspended one, or a closed one if it only reads. `heavy` counts against a limit of the route and its caller.
     `despite`: so may a person who must first change the password or enrol a second factor (codes of `app.lib.actor`).
+    A route without a permission is closed to API keys and to operators who came in with a PIN unless it is
+    `for_all_entries`.
     """
     if permission is not None and permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
@@ -94,6 +103,7 @@ def requires(
         module=module,
         in_suspended=in_suspended,
         despite=frozenset(despite),
+        for_all_entries=for_all_entries,
     )
     return cast("Guard", Requires(access, lane=lane, heavy=heavy))
 

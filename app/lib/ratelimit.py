@@ -22,6 +22,8 @@ _LEASES_A_SECOND: Final = 10
 _MAX_LEASES: Final = 50_000
 """Companies and people remembered; the oldest goes first."""
 _HOUR: Final = 3600.0
+KEY_CHECKS: Final = 120
+"""Looks at API keys that one address may cause in a minute."""
 
 
 class _Limit(msgspec.Struct, frozen=True):
@@ -136,6 +138,16 @@ class RateLimits:
     async def count_link(self, address: str) -> None:
         """Spend one try of a mailed link from this address; raises 429."""
         rate = Rate(f"rate:link:{address}", 2.0, 60)
+        await self._spend([rate], "Demasiados intentos; espere un momento.")
+
+    async def count_pin(self, tenant_id: UUID, user_id: UUID, address: str) -> None:
+        """Spend one try of somebody's PIN from this address; raises 429."""
+        rate = Rate(f"rate:pin:{tenant_id.hex}:{user_id.hex}|{address}", 6.0, 10)
+        await self._spend([rate], "Demasiados intentos; espere un momento.")
+
+    async def count_key_check(self, address: str) -> None:
+        """Spend one look at an API key of this address; raises 429. A right key costs one in five minutes."""
+        rate = Rate(f"rate:key:{address}", 60 / KEY_CHECKS, KEY_CHECKS)
         await self._spend([rate], "Demasiados intentos; espere un momento.")
 
     async def _spend(self, rates: list[Rate], detail: str) -> None:

@@ -6,7 +6,7 @@ A route without an entry fails the contract tests.
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-from tests.contract.company import IMPORT, Company, picture
+from tests.contract.company import IMPORT, PIN, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
 from tests.shop import code_now
 
@@ -48,6 +48,16 @@ plain("GET", "/v1/branches/{branch_id}")
 plain("GET", "/v1/warehouses", branchId="branch")
 plain("GET", "/v1/warehouses/{warehouse_id}")
 plain("GET", "/v1/cash/registers/{register_id}")
+plain("DELETE", "/v1/me/pin")
+plain("GET", "/v1/members")
+plain("GET", "/v1/members/{user_id}")
+plain("GET", "/v1/roles")
+plain("GET", "/v1/roles/{role_id}")
+plain("GET", "/v1/invitations")
+plain("GET", "/v1/invitations/{invitation_id}")
+plain("GET", "/v1/operators")
+plain("GET", "/v1/approvals")
+plain("GET", "/v1/api-keys")
 plain("GET", "/v1/products", categoryId="category", variantOf="product")
 plain("GET", "/v1/products/{product_id}")
 plain("GET", "/v1/products/{product_id}/prices")
@@ -615,3 +625,65 @@ async def _(_company: Company) -> Call:
 @case("POST", "/v1/imports/{import_id}/undo")
 async def _(company: Company) -> Call:
     return Call({"import_id": await company.imported()})
+
+
+@case("PATCH", "/v1/members/{user_id}")
+async def _(company: Company) -> Call:
+    person = await company.member()
+    return Call({"user_id": person.id}, {"role": "seller", "displayName": "Otro nombre", "active": True})
+
+
+@case("POST", "/v1/roles")
+async def _(_company: Company) -> Call:
+    return Call(body={"code": f"rol-{uuid4().hex[:8]}", "name": "Jefe de caja", "permissions": ["sales:read"]})
+
+
+@case("PATCH", "/v1/roles/{role_id}")
+async def _(company: Company) -> Call:
+    role = await company.role()
+    return Call({"role_id": role["id"]}, {"name": "Otro nombre", "permissions": ["sales:read", "products:read"]})
+
+
+@case("DELETE", "/v1/roles/{role_id}")
+async def _(company: Company) -> Call:
+    return Call({"role_id": (await company.role())["id"]})
+
+
+@case("POST", "/v1/invitations")
+async def _(_company: Company) -> Call:
+    return Call(body={"email": f"{uuid4().hex}@correo.co", "name": "Ana Gómez", "role": "cashier"})
+
+
+@case("POST", "/v1/invitations/{invitation_id}/resend")
+async def _(company: Company) -> Call:
+    return Call({"invitation_id": (await company.invitation())["id"]})
+
+
+@case("DELETE", "/v1/invitations/{invitation_id}")
+async def _(company: Company) -> Call:
+    return Call({"invitation_id": (await company.invitation())["id"]})
+
+
+@case("PUT", "/v1/me/pin")
+async def _(company: Company) -> Call:
+    return Call(body={"password": company.shop.password, "pin": PIN})
+
+
+@case("POST", "/v1/auth/operator")
+async def _(company: Company) -> Call:
+    return Call(body={"userId": company.ids["operator"], "pin": PIN})
+
+
+@case("POST", "/v1/approvals", references={"/requestedBy": "user"})
+async def _(company: Company) -> Call:
+    return Call(body={"kind": "void", "subject": {"saleId": company.ids["sale"]}, "requestedBy": company.ids["member"]})
+
+
+@case("POST", "/v1/api-keys")
+async def _(_company: Company) -> Call:
+    return Call(body={"name": "Tienda en línea", "scopes": ["sales:read"], "expiresAt": "2099-01-01T00:00:00Z"})
+
+
+@case("DELETE", "/v1/api-keys/{key_id}")
+async def _(company: Company) -> Call:
+    return Call({"key_id": (await company.key())["id"]})

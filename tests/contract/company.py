@@ -14,10 +14,12 @@ from app.domain.accounts.sessions import Sessions
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
 from app.lib.passwords import hash_password
+from tests.people import Person, hire, invited, with_pin
 from tests.shop import Shop, forget_tries, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
 CSV = "text/csv"
+PIN = "740286"
 
 
 def picture(width: int = 40, height: int = 20, kind: str = "PNG") -> bytes:
@@ -172,6 +174,28 @@ class Company:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    async def member(self, role: str = "cashier") -> Person:
+        """Somebody new of the company."""
+        name = f"Persona {uuid4().hex[:8]}"
+        self.names.append(name)
+        return await hire(self.shop, self.database, role, name)
+
+    async def invitation(self) -> dict[str, Any]:
+        made = await invited(self.shop)
+        self.names.append(made["email"])
+        return made
+
+    async def role(self) -> dict[str, Any]:
+        name = f"Rol {uuid4().hex[:8]}"
+        self.names.append(name)
+        body = {"code": f"rol-{uuid4().hex[:8]}", "name": name, "permissions": ["sales:read"]}
+        return await self.made("/v1/roles", body)
+
+    async def key(self, *scopes: str) -> dict[str, Any]:
+        name = f"Llave {uuid4().hex[:8]}"
+        self.names.append(name)
+        return await self.made("/v1/api-keys", {"name": name, "scopes": list(scopes or ("sales:read",))})
+
     async def fill(self) -> "Company":
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
@@ -213,6 +237,11 @@ class Company:
         ids["movement"] = moved["id"]
         ids["import"] = await self.imported()
         ids["login_session"] = await self.login_session()
+        ids["member"] = (await self.member()).id
+        ids["operator"] = (await with_pin(await self.member("admin"), PIN)).id
+        ids["invitation"] = (await self.invitation())["id"]
+        ids["role"] = (await self.role())["id"]
+        ids["key"] = (await self.key())["id"]
         return self
 
 

@@ -26,6 +26,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/forgot-password"): "answers nothing but that it was asked",
     ("POST", "/v1/auth/reset-password"): "the mailed token is the credential",
     ("POST", "/v1/auth/change-email"): "the mailed token is the credential",
+    ("POST", "/v1/auth/accept-invitation"): "the mailed token is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",

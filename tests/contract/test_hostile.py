@@ -25,6 +25,7 @@ AUTH: dict[str, Any] = {
     "/v1/auth/reset-password": {"token": "x", "password": "una clave larga y propia"},
     "/v1/auth/change-email": {"token": "x"},
     "/v1/auth/switch": {"tenantId": "0193a1c2-7c4e-7000-8000-000000000000"},
+    "/v1/auth/accept-invitation": {"token": "x", "password": "una clave larga y propia", "name": "Ana"},
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
@@ -41,6 +42,7 @@ UNREAD = {
     "/v1/held-tickets/{held_id}/resume": "no body",
     "/v1/inventory/counts/{count_id}/cancel": "no body",
     "/v1/me/sessions/revoke-all": "no body",
+    "/v1/invitations/{invitation_id}/resend": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -131,6 +131,8 @@ TAKES_AN_ID = (
     "/v1/branches",
     "/v1/warehouses",
     "/v1/cash/registers",
+    "/v1/roles",
+    "/v1/invitations",
 )
 
 

@@ -60,6 +60,11 @@ EDITABLE: Final = {
     "sale_line_remaining": "U",
     "held_ticket": "D",
     "import_batch": "U",
+    "company_role": "UD",
+    "invitation": "U",
+    "member_pin": "UD",
+    "approval": "u",
+    "api_key": "u",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.db.session import Work
 from app.domain.accounts.memberships import memberships_of
 from app.domain.accounts.models import AppUser, AuthSession
-from app.domain.accounts.passwords import former_hashes, hash_chosen, replace_password
+from app.domain.accounts.passwords import former_hashes, hash_chosen, prove_password, replace_password, seen_here
 from app.domain.accounts.schemas import (
     ChangeEmail,
     ChangeMe,
@@ -34,7 +34,6 @@ from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.modules import active, read_spans
 from app.lib.pages import after, cut
-from app.lib.passwords import verify_password
 
 _NO_TOTP: Final = Conflict("No tiene un segundo factor activo.", code="totp-not-enabled")
 
@@ -188,13 +187,7 @@ class MeService:
     async def _prove(self, password: str) -> AppUser:
         """The caller's account, once the password shows that it is them. Counted like logins."""
         user = await self._user()
-        async with self._logins.attempt(user.email_norm, self._work.actor.address, _known):
-            if not await verify_password(password, user.password_hash):
-                raise RuleBroken(
-                    "La contraseña actual no es correcta.",
-                    code="wrong-password",
-                    errors=(FieldError("/currentPassword", "wrong-password", "No es su contraseña actual."),),
-                )
+        await prove_password(self._logins, user, password, self._work.actor.address, "/currentPassword")
         return user
 
     async def _prove_both(self, data: WithTotp) -> AppUser:
@@ -207,7 +200,7 @@ class MeService:
         return user
 
     def _codes(self, user: AppUser) -> AbstractAsyncContextManager[None]:
-        return self._logins.code(user.email_norm, self._work.actor.address, _known)
+        return self._logins.code(user.email_norm, self._work.actor.address, seen_here)
 
     def _factor(self) -> SecondFactor:
         return SecondFactor(self._work, self._user_id)
@@ -225,11 +218,6 @@ class MeService:
                 "at": clock.now().isoformat(),
             },
         )
-
-
-async def _known() -> bool:
-    """A live session is knowledge enough of the address."""
-    return True
 
 
 def _wrong_code() -> RuleBroken:

@@ -35,6 +35,7 @@ ANYONE: Final = requires(None, in_suspended=True)
 ENROLLING: Final = requires(None, in_suspended=True, despite=[TOTP_ENROLMENT])
 FIRST: Final = requires(None, in_suspended=True, despite=[PASSWORD_CHANGE, TOTP_ENROLMENT])
 """What a person may do before what they must do first. Their account is theirs, whatever the state of the company."""
+EVERYBODY: Final = requires(None, in_suspended=True, despite=[PASSWORD_CHANGE, TOTP_ENROLMENT], for_all_entries=True)
 
 
 def provide_me(work: NamedDependency[Work], logins: NamedDependency[LoginLimits]) -> MeService:
@@ -49,7 +50,7 @@ class MeController(Controller):
         "me": Provide(provide_me, sync_to_thread=False),
     }
 
-    @get(operation_id="GetMe", guards=[FIRST])
+    @get(operation_id="GetMe", guards=[EVERYBODY])
     async def get_me(self, me: NamedDependency[MeService]) -> MeOut:
         """Quién llama, en qué empresa, qué puede hacer y a qué otras empresas pertenece."""
         return await me.read()

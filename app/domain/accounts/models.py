@@ -4,7 +4,17 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -15,7 +25,12 @@ class Role(StrEnum):
     """House roles; what each may do is `app.lib.permissions`."""
 
     OWNER = "owner"
+    ADMIN = "admin"
     CASHIER = "cashier"
+    SELLER = "seller"
+    WAREHOUSE = "warehouse"
+    ACCOUNTANT = "accountant"
+    AUDITOR = "auditor"
 
 
 class AppUser(Editable, DefaultBase):
@@ -47,12 +62,18 @@ class Membership(TenantRow, Editable, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        ForeignKeyConstraint(["tenant_id", "company_role_id"], ["company_role.tenant_id", "company_role.id"]),
         UniqueConstraint("tenant_id", "user_id"),
+        CheckConstraint("(company_role_id IS NULL) = (permissions IS NULL)", name="own_permissions"),
         Index("ix_membership_user_id", "user_id"),
     )
 
     user_id: Mapped[UUID]
     role: Mapped[str]
+    """Code of a house role, or of the company's own role named by `company_role_id`."""
+    company_role_id: Mapped[UUID | None]
+    permissions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Of the company's own role, copied here so that the first statement of a request reads them; none for a house role."""
     display_name: Mapped[str]
     """Printed on tickets; the shop sees this and not the person's account."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
@@ -77,7 +98,11 @@ class AuthSession(DefaultBase):
     """One login on one device: what the access token names, and what a revocation ends at once."""
 
     __tablename__ = "auth_session"
-    __table_args__ = (Index("ix_auth_session_user", "user_id"), Index("ix_auth_session_expires", "expires_at"))
+    __table_args__ = (
+        Index("ix_auth_session_user", "user_id"),
+        Index("ix_auth_session_expires", "expires_at"),
+        CheckConstraint("key_name IS NULL OR scopes IS NOT NULL", name="key_scopes"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
@@ -86,6 +111,10 @@ class AuthSession(DefaultBase):
     address: Mapped[str]
     """Where it was last renewed from."""
     agent: Mapped[str]
+    scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """The most it may, where that is less than its person: an operator's at a till, or an API key's."""
+    key_name: Mapped[str | None]
+    """Of the API key whose session this is, as the audit trail names it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When it was last renewed: clients renew every ten minutes while they are used."""

@@ -12,6 +12,7 @@ from app.domain.accounts.memberships import member_of
 from app.domain.accounts.models import AppUser, PasswordHistory
 from app.lib import clock
 from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
+from app.lib.logins import LoginLimits
 from app.lib.passwords import check_password, hash_password, verify_password
 
 REMEMBERED: Final = 5
@@ -29,6 +30,22 @@ async def hash_chosen(password: str, user: AppUser, companies: Sequence[str], fo
                 errors=(FieldError(at, "password-reused", f"Es una de sus últimas {REMEMBERED} claves; elija otra."),),
             )
     return await hash_password(password)
+
+
+async def prove_password(logins: LoginLimits, user: AppUser, password: str, address: str, at: str) -> None:
+    """Whether somebody who is logged in is who they say. Counted like logins; raises 422 `wrong-password`, 429."""
+    async with logins.attempt(user.email_norm, address, seen_here):
+        if not await verify_password(password, user.password_hash):
+            raise RuleBroken(
+                "La contraseña no es correcta.",
+                code="wrong-password",
+                errors=(FieldError(at, "wrong-password", "No es su contraseña actual."),),
+            )
+
+
+async def seen_here() -> bool:
+    """A live session is knowledge enough of the address."""
+    return True
 
 
 async def former_hashes(work: Work, user: AppUser) -> list[str]:

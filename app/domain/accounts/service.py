@@ -220,10 +220,29 @@ class AccountService:
         )
 
 
-async def add_member(work: Work, user_id: UUID, role: Role, display_name: str) -> Membership:
-    """Give a person a role in the company of the transaction. Raises 422 `plan-limit`."""
+async def add_member(
+    work: Work,
+    user_id: UUID,
+    role: str,
+    display_name: str,
+    *,
+    company_role_id: UUID | None = None,
+    permissions: list[str] | None = None,
+) -> Membership:
+    """Give a person a role in the company of the transaction; one of the company's own with its id and permissions.
+
+    Raises 422 `plan-limit`.
+    """
     await claim(work, Resource.USERS)
-    membership = Membership(tenant_id=work.tenant_id, id=uuid7(), user_id=user_id, role=role, display_name=display_name)
+    membership = Membership(
+        tenant_id=work.tenant_id,
+        id=uuid7(),
+        user_id=user_id,
+        role=role,
+        display_name=display_name,
+        company_role_id=company_role_id,
+        permissions=permissions,
+    )
     work.session.add(membership)
     await work.flush()
     work.record("membership.created", membership.id, after={"userId": user_id, "role": role, "name": display_name})

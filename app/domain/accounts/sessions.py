@@ -100,10 +100,15 @@ class Sessions:
         )
 
     async def end_all(self, user_id: UUID, but: UUID | None = None) -> int:
-        """End all sessions of a person, or all but one; answers how many."""
+        """End all sessions of a person, or all but one, and no API key; answers how many."""
         ended = await self._work.session.scalars(
             update(AuthSession)
-            .where(AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.id != (but or _NONE))
+            .where(
+                AuthSession.user_id == user_id,
+                AuthSession.key_name.is_(None),
+                AuthSession.revoked_at.is_(None),
+                AuthSession.id != (but or _NONE),
+            )
             .values(revoked_at=clock.now())
             .returning(AuthSession.id)
         )
@@ -120,7 +125,9 @@ class Sessions:
         """Whether the person has logged in, or was seen, at this address in the last months."""
         return bool(
             await self._work.session.scalar(
-                select(AuthSession.id).where(AuthSession.user_id == user_id, AuthSession.address == address).limit(1)
+                select(AuthSession.id)
+                .where(AuthSession.user_id == user_id, AuthSession.scopes.is_(None), AuthSession.address == address)
+                .limit(1)
             )
         )
 
@@ -139,8 +146,13 @@ class Sessions:
 
 
 def live_sessions(user_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    """What is true of a person's sessions that have not ended."""
-    return AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > clock.now()
+    """What is true of a person's sessions that have not ended. Those of API keys are the company's, ended with the key."""
+    return (
+        AuthSession.user_id == user_id,
+        AuthSession.key_name.is_(None),
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > clock.now(),
+    )
 
 
 def _printable(agent: str) -> str:

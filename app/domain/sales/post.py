@@ -18,9 +18,10 @@ from uuid_utils.compat import uuid7
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of, request_hash
 from app.domain.inventory.fragments import SHELVES_LOCKED
-from app.domain.sales.goods import Basket, Shelf, fill_basket
+from app.domain.sales.approval import Limits, LineToApprove, approve_ticket, approves_alone
+from app.domain.sales.goods import Basket, BasketLine, Shelf, fill_basket
 from app.domain.sales.posted import SEQUENCE, PostedTicket, numbered
-from app.domain.sales.pricing import price_lines, settle
+from app.domain.sales.pricing import PricedLine, price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
 from app.domain.sales.statements import PACKS, READ, WRITE
@@ -109,7 +110,7 @@ class SalePoster:
         Raises `SaleExists` and `Replay` for what was posted before, and the refusals of the contract.
         """
         draft = Draft.of(data, caller)
-        if self._lane.statements_pin:
+        if self._lane.statements_pin and not data.approval_ids:
             try:
                 async with self._lane.connection() as connection:
                     return await self._attempt(connection, draft, locked=False)
@@ -155,6 +156,10 @@ class SalePoster:
                 raise _Overtaken
             await book_shortfall(connection, claims, head["warehouse_id"], draft.sale_id, basket, draft.posted_at)
         priced = price_lines([line.to_price for line in basket.lines], data.discount or ZERO)
+        approved: dict[str, UUID] = {}
+        if not approves_alone(actor.permissions):
+            lines = _to_approve(basket.lines, priced)
+            approved = await approve_ticket(connection, data, actor, Limits.of(head), lines, draft.posted_at)
         total = sum((line.total for line in priced), start=ZERO)
         settled = settle(total, [(p.method, p.amount) for p in data.payments], head["cash_rounding"])
         ticket = PostedTicket(
@@ -167,6 +172,7 @@ class SalePoster:
             basket=basket,
             priced=priced,
             settled=settled,
+            approved=approved,
         )
         try:
             return await self._write(connection, ticket, draft)
@@ -181,10 +187,8 @@ class SalePoster:
             raise _CLOSED from error
 
     async def _write(self, connection: LaneConnection, ticket: PostedTicket, draft: Draft) -> bytes:
-        # The trail always has the costs; most cashiers' answers have not.
         caller = draft.caller
-        record = ticket.answer(costs=True)
-        answer = record if ticket.actor.may("costs:read") else ticket.answer(costs=False)
+        answer, record = ticket.answer_and_record()
         entry_id = uuid7()
         ipad, opad = self._keys.pads(caller.claims.tenant_id, entry_id)
         # The consecutive is not known yet: the trail keeps it in a column of its own, hashed with the content.
@@ -269,6 +273,20 @@ async def _basket(
         for row in await connection.fetch(PACKS, claims.tenant_id, claims.user_id, packed):
             packs[row["product_id"], row["unit_code"]] = (row["factor"], row["price"])
     return fill_basket(data.lines, shelves, packs, offline=data.sold_at is not None)
+
+
+def _to_approve(lines: Sequence[BasketLine], priced: Sequence[PricedLine]) -> list[LineToApprove]:
+    return [
+        LineToApprove(
+            product_id=line.shelf.product_id,
+            quantity=line.to_price.quantity,
+            list_price=line.list_price,
+            total=price.total,
+            base=price.base,
+            cost=line.cost,
+        )
+        for line, price in zip(lines, priced, strict=True)
+    ]
 
 
 def _sold_at(sold_at: datetime | None, now: datetime) -> datetime:

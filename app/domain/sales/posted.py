@@ -25,8 +25,11 @@ from app.lib.tenders import TENDER_COLUMNS
 NUMBER: Final = "\x01"
 SEQUENCE: Final = "\x02"
 """Stand for the printed number and its integer until they are taken: raw control characters, impossible in JSON."""
+_BUYER: Final = b"\x03"
+"""Stands for the buyer, whom the trail names otherwise than the answer."""
 _NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER}"'.encode()))
 _SEQUENCE: Final = cast("int", msgspec.Raw(SEQUENCE.encode()))
+_CUSTOMER: Final = cast("BuyerOut", msgspec.Raw(_BUYER))
 
 
 class _LineRow(msgspec.Struct):
@@ -102,6 +105,7 @@ class PostedTicket:
         basket: Basket,
         priced: list[PricedLine],
         settled: Settled,
+        approved: Mapping[str, UUID],
     ) -> None:
         self.sale_id = sale_id
         self.sold_at = sold_at
@@ -112,12 +116,28 @@ class PostedTicket:
         self._basket = basket
         self._priced = priced
         self._settled = settled
+        self._approved = approved
         self._lines = list(zip([uuid7() for _ in priced], basket.lines, priced, strict=True))
         self._payments = _payments(data, settled.change)
         self._totals = _totals(basket, priced, settled)
 
-    def answer(self, *, costs: bool) -> bytes:
-        """The encoded `SaleOut`, with marks where its number goes; costs only for whom may see them."""
+    def answer_and_record(self) -> tuple[bytes, bytes]:
+        """The encoded `SaleOut` as its client gets it and as the trail keeps it, with marks where its number goes.
+
+        The trail always has the costs, most cashiers' answers have not; it also says who approved what.
+        """
+        whole = self._encoded(costs=True)
+        answer = whole if self.actor.may("costs:read") else self._encoded(costs=False)
+        head = self._head
+        buyer = JSON.encode(
+            BuyerOut(id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"])
+        )
+        kept = buyer
+        if self._approved:
+            kept += b',"approvedBy":' + JSON.encode(self._approved)
+        return answer.replace(_BUYER, buyer), whole.replace(_BUYER, kept)
+
+    def _encoded(self, *, costs: bool) -> bytes:
         head, data, totals = self._head, self._data, self._totals
         return JSON.encode(
             SaleOut(
@@ -128,9 +148,7 @@ class PostedTicket:
                 session_id=data.session_id,
                 branch_id=head["branch_id"],
                 register_id=head["register_id"],
-                customer=BuyerOut(
-                    id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"]
-                ),
+                customer=_CUSTOMER,
                 seller_id=self.seller_id,
                 user_id=self.actor.user_id,
                 sold_at=self.sold_at,

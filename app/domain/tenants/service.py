@@ -140,6 +140,8 @@ class TenantService:
             cash_rounding=tenant.cash_rounding,
             cash_tolerance=tenant.cash_tolerance,
             totp_required=tenant.totp_required,
+            discount_limit=tenant.discount_limit,
+            allow_below_cost=tenant.allow_below_cost,
             ticket_footer=tenant.ticket_footer,
             address=tenant.address,
             municipality_code=tenant.municipality_code,
