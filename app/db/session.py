@@ -16,6 +16,7 @@ from app.db.platform import OutboxJob
 from app.lib import audit, clock
 from app.lib.actor import Actor
 from app.lib.audit import AuditKeys, Entry
+from app.lib.audit_seal import AuditSeal
 from app.lib.jobs import Ask, Bell, Queue
 from app.lib.person_keys import Personal, PersonKeys
 from app.settings import Settings
@@ -47,6 +48,7 @@ class Database:
         self.settings = settings
         self.bell = bell
         self.audit_keys = AuditKeys(settings.secret_key)
+        self.audit_seal = AuditSeal(settings.secret_key)
         self.person_keys = PersonKeys(settings.secret_key)
         self.engine = _engine(settings.database_url, settings.pool_size, settings)
         self.platform_engine = _engine(settings.database_platform_url, 2, settings)
@@ -189,8 +191,8 @@ class Work:
             pairs: list[Any] = [[entry.before, entry.after] for entry in self._entries]
             sealed = await self.database.person_keys.seal(self.session, self.tenant_id, pairs)
             for entry, (before, after) in zip(self._entries, sealed, strict=True):
-                entry = structs.replace(entry, before=before, after=after)
-                await audit.append(self.session, self.database.audit_keys, self.actor, entry)
+                kept = structs.replace(entry, before=before, after=after)
+                await audit.append(self.session, self.database.audit_keys, self.actor, kept)
         self._entries.clear()
 
     async def commit(self) -> None:

@@ -111,7 +111,7 @@ class PersonKeys:
 def people_in(value: Any) -> Iterator[UUID]:
     """Whose sealed fields stand in a value read from the trail."""
     if isinstance(value, list):
-        for item in cast("list[Any]", value):
+        for item in value:
             yield from people_in(item)
     elif isinstance(value, dict):
         members = cast("dict[str, Any]", value)
@@ -124,7 +124,7 @@ def people_in(value: Any) -> Iterator[UUID]:
 def opened(value: Any, tenant_id: UUID, keys: Keyring) -> Any:
     """The value as people read it: sealed fields in their places, or `ERASED` where the key is gone."""
     if isinstance(value, list):
-        return [opened(item, tenant_id, keys) for item in cast("list[Any]", value)]
+        return [opened(item, tenant_id, keys) for item in value]
     if not isinstance(value, dict):
         return value
     members = cast("dict[str, Any]", value)
@@ -140,7 +140,7 @@ def _person_of(members: dict[str, Any]) -> UUID | None:
     person, fields, sealed = members.get(PERSON), members.get(FIELDS), members.get(SEALED)
     if not isinstance(person, str) or not isinstance(sealed, str) or not isinstance(fields, list):
         return None
-    if not all(isinstance(name, str) for name in cast("list[Any]", fields)):
+    if not all(isinstance(name, str) for name in fields):
         return None
     try:
         return UUID(person)
@@ -164,10 +164,10 @@ def _personal(value: Any) -> Iterator[Personal]:
     if isinstance(value, Personal):
         yield value
     elif isinstance(value, dict):
-        for item in cast("dict[Any, Any]", value).values():
+        for item in value.values():
             yield from _personal(item)
     elif isinstance(value, list):
-        for item in cast("list[Any]", value):
+        for item in value:
             yield from _personal(item)
 
 
@@ -175,9 +175,9 @@ def _sealed(value: Any, tenant_id: UUID, keys: Keyring) -> Any:
     if isinstance(value, Personal):
         return _seal_fields(value, tenant_id, keys.get(value.person_id))
     if isinstance(value, dict):
-        return {name: _sealed(item, tenant_id, keys) for name, item in cast("dict[Any, Any]", value).items()}
+        return {name: _sealed(item, tenant_id, keys) for name, item in value.items()}
     if isinstance(value, list):
-        return [_sealed(item, tenant_id, keys) for item in cast("list[Any]", value)]
+        return [_sealed(item, tenant_id, keys) for item in value]
     return value
 
 

@@ -21,6 +21,7 @@ from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, Malformed, 
 from app.lib.nit import split_nit
 from app.lib.passwords import check_password, hash_password, verify_password
 from app.lib.permissions import ROLES
+from app.lib.person_keys import Personal
 from app.lib.tokens import LIFETIME, AccessTokens
 
 TERMS_VERSION: Final = "2026-11"
@@ -184,7 +185,8 @@ async def add_member(work: Work, user_id: UUID, role: Role, display_name: str) -
     membership = Membership(tenant_id=work.tenant_id, id=uuid7(), user_id=user_id, role=role, display_name=display_name)
     work.session.add(membership)
     await work.flush()
-    work.record("membership.created", membership.id, after={"userId": user_id, "role": role, "name": display_name})
+    made = {"userId": user_id, "role": role, "name": display_name}
+    work.record("membership.created", membership.id, after=Personal(user_id, made, ("name",)))
     return membership
 
 
