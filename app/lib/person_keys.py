@@ -14,12 +14,15 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.lib.schemas import canonical, encode_special
+
+_LOG = structlog.stdlib.get_logger("mostrador.audit")
 
 ERASED: Final = "[dato eliminado]"
 """What is shown where a key was destroyed."""
@@ -76,16 +79,23 @@ class PersonKeys:
         return [_sealed(value, tenant_id, keys) for value in values]
 
     async def keyring(self, session: AsyncSession, tenant_id: UUID, persons: Iterable[UUID]) -> Keyring:
-        """The keys that still exist."""
-        wanted = list(set(persons))
+        """The keys that still exist, to read with. One that is not ours is told in the log and opens nothing."""
+        found: dict[UUID, bytes] = {}
+        for person_id, wrapped in await self._wrapped(session, tenant_id, persons):
+            try:
+                found[person_id] = self._unwrap(tenant_id, person_id, wrapped)
+            except InvalidTag:
+                _LOG.error("key of a person is not ours", tenant_id=str(tenant_id), person_id=str(person_id))
+        return found
+
+    async def _wrapped(
+        self, session: AsyncSession, tenant_id: UUID, persons: Iterable[UUID]
+    ) -> list[tuple[UUID, bytes]]:
+        wanted = sorted(set(persons))
         if not wanted:
-            return {}
+            return []
         rows = await session.execute(_READ, {"tenant_id": tenant_id, "persons": wanted})
-        return {
-            row.person_id: self._unwrap(tenant_id, row.person_id, row.wrapped)
-            for row in rows
-            if row.wrapped is not None
-        }
+        return [(row.person_id, row.wrapped) for row in rows if row.wrapped is not None]
 
     async def destroy(self, session: AsyncSession, tenant_id: UUID, person_id: UUID, at: Any) -> None:
         """Erase what the trail knows of a person, for good: what was sealed stays, and nobody opens it."""
@@ -97,8 +107,12 @@ class PersonKeys:
         if missing := sorted(persons - known):
             wrapped = [self._wrap(tenant_id, person, os.urandom(_KEY)) for person in missing]
             await session.execute(_MAKE, {"tenant_id": tenant_id, "persons": missing, "wrapped": wrapped})
-        # Read again: another transaction's key may have come first.
-        return await self.keyring(session, tenant_id, persons)
+        # Read again: another transaction's key may have come first. One that is not ours ends the write: what it should
+        # seal would be lost.
+        return {
+            person_id: self._unwrap(tenant_id, person_id, wrapped)
+            for person_id, wrapped in await self._wrapped(session, tenant_id, persons)
+        }
 
     def _wrap(self, tenant_id: UUID, person_id: UUID, key: bytes) -> bytes:
         nonce = os.urandom(_NONCE)

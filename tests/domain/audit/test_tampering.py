@@ -238,7 +238,8 @@ async def test_an_anchored_head_that_we_did_not_sign_is_told(
 async def test_a_file_with_a_broken_line_names_it(shop: Shop, database: Database, tmp_path: Path) -> None:
     company = await entries(shop)
     await append_to_file(tmp_path, await anchored(database, company))
-    (tmp_path / f"{company}.jsonl").open("a").write("{}\n")
+    path = tmp_path / f"{company}.jsonl"
+    path.write_text(path.read_text() + "{}\n")
     with pytest.raises(ValueError, match="line 2"):
         read_file(tmp_path, company)
 
