@@ -24,6 +24,7 @@ from app.domain.catalog.tree_controller import CatalogController, CategoryContro
 from app.domain.customers.controller import CustomerController
 from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
+from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -61,6 +62,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ImportController,
     AuditController,
     ReconciliationController,
+    PrivacyController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

@@ -22,6 +22,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "refunds:cash": "Devolver en efectivo más de lo pagado en efectivo",
     "imports:write": "Importar datos",
     "audit:read": "Ver la auditoría",
+    "privacy:read": "Ver consentimientos y exportar los datos de una persona",
+    "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 

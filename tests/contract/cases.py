@@ -69,6 +69,9 @@ plain("GET", "/v1/audit/entries", subjectId="product", userId="user")
 plain("GET", "/v1/audit/export", subjectId="product", userId="user")
 plain("GET", "/v1/audit/verify")
 plain("GET", "/v1/audit/reconciliation")
+plain("GET", "/v1/privacy/consents", customerId="customer", userId="user")
+plain("GET", "/v1/privacy/customers/{customer_id}/export")
+plain("GET", "/v1/privacy/members/{user_id}/export")
 
 
 @case("PATCH", "/v1/company")
@@ -357,3 +360,26 @@ async def _(_company: Company) -> Call:
 @case("POST", "/v1/imports/{import_id}/undo")
 async def _(company: Company) -> Call:
     return Call({"import_id": await company.imported()})
+
+
+@case("POST", "/v1/privacy/consents", references={"/customerId": "customer", "/userId": "user"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "customerId": company.ids["customer"],
+            "purpose": "marketing",
+            "version": "2026-11",
+            "channel": "in-person",
+            "decision": "granted",
+        }
+    )
+
+
+@case("POST", "/v1/privacy/customers/{customer_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"customer_id": (await company.customer())["id"]}, {"reason": "request"})
+
+
+@case("POST", "/v1/privacy/members/{user_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"user_id": await company.member()}, {"reason": "request"})

@@ -6,8 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.accounts.models import AppUser, Role
+from app.domain.accounts.service import add_member
 from app.domain.tenants.service import TenantService
 from app.lib import clock
 from tests.shop import Shop, sign_up
@@ -66,6 +69,17 @@ class Company:
         return await self.made(
             "/v1/customers", {"identificationType": "13", "identification": number, "name": f"Cliente {number}"}
         )
+
+    async def member(self, role: Role = Role.CASHIER) -> str:
+        """Another person of the company."""
+        user_id, email = uuid7(), f"persona-{uuid4().hex}@tienda.test"
+        async with self.database.person_transaction(user_id=user_id) as work:
+            work.session.add(
+                AppUser(id=user_id, email=email, email_norm=email, name="Otra persona", password_hash="none")
+            )
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await add_member(work, user_id, role, "Otra persona")
+        return str(user_id)
 
     async def category(self) -> dict[str, Any]:
         name = f"Categoría {uuid4().hex[:8]}"

@@ -235,7 +235,7 @@ async def _tokens(made: World) -> dict[str, str]:
         "wrong type": jwt.encode(own | {"typ": "refresh"}, issuer._private, algorithm="EdDSA"),
         "a refresh token": company.refresh_token,
         "another key": jwt.encode(own, uuid4().hex * 2, algorithm="HS256"),
-        "no signature": jwt.encode(own, None, algorithm="none"),
+        "no signature": jwt.encode(own, "", algorithm="none"),
         "revoked": issuer.issue(user_id=user, tenant_id=tenant, session_id=ended.session_id),
         "not a member": issuer.issue(user_id=outsider, tenant_id=tenant, session_id=outside),
         "another's session": issuer.issue(user_id=user, tenant_id=tenant, session_id=outside),
