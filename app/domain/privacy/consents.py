@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -73,12 +73,10 @@ class ConsentService:
         self, *, customer_id: UUID | None, user_id: UUID | None, limit: int, cursor: str | None
     ) -> ConsentPage:
         """Decisions, the last recorded first."""
-        statement: Select[Consent] = _of(self._work.tenant_id, customer_id, user_id).limit(limit + 1)
-        rows = (
-            await self._work.session.scalars(
-                after(statement, (Consent.created_at, Consent.id), cursor, tuple[datetime, UUID], descending=True)
-            )
-        ).all()
+        statement: Select[*tuple[Any, ...]] = _of(self._work.tenant_id, customer_id, user_id).limit(limit + 1)
+        key = (Consent.created_at, Consent.id)
+        statement = after(statement, key, cursor, tuple[datetime, UUID], descending=True)
+        rows = (await self._work.session.scalars(statement)).all()
         page, next_cursor = cut(rows, limit, lambda row: (row.created_at, row.id))
         return ConsentPage(items=[consent_out(row) for row in page], next_cursor=next_cursor)
 

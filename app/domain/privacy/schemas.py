@@ -26,7 +26,7 @@ class RecordConsent(Input):
     decision: Annotated[Decision, Meta(description="`granted` autoriza, `withdrawn` revoca.")]
     customer_id: Annotated[UUID | None, Meta(description="De quién es: un cliente…")] = None
     user_id: Annotated[UUID | None, Meta(description="… o una persona de la empresa; uno de los dos.")] = None
-    at: Annotated[datetime | None, Meta(tz=True, description="Cuándo lo decidió; por defecto, ahora.")] = None
+    at: Annotated[datetime, Meta(tz=True, description="Cuándo lo decidió; por defecto, ahora.")] | None = None
     id: UUID | None = None
 
 

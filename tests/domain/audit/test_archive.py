@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +30,10 @@ async def archived(database: Database, company: UUID, folder: Path) -> Path:
     path = await archive(database, company, clock.now() + OLD, folder)
     assert path is not None
     return path
+
+
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def prune(admin: asyncpg.Connection, path: Path, database: Database) -> None:
@@ -144,7 +147,7 @@ async def test_a_broken_chain_is_not_archived(
     await admin.execute("UPDATE audit_entry SET number = 99 WHERE tenant_id = $1 AND seq = 7", company)
     with pytest.raises(ArchiveRefused, match="entry 7"):
         await archive(database, company, clock.now() + OLD, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
     async with database.job_transaction(company) as work:
         assert await work.session.scalar(text("SELECT count(*) FROM audit_archive")) == 0
 
@@ -207,4 +210,3 @@ async def test_the_commands_anchor_prove_prune_and_restore(
     listed = (await shop.get("/v1/audit/entries", action="audit.")).json()["items"]
     assert [entry["action"] for entry in listed] == ["audit.restored", "audit.pruned", "audit.archived"]
     assert "No such file" in await run("verify-archive", str(tmp_path / "none.json"), code=1)
-    assert msgspec.json.decode(Path(path).read_bytes())["signature"]
