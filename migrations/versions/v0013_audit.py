@@ -4,13 +4,13 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.db import tenancy
-from app.db.platform import ACTOR_OF_CONTENT
 
 revision = "0013"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+_ACTOR = """substring(content, '"userId":"([0-9a-f-]{36})"')"""
 _FINAL_CONSUMER = """
 UPDATE customer SET trail = format('{"id":"%s","identification":"%s","name":"Consumidor final"}', id, identification)
 WHERE is_final_consumer"""
@@ -93,9 +93,10 @@ def upgrade() -> None:
     op.create_index("ix_consent_customer", "consent", ["tenant_id", "customer_id"], unique=False)
     op.create_index("ix_consent_user", "consent", ["tenant_id", "user_id"], unique=False)
     op.create_index("ix_audit_entry_at", "audit_entry", ["tenant_id", "at", "seq"], unique=False)
-    op.create_index(
-        "ix_audit_entry_actor", "audit_entry", ["tenant_id", sa.text(ACTOR_OF_CONTENT), "seq"], unique=False
+    op.add_column(
+        "audit_entry", sa.Column("actor", sa.Text(collation="C"), sa.Computed(_ACTOR, persisted=True), nullable=True)
     )
+    op.create_index("ix_audit_entry_actor", "audit_entry", ["tenant_id", "actor", "seq"], unique=False)
     op.add_column("customer", sa.Column("trail", sa.Text(), nullable=True))
     op.add_column("customer", sa.Column("anonymised_at", sa.DateTime(timezone=True), nullable=True))
     op.create_check_constraint(
@@ -113,6 +114,7 @@ def downgrade() -> None:
     op.drop_column("customer", "anonymised_at")
     op.drop_column("customer", "trail")
     op.drop_index("ix_audit_entry_actor", "audit_entry")
+    op.drop_column("audit_entry", "actor")
     op.drop_index("ix_audit_entry_at", "audit_entry")
     op.drop_table("consent")
     op.drop_table("audit_archive")

@@ -1,5 +1,6 @@
 """A chain of a million entries: proven in bounded memory, searched by its indexes, tampering named."""
 
+import asyncio
 import gc
 import json
 import os
@@ -66,13 +67,23 @@ async def prove(shop: Shop, database: Database, admin: asyncpg.Connection, count
     print(f"\naudit: {count:,} entries written in {time.perf_counter() - began:.1f} s")
     process = psutil.Process(os.getpid())
     gc.collect()
-    before, began = process.memory_info().rss, time.perf_counter()
-    peak = [before]
+    sizes = [process.memory_info().rss]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            sizes.append(process.memory_info().rss)
+
+    watching, began = asyncio.create_task(watch()), time.perf_counter()
     async with database.job_transaction(company) as work:
-        found = await verify_chain(work, tell=lambda _: peak.append(process.memory_info().rss))
-    took, grown = time.perf_counter() - began, (process.memory_info().rss - before) / 1e6
+        found = await verify_chain(work)
+    took = time.perf_counter() - began
+    watching.cancel()
+    grown = (max(sizes) - sizes[0]) / 1e6
     assert (found.breaks, found.checked) == ([], count)
-    print(f"audit: {count:,} entries verified in {took:.1f} s ({count / took:,.0f}/s), {grown:.1f} MB more memory")
+    print(
+        f"audit: {count:,} entries verified in {took:.1f} s ({count / took:,.0f}/s), {grown:.1f} MB more memory at most"
+    )
     assert grown < MOST_MEMORY
     middle = count // 2
     await admin.execute(
@@ -105,6 +116,7 @@ async def test_a_million_entries_are_proven_in_bounded_memory(
             "SELECT content FROM audit_entry WHERE tenant_id = $1 AND seq = $2", UUID(shop.tenant_id), FULL // 3
         )
     )["subject"]
+    slow: list[str] = []
     for what, wanted in (
         ("newest", {}),
         ("entity", {"subjectId": subject}),
@@ -119,4 +131,5 @@ async def test_a_million_entries_are_proven_in_bounded_memory(
         took = 1000 * (time.perf_counter() - began)
         assert answer.status_code == 200, answer.text
         print(f"audit: page by {what}: {len(answer.json()['items'])} entries in {took:.0f} ms")
-        assert took < 2_000, what
+        slow += [what] if took > 1_000 else []
+    assert slow == []

@@ -9,9 +9,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, literal_column, select
+from sqlalchemy import Select, select
 
-from app.db.platform import ACTOR_OF_CONTENT, AuditEntry
+from app.db.platform import AuditEntry
 from app.db.session import Database, Work
 from app.domain.accounts.names import member_names
 from app.domain.audit.schemas import AuditActorOut, AuditEntryOut, AuditPage
@@ -65,9 +65,6 @@ class _Content(msgspec.Struct, rename="camel"):
     before: Any
     after: Any
 
-
-_actor: Final[ColumnElement[str]] = literal_column(ACTOR_OF_CONTENT)
-"""As the index has it; a pattern cannot fail on a row that was tampered with."""
 
 _CONTENT = msgspec.json.Decoder(_Content)
 
@@ -130,7 +127,7 @@ def _wanted(actor: Actor, wanted: AuditFilter) -> Select[AuditEntry]:
     if wanted.subject_id is not None:
         statement = statement.where(AuditEntry.subject_id == wanted.subject_id)
     if wanted.user_id is not None:
-        statement = statement.where(_actor == str(wanted.user_id))
+        statement = statement.where(AuditEntry.actor == str(wanted.user_id))
     if wanted.from_day is not None:
         statement = statement.where(AuditEntry.at >= _midnight(wanted.from_day, actor.time_zone))
     if wanted.to_day is not None:
