@@ -117,7 +117,9 @@ async def test_entries_that_differ_from_their_archive_are_told(
 
 def rewrite(path: Path, change: tuple[str, str]) -> None:
     file = path.parent / json.loads(json.loads(path.read_text())["manifest"])["file"]
-    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(*map(str.encode, change), 1)))
+    file.write_bytes(
+        gzip.compress(gzip.decompress(file.read_bytes()).replace(change[0].encode(), change[1].encode(), 1))
+    )
 
 
 async def test_a_file_that_was_touched_is_refused(shop: Shop, database: Database, tmp_path: Path) -> None:
