@@ -132,11 +132,11 @@ async def test_a_sale_finds_its_buyer_ready_for_the_trail(
     shop: Shop, admin: asyncpg.Connection, database: Database
 ) -> None:
     read = "SELECT trail FROM customer WHERE tenant_id = $1 AND id = $2"
-    tenant, made = UUID(shop.tenant_id), await create(shop, **PERSON)
+    tenant, made, trail = UUID(shop.tenant_id), await create(shop, **PERSON), ""
     place = tenant, UUID(made["id"])
     for name in (PERSON["name"], "Zoraida Quintero de Díaz"):
         assert (await shop.patch(f"/v1/customers/{made['id']}", {"name": name})).status_code == 200
-        trail = await admin.fetchval(read, *place)
+        trail = str(await admin.fetchval(read, *place))
         assert [secret for secret in (name, made["identification"]) if secret in trail] == []
         async with database.job_transaction(tenant) as work:
             keys = await database.person_keys.keyring(work.session, tenant, people_in(json.loads(trail)))
@@ -150,7 +150,7 @@ async def test_a_sale_finds_its_buyer_ready_for_the_trail(
     async with database.job_transaction(tenant) as work:
         keys = await database.person_keys.keyring(work.session, tenant, [UUID(made["id"])])
     assert opened(json.loads(trail), tenant, keys)["name"] == ERASED
-    final = await admin.fetchrow("SELECT id, trail FROM customer WHERE tenant_id = $1 AND is_final_consumer", tenant)
+    (final,) = await admin.fetch("SELECT id, trail FROM customer WHERE tenant_id = $1 AND is_final_consumer", tenant)
     assert json.loads(final["trail"]) == {
         "id": str(final["id"]),
         "identification": "222222222222",
