@@ -35,6 +35,7 @@ from app.domain.members.controller import (
     RoleController,
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
+from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -91,6 +92,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ImportController,
     AuditController,
     ReconciliationController,
+    PrivacyController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

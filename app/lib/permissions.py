@@ -30,6 +30,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "members:write": "Invitar personas, cambiar su rol y retirarlas",
     "roles:write": "Crear y cambiar roles propios de la empresa",
     "keys:write": "Ver, crear y revocar llaves de API",
+    "privacy:read": "Ver consentimientos y exportar los datos de una persona",
+    "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 

@@ -14,10 +14,14 @@ CASES: dict[Route, Case] = {}
 
 
 def case(
-    method: str, path: str, references: dict[str, str] | None = None, queries: dict[str, str] | None = None
+    method: str,
+    path: str,
+    references: dict[str, str] | None = None,
+    queries: dict[str, str] | None = None,
+    named: dict[str, str] | None = None,
 ) -> Callable[[Callable[[Company], Awaitable[Call]]], None]:
     def add(make: Callable[[Company], Awaitable[Call]]) -> None:
-        CASES[method, path] = Case((method, path), make, references or {}, queries or {})
+        CASES[method, path] = Case((method, path), make, references or {}, queries or {}, named or {})
 
     return add
 
@@ -97,10 +101,13 @@ plain("GET", "/v1/imports")
 plain("GET", "/v1/imports/products/template")
 plain("GET", "/v1/imports/{import_id}")
 plain("GET", "/v1/imports/{import_id}/errors")
-plain("GET", "/v1/audit/entries", subjectId="product")
-plain("GET", "/v1/audit/export")
+plain("GET", "/v1/audit/entries", subjectId="product", userId="user")
+plain("GET", "/v1/audit/export", subjectId="product", userId="user")
 plain("GET", "/v1/audit/verify")
 plain("GET", "/v1/audit/reconciliation")
+plain("GET", "/v1/privacy/consents", customerId="customer", userId="user")
+plain("GET", "/v1/privacy/customers/{customer_id}/export")
+plain("GET", "/v1/privacy/members/{user_id}/export")
 
 
 @case("PATCH", "/v1/me")
@@ -377,6 +384,7 @@ async def _(company: Company) -> Call:
         "/sellerId": "user",
         "/lines/0/productId": "product",
     },
+    named={"/approvalIds/0": "approval"},
 )
 async def _(company: Company) -> Call:
     return Call(
@@ -397,7 +405,12 @@ async def _(company: Company) -> Call:
     )
 
 
-@case("POST", "/v1/sales/{sale_id}/void", references={"/sessionId": "session"})
+@case(
+    "POST",
+    "/v1/sales/{sale_id}/void",
+    references={"/sessionId": "session"},
+    named={"/approvalId": "approval"},
+)
 async def _(company: Company) -> Call:
     sale = await company.sale()
     return Call({"sale_id": sale["id"]}, {"reason": "error de digitación", "sessionId": company.ids["session"]})
@@ -519,7 +532,12 @@ async def _(company: Company) -> Call:
     return Call({"transfer_id": (await company.transfer())["id"]}, {"note": "no salió"})
 
 
-@case("POST", "/v1/inventory/counts", references={"/warehouseId": "warehouse", "/productIds/0": "product"})
+@case(
+    "POST",
+    "/v1/inventory/counts",
+    references={"/warehouseId": "warehouse", "/productIds/0": "product"},
+    named={"/categoryId": "category"},
+)
 async def _(company: Company) -> Call:
     product = await company.product()
     return Call(body={"warehouseId": company.ids["warehouse"], "productIds": [product["id"]], "note": "fin de mes"})
@@ -586,7 +604,7 @@ async def _(company: Company) -> Call:
     return Call(body={"registerId": await company.register(), "openingAmount": "50000.00"})
 
 
-@case("POST", "/v1/cash/sessions/{session_id}/close")
+@case("POST", "/v1/cash/sessions/{session_id}/close", named={"/approvalId": "approval"})
 async def _(company: Company) -> Call:
     return Call(
         {"session_id": await company.session()},
@@ -669,12 +687,22 @@ async def _(company: Company) -> Call:
     return Call(body={"password": company.shop.password, "pin": PIN})
 
 
-@case("POST", "/v1/auth/operator")
+@case("POST", "/v1/auth/operator", named={"/userId": "operator"})
 async def _(company: Company) -> Call:
     return Call(body={"userId": company.ids["operator"], "pin": PIN})
 
 
-@case("POST", "/v1/approvals", references={"/requestedBy": "user"})
+@case(
+    "POST",
+    "/v1/approvals",
+    references={"/requestedBy": "user"},
+    named={
+        "/approverId": "operator",
+        "/subject/saleId": "sale",
+        "/subject/sessionId": "session",
+        "/subject/productIds/0": "product",
+    },
+)
 async def _(company: Company) -> Call:
     return Call(body={"kind": "void", "subject": {"saleId": company.ids["sale"]}, "requestedBy": company.ids["member"]})
 
@@ -687,3 +715,26 @@ async def _(_company: Company) -> Call:
 @case("DELETE", "/v1/api-keys/{key_id}")
 async def _(company: Company) -> Call:
     return Call({"key_id": (await company.key())["id"]})
+
+
+@case("POST", "/v1/privacy/consents", references={"/customerId": "customer", "/userId": "user"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "customerId": company.ids["customer"],
+            "purpose": "marketing",
+            "version": "2026-11",
+            "channel": "in-person",
+            "decision": "granted",
+        }
+    )
+
+
+@case("POST", "/v1/privacy/customers/{customer_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"customer_id": (await company.customer())["id"]}, {"reason": "request"})
+
+
+@case("POST", "/v1/privacy/members/{user_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"user_id": (await company.member()).id}, {"reason": "request"})

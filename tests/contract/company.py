@@ -191,6 +191,11 @@ class Company:
         body = {"code": f"rol-{uuid4().hex[:8]}", "name": name, "permissions": ["sales:read"]}
         return await self.made("/v1/roles", body)
 
+    async def approval(self) -> str:
+        """Of a void, given by the owner to somebody of the company."""
+        body = {"kind": "void", "subject": {"saleId": self.ids["sale"]}, "requestedBy": self.ids["member"]}
+        return str((await self.made("/v1/approvals", body))["id"])
+
     async def key(self, *scopes: str) -> dict[str, Any]:
         name = f"Llave {uuid4().hex[:8]}"
         self.names.append(name)
@@ -241,6 +246,7 @@ class Company:
         ids["operator"] = (await with_pin(await self.member("admin"), PIN)).id
         ids["invitation"] = (await self.invitation())["id"]
         ids["role"] = (await self.role())["id"]
+        ids["approval"] = await self.approval()
         ids["key"] = (await self.key())["id"]
         return self
 

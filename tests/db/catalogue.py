@@ -65,15 +65,19 @@ EDITABLE: Final = {
     "member_pin": "UD",
     "approval": "u",
     "api_key": "u",
+    "person_key": "u",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
 APPEND_ONLY: Final = (
+    "audit_archive",
+    "audit_checkpoint",
     "audit_entry",
     "cash_close",
     "cash_close_tender",
     "cash_movement",
     "cash_session",
+    "consent",
     "import_item",
     "price_change",
     "sale",

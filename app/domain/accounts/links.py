@@ -20,6 +20,7 @@ from app.domain.accounts.sessions import Sessions, read_token
 from app.lib import clock
 from app.lib.actor import Actor
 from app.lib.errors import Conflict, Malformed
+from app.lib.person_keys import Personal
 
 Purpose = Literal["verify-email", "reset-password", "change-email"]
 
@@ -132,8 +133,8 @@ class MailedLinks:
         work.record(
             f"user.{event}",
             user.id,
-            before={"email": to} if after else None,
-            after={"email": after} if after else None,
+            before=Personal(user.id, {"email": to}, ("email",)) if after else None,
+            after=Personal(user.id, {"email": after}, ("email",)) if after else None,
         )
         work.ask(
             "accounts.send-notice",

@@ -34,6 +34,7 @@ from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.modules import active, read_spans
 from app.lib.pages import after, cut
+from app.lib.person_keys import Personal
 
 _NO_TOTP: Final = Conflict("No tiene un segundo factor activo.", code="totp-not-enabled")
 
@@ -66,7 +67,7 @@ class MeService:
         if data.name is not UNSET:
             refuse_blank("/name", data.name)
             before, user.name = user.name, data.name.strip()
-            self._work.record("user.changed", user.id, before={"name": before}, after={"name": user.name})
+            self._work.record("user.changed", user.id, before=_named(user.id, before), after=_named(user.id, user.name))
         return await self.read()
 
     async def change_password(self, data: ChangePassword) -> None:
@@ -226,3 +227,7 @@ def _wrong_code() -> RuleBroken:
         code="totp-invalid",
         errors=(FieldError("/code", "totp-invalid", "Espere el siguiente código de su aplicación."),),
     )
+
+
+def _named(user_id: UUID, name: str) -> Personal:
+    return Personal(user_id, {"name": name}, ("name",))

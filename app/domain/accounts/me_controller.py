@@ -29,7 +29,8 @@ from app.lib.access import UNKEPT, requires
 from app.lib.actor import PASSWORD_CHANGE, TOTP_ENROLMENT
 from app.lib.etag import check_if_match
 from app.lib.logins import LoginLimits
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 ANYONE: Final = requires(None, in_suspended=True)
 ENROLLING: Final = requires(None, in_suspended=True, despite=[TOTP_ENROLMENT])

@@ -33,6 +33,7 @@ from app.lib.errors import (
 from app.lib.nit import split_nit
 from app.lib.passwords import POLICY_SINCE, check_password, hash_password, is_outdated, is_weak, verify_password
 from app.lib.permissions import ROLES
+from app.lib.person_keys import Personal
 from app.lib.tokens import LIFETIME, AccessTokens, Claims
 
 TERMS_VERSION: Final = "2026-11"
@@ -245,7 +246,8 @@ async def add_member(
     )
     work.session.add(membership)
     await work.flush()
-    work.record("membership.created", membership.id, after={"userId": user_id, "role": role, "name": display_name})
+    made = {"userId": user_id, "role": role, "name": display_name}
+    work.record("membership.created", membership.id, after=Personal(user_id, made, ("name",)))
     return membership
 
 

@@ -23,6 +23,7 @@ from app.lib.actor import OPEN_STATUSES, Actor
 from app.lib.errors import Conflict, Forbidden, Malformed, RuleBroken, Unauthenticated
 from app.lib.logins import LoginLimits
 from app.lib.passwords import check_password, hash_password, verify_password
+from app.lib.person_keys import Personal
 from app.lib.ratelimit import RateLimits
 from app.lib.tokens import LIFETIME, AccessTokens
 
@@ -153,7 +154,8 @@ async def _join(work: Work, user_id: UUID, name: str, role: Granted) -> Membersh
     earlier.is_active, earlier.display_name = True, name
     earlier.role, earlier.company_role_id, earlier.permissions = role.code, role.company_role_id, role.own
     await work.flush()
-    work.record("membership.resumed", earlier.id, after={"userId": user_id, "role": role.code, "name": name})
+    back = {"userId": user_id, "role": role.code, "name": name}
+    work.record("membership.resumed", earlier.id, after=Personal(user_id, back, ("name",)))
     return earlier
 
 

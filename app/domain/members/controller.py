@@ -31,7 +31,8 @@ from app.domain.members.schemas import (
 )
 from app.lib.access import requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 ActiveParam = Annotated[bool | None, QueryParameter(name="active", description="Solo activas, o solo retiradas.")]
 

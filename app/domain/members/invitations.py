@@ -20,6 +20,7 @@ from app.domain.members.schemas import InvitationOut, InvitationPage, Invite
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken
 from app.lib.pages import after, cut
+from app.lib.person_keys import Personal
 from app.lib.schemas import fingerprint
 
 VALID: Final = timedelta(days=7)
@@ -103,7 +104,7 @@ class InvitationService:
         await work.flush()
         self._mail(row)
         made = invitation_out(row)
-        work.record("invitation.sent", row.id, after=made)
+        work.record("invitation.sent", row.id, after=_for_trail(made))
         return made, True
 
     async def resend(self, invitation_id: UUID) -> InvitationOut:
@@ -128,7 +129,7 @@ class InvitationService:
         await work.flush()
         self._mail(row)
         sent = invitation_out(row)
-        work.record("invitation.sent-again", row.id, after=sent)
+        work.record("invitation.sent-again", row.id, after=_for_trail(sent))
         return sent
 
     async def revoke(self, invitation_id: UUID) -> None:
@@ -141,7 +142,7 @@ class InvitationService:
         if row.revoked_at is None:
             row.revoked_at = clock.now()
             await work.flush()
-            work.record("invitation.revoked", row.id, after=invitation_out(row))
+            work.record("invitation.revoked", row.id, after=_for_trail(invitation_out(row)))
 
     def _mail(self, row: Invitation) -> None:
         self._work.ask("members.send-invitation", {"invitationId": str(row.id), "mailing": row.mailing})
@@ -215,3 +216,8 @@ def _status(row: Invitation) -> Literal["pending", "accepted", "revoked", "expir
     if row.revoked_at is not None:
         return "revoked"
     return "expired" if row.expires_at <= clock.now() else "pending"
+
+
+def _for_trail(invitation: InvitationOut) -> Personal:
+    """Nobody's account yet: sealed for the invitation itself."""
+    return Personal(invitation.id, invitation, ("email", "name"))

@@ -12,6 +12,7 @@ from app.domain.members.pins import WRONG_PIN, check_pin
 from app.domain.members.schemas import OperatorOut, TakeOver
 from app.lib import clock
 from app.lib.permissions import AT_THE_TILL, permissions_of
+from app.lib.person_keys import Personal
 from app.lib.ratelimit import RateLimits
 from app.lib.tokens import LIFETIME, AccessTokens
 
@@ -41,7 +42,8 @@ async def take_over(
         )
     ):
         raise WRONG_PIN
-    work.record("operator.entered", data.user_id, after={"name": member.display_name, "sessionId": session_id})
+    entered = {"name": member.display_name, "sessionId": session_id}
+    work.record("operator.entered", data.user_id, after=Personal(data.user_id, entered, ("name",)))
     return OperatorOut(
         access_token=tokens.issue(user_id=data.user_id, tenant_id=work.tenant_id, session_id=session_id),
         expires_in=int(LIFETIME.total_seconds()),

@@ -19,6 +19,7 @@ from app.lib import clock
 from app.lib.errors import Conflict, NotFound, RuleBroken
 from app.lib.pages import after, cut
 from app.lib.permissions import OWNER, ROLE_NAMES, permissions_of
+from app.lib.person_keys import Personal
 
 
 class MemberService:
@@ -80,7 +81,7 @@ class MemberService:
             await release(work, Resource.USERS)
             await self._end_all(user_id)
         changed = await self.find(user_id)
-        work.record("membership.changed", row.id, before=before, after=changed)
+        work.record("membership.changed", row.id, before=_for_trail(before), after=_for_trail(changed))
         return changed
 
     async def _refuse(self, row: Membership, data: ChangeMember) -> None:
@@ -158,3 +159,7 @@ def _member_out(row: Membership, role_name: str | None, with_pin: UUID | None, e
         has_pin=with_pin is not None,
         joined_at=row.created_at,
     )
+
+
+def _for_trail(member: MemberOut) -> Personal:
+    return Personal(member.user_id, member, ("displayName", "email"))

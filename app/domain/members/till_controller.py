@@ -30,7 +30,8 @@ from app.domain.members.schemas import (
 )
 from app.lib.access import UNKEPT, requires
 from app.lib.logins import LoginLimits
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 from app.lib.ratelimit import RateLimits
 from app.lib.schemas import JSON
 

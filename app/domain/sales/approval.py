@@ -141,7 +141,9 @@ def _wanted(session_id: UUID, lines: Sequence[LineToApprove], limits: Limits) ->
     if any(_is_above(line, limits.discount_limit) for line in lines):
         given = sum((line.given_away for line in lines), start=ZERO)
         wanted["discount"] = ApprovalSubject(session_id=session_id, discount=ZeroOrMorePesos(given))
-    if not limits.allow_below_cost and (low := {line.product_id for line in lines if line.base < line.cost}):
+    # What the catalogue itself asks less than the cost for, a bag for its tax, is nobody's decision at the till.
+    low = {line.product_id for line in lines if line.given_away and line.base < line.cost}
+    if low and not limits.allow_below_cost:
         total = sum((line.total for line in lines), start=ZERO)
         wanted["below-cost"] = ApprovalSubject(
             session_id=session_id, product_ids=sorted(low), total=ZeroOrMorePesos(total)

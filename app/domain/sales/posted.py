@@ -132,7 +132,9 @@ class PostedTicket:
         buyer = JSON.encode(
             BuyerOut(id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"])
         )
-        kept = buyer
+        kept: bytes = (
+            head["customer_trail"].encode() if head["customer_trail"] else JSON.encode({"id": head["customer_id"]})
+        )
         if self._approved:
             kept += b',"approvedBy":' + JSON.encode(self._approved)
         return answer.replace(_BUYER, buyer), whole.replace(_BUYER, kept)

@@ -94,7 +94,7 @@ def test_a_lower_unit_price_is_a_discount_by_another_name_and_the_whole_ticket_i
 )
 def test_goods_under_their_cost_have_to_be_approved(base: str, cost: str, *, needed: bool) -> None:
     # Taxes are the State's: the base is what is left to pay the goods with.
-    lines = [line("5950", "5950.00", base=base, cost=cost)]
+    lines = [line("5951", "5950.00", base=base, cost=cost)]
     found = wanted_of(lines)
     assert [each["kind"] for each in found] == (["below-cost"] if needed else [])
     if needed:
@@ -104,6 +104,7 @@ def test_goods_under_their_cost_have_to_be_approved(base: str, cost: str, *, nee
             "total": "5950.00",
         }
     assert wanted_of(lines, Limits(10, allow_below_cost=True)) == []
+    assert wanted_of([line("5950", "5950.00", base=base, cost=cost)]) == [], "the catalogue's own price"
 
 
 def test_what_is_approved_passes_and_says_who_approved() -> None:
@@ -184,12 +185,23 @@ async def test_a_price_under_cost_needs_a_supervisor_until_the_company_allows_it
     shop: Shop, database: Database
 ) -> None:
     cashier = await hire(shop, database)
-    product = await shop.product(price="1000.00", cost="5000")
+    product = await shop.product(price="10000.00", cost="8000")
     session = await shop.open_drawer()
-    lines = [{"productId": product["id"], "quantity": "1"}]
-    body = {"sessionId": session, "lines": lines, "payments": [{"method": "cash", "amount": "1000.00"}]}
+    body = {
+        "sessionId": session,
+        "lines": [{"productId": product["id"], "quantity": "1", "unitPrice": "9100.00"}],
+        "payments": [{"method": "cash", "amount": "9100.00"}],
+    }
     refused = await cashier.post("/v1/sales", body)
     assert refused.json()["code"] == "approval-required"
     assert [each["kind"] for each in refused.json()["approvals"]] == ["below-cost"]
+    listed = {
+        "lines": [{"productId": product["id"], "quantity": "1"}],
+        "payments": [{"method": "cash", "amount": "10000"}],
+    }
+    assert (await shop.patch(f"/v1/products/{product['id']}", {"price": "9000.00"})).status_code == 200
+    assert (await cashier.post("/v1/sales", body | listed)).status_code == 201, (
+        "what the catalogue asks is the owner's word"
+    )
     assert (await shop.patch("/v1/company", {"allowBelowCost": True})).status_code == 200
     assert (await cashier.post("/v1/sales", body)).status_code == 201
