@@ -25,12 +25,16 @@ from app.domain.catalog.tree_controller import CatalogController, CategoryContro
 from app.domain.customers.controller import CustomerController
 from app.domain.imports.controller import ImportController
 from app.domain.inventory.controller import AdjustmentController, ConflictController, StockController
+from app.domain.inventory.count_controller import CountController
+from app.domain.inventory.transfer_controller import TransferController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
-from app.domain.tenants.controller import CompanyController
+from app.domain.standing.controller import StandingController
+from app.domain.tenants.controller import CodeListController, CompanyController
+from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
@@ -49,6 +53,10 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
     CompanyController,
+    StandingController,
+    CodeListController,
+    BranchController,
+    WarehouseController,
     ProductController,
     CategoryController,
     CatalogController,
@@ -58,8 +66,11 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
     StockController,
     ConflictController,
+    TransferController,
+    CountController,
     CustomerController,
     CashController,
+    RegisterController,
     ImportController,
     AuditController,
     ReconciliationController,

@@ -46,7 +46,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a transaction is tied to its company; Citus needs `set_local` (its shards do not see `set_config`)."""
     rate_per_minute: int
     rate_burst: int
+    rate_user_per_minute: int
+    """Of one person in one company."""
+    rate_heavy_per_minute: int
+    """Of one person and one costly route: uploads, imports, labels, exports."""
     signups_per_hour: int
+    trial_days: int
+    """How long a new company tries the product."""
     smtp_host: str | None
     smtp_port: int
     smtp_user: str | None
@@ -166,7 +172,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pin=env.choice("DATABASE_PIN", ("set_config", "set_local"), "set_config"),
         rate_per_minute=env.number("RATE_LIMIT_PER_MINUTE", 60_000, 1, 10_000_000),
         rate_burst=env.number("RATE_LIMIT_BURST", 60_000, 1, 10_000_000),
+        rate_user_per_minute=env.number("RATE_LIMIT_USER_PER_MINUTE", 30_000, 1, 10_000_000),
+        rate_heavy_per_minute=env.number("RATE_LIMIT_HEAVY_PER_MINUTE", 300, 1, 10_000_000),
         signups_per_hour=env.number("SIGNUPS_PER_HOUR", 30, 1, 1_000_000),
+        trial_days=env.number("TRIAL_DAYS", 30, 1, 365),
         smtp_host=env.optional("SMTP_HOST"),
         smtp_port=env.number("SMTP_PORT", 587, 1, 65_535),
         smtp_user=env.optional("SMTP_USER"),

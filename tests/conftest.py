@@ -23,6 +23,9 @@ from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
 
+# Before the first test module imports it: its assertions speak like those of the tests.
+pytest.register_assert_rewrite("tests.proofs.till")
+
 TEMPLATE = "mostrador_template"
 _SERVERS = "MOSTRADOR_TEST_SERVERS"
 """Where the run's servers listen: set by the controller before its workers start."""
@@ -56,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "SIGNUPS_PER_HOUR": "1000000",
         "RATE_LIMIT_PER_MINUTE": "10000000",
         "RATE_LIMIT_BURST": "10000000",
+        "RATE_LIMIT_USER_PER_MINUTE": "10000000",
+        "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
         "DATABASE_POOL_SIZE": "8",
     }
     asyncio.run(_make_template(postgres.admin_url("postgres"), environ))

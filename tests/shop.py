@@ -81,7 +81,7 @@ class Shop:
         )
 
 
-async def sign_up(http: httpx.AsyncClient, name: str = "Tienda de Prueba") -> Shop:
+async def sign_up(http: httpx.AsyncClient, name: str = "Tienda de Prueba", plan: str | None = None) -> Shop:
     """Sign a new company up through the API."""
     nit = str(900_000_000 + uuid4().int % 99_999_999)
     email, password = f"dueno-{uuid4().hex}@tienda.test", "una clave larga y propia"
@@ -90,6 +90,7 @@ async def sign_up(http: httpx.AsyncClient, name: str = "Tienda de Prueba") -> Sh
         json={
             "company": {"name": name, "nit": f"{nit}-{check_digit(nit)}"},
             "owner": {"name": "Dueña de Prueba", "email": email, "password": password},
+            "plan": plan,
         },
     )
     assert answer.status_code == 201, answer.text

@@ -2,5 +2,6 @@
 
 from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
+from app.domain.tenants import jobs as tenants
 
-MODULES = (accounts, audit)
+MODULES = (accounts, audit, tenants)

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from app.db.session import Database, Work
 from app.lib.access import bearer, check_idempotency_key
-from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES, Access, Actor, admit
+from app.lib.actor import ACTOR_TABLES, GATE_COLUMNS, Access, Actor, admit
 from app.lib.edge import client_address, request_id
 from app.lib.errors import RuleBroken
 from app.lib.etag import tag_of
@@ -25,7 +25,7 @@ from app.lib.ratelimit import RateLimits
 from app.lib.tokens import AccessTokens, Claims
 
 _READ_ACTOR = text(
-    f"SELECT {ACTOR_COLUMNS} FROM {ACTOR_TABLES} WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id "
+    f"SELECT {GATE_COLUMNS} FROM {ACTOR_TABLES} WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id "
     "AND m.user_id = :user_id AND a.id = :session_id"
 )
 _CLAIM = text(
@@ -187,6 +187,10 @@ class RequestGate:
         connection.scope["state"]["claims"] = claims
         return claims
 
+    async def count_heavy(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, route: str) -> None:
+        """Count a call of a costly route by this person. Raises 429."""
+        await self._limits.count_heavy(connection.scope, claims, route)
+
     async def enter(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, access: Access) -> None:
         """Begin the request's transaction and read the person's state with its first statement. Raises 401 and 403."""
         request_work: RequestWork = connection.scope["state"]["request_work"]
@@ -196,6 +200,7 @@ class RequestGate:
         row = (await work.session.execute(_READ_ACTOR, actor_key(claims))).mappings().one_or_none()
         role, permissions = admit(dict(row) if row else None, access)
         assert row is not None
+        self._limits.learn(claims.tenant_id, row["requests_per_minute"])
         work.actor = Actor(
             tenant_id=claims.tenant_id,
             user_id=claims.user_id,
@@ -207,6 +212,7 @@ class RequestGate:
             time_zone=row["time_zone"],
             address=client_address(connection.scope),
             request_id=request_id(connection.scope),
+            branches=None if row["branches"] is None else frozenset(row["branches"]),
         )
 
 

@@ -10,6 +10,7 @@ from litestar.types import Guard
 
 from app.lib.actor import Access
 from app.lib.errors import Malformed, PreconditionRequired, Unauthenticated
+from app.lib.modules import CORE, MODULES
 from app.lib.permissions import PERMISSIONS
 from app.lib.tokens import Claims
 
@@ -32,37 +33,55 @@ class Gate(Protocol):
 
     async def identify(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Claims: ...
 
+    async def count_heavy(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, route: str) -> None: ...
+
     async def enter(self, connection: ASGIConnection[Any, Any, Any, Any], claims: Claims, access: Access) -> None: ...
 
 
 class Requires:
     """Guard that admits members of a company with one permission."""
 
-    def __init__(self, access: Access, *, lane: bool) -> None:
+    def __init__(self, access: Access, *, lane: bool, heavy: bool) -> None:
         self.access = access
         self._lane = lane
+        self._heavy = heavy
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         gate: Gate = connection.app.state.gate
         claims = await gate.identify(connection)
+        if self._heavy:
+            await gate.count_heavy(connection, claims, str(handler))
         if not self._lane:
             await gate.enter(connection, claims, self.access)
         check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
 
 
 def requires(
-    permission: str | None, *, writes: bool | None = None, in_read_only: bool = False, lane: bool = False
+    permission: str | None,
+    *,
+    module: str = CORE,
+    writes: bool | None = None,
+    in_read_only: bool = False,
+    in_suspended: bool = False,
+    lane: bool = False,
+    heavy: bool = False,
 ) -> Guard:
-    """Admit callers with this permission; None admits any member of the company.
+    """Admit callers with this permission, of companies with this module; None admits any member of the company.
 
     `lane` leaves reading the person's state to the handler's own first statement. `writes` is by default whatever is
-    not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this.
+    not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this; `in_suspended`:
+    also a suspended one, or a closed one if it only reads. `heavy` counts against a limit of the route and its caller.
     """
     if permission is not None and permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
+    if module not in MODULES:
+        raise ValueError(f"unknown module {module!r}")
+    if lane and module != CORE:
+        raise ValueError("the fast lane reads no modules")
     if writes is None:
         writes = permission is not None and not permission.endswith(":read")
-    return cast("Guard", Requires(Access(permission, writes=writes, in_read_only=in_read_only), lane=lane))
+    access = Access(permission, writes=writes, in_read_only=in_read_only, module=module, in_suspended=in_suspended)
+    return cast("Guard", Requires(access, lane=lane, heavy=heavy))
 
 
 def bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -86,14 +105,17 @@ def check_idempotency_key(connection: ASGIConnection[Any, Any, Any, Any], *, req
 
 
 def check_routes(routes: Iterable[Any]) -> None:
-    """Raise at start-up when a route outside the open prefixes declares no `requires(...)`."""
+    """Raise at start-up when a route outside the open prefixes declares no `requires(...)`, or more than one.
+
+    The declaration names a permission and a module, the counter's own unless said.
+    """
     naked = [
         f"{sorted(handler.http_methods)} {route.path}"
         for route in routes
         if isinstance(route, HTTPRoute) and not f"{route.path}/".startswith(_OPEN_PREFIXES)
         for handler in route.route_handlers
         if handler.http_methods != {"OPTIONS"}
-        and not any(isinstance(guard, Requires) for guard in handler.resolve_guards())
+        and sum(isinstance(guard, Requires) for guard in handler.resolve_guards()) != 1
     ]
     if naked:
-        raise RuntimeError("routes without a declared permission: " + "; ".join(naked))
+        raise RuntimeError("routes without one declared permission and module: " + "; ".join(naked))

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from app.lib import clock
 from app.lib.errors import Forbidden, Unauthenticated
+from app.lib.modules import CORE, is_on, read_spans
 from app.lib.permissions import ROLES
 
 ACTOR_COLUMNS: Final = (
@@ -21,6 +23,13 @@ ACTOR_TABLES: Final = (
     "JOIN auth_session a ON a.user_id = m.user_id"
 )
 """Add `WHERE m.tenant_id = … AND t.tenant_id = … AND m.user_id = … AND a.id = …`."""
+
+GATE_COLUMNS: Final = (
+    f"{ACTOR_COLUMNS}, t.modules AS modules, t.requests_per_minute AS requests_per_minute, "
+    "CASE WHEN NOT m.all_branches THEN ARRAY(SELECT l.branch_id FROM membership_branch l "
+    "WHERE l.tenant_id = m.tenant_id AND l.membership_id = m.id) END AS branches"
+)
+"""The same with what only routes outside the fast lane ask: modules, the plan's rate, and branches (null: all of them)."""
 
 _OPEN_STATUSES: Final = frozenset({"trial", "active", "past-due"})
 
@@ -38,6 +47,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     address: str
     request_id: str
+    branches: frozenset[UUID] | None = None
+    """Where the person may act; None: everywhere. The fast lane does not read it, its statements ask themselves."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -51,6 +62,10 @@ class Access(msgspec.Struct, frozen=True):
     writes: bool
     in_read_only: bool
     """Allowed to a company that may only finish what it began."""
+    module: str = CORE
+    """What the company's plan must include."""
+    in_suspended: bool = False
+    """Open to a suspended company, and to a closed one if it only reads."""
 
 
 def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset[str]]:
@@ -65,7 +80,21 @@ def admit(row: Mapping[str, Any] | None, access: Access) -> tuple[str, frozenset
     permissions = ROLES.get(row["role"], frozenset())
     if access.permission is not None and access.permission not in permissions:
         raise Forbidden("Su rol no permite hacer esto.", permission=access.permission)
-    status = row["tenant_status"]
-    if access.writes and not access.in_read_only and status not in _OPEN_STATUSES:
-        raise Forbidden("La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=status)
+    if access.module != CORE and not is_on(read_spans(row["modules"]), access.module, clock.now()):
+        raise Forbidden(
+            "El plan de la empresa no incluye este módulo.", code="module-not-included", module=access.module
+        )
+    _check_status(row["tenant_status"], access)
     return row["role"], permissions
+
+
+def _check_status(status: str, access: Access) -> None:
+    """Raise 403 for what the company's status closes; `app.domain.tenants.lifecycle` says what and why."""
+    if status in _OPEN_STATUSES:
+        return
+    if status == "read-only":
+        if access.writes and not access.in_read_only:
+            raise Forbidden("La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=status)
+    elif not access.in_suspended or (access.writes and status == "closed"):
+        detail = "La empresa está cerrada." if status == "closed" else "La empresa está suspendida."
+        raise Forbidden(detail, code=f"company-{status}", tenantStatus=status)

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -55,6 +56,11 @@ def stand_at(instant: datetime | None) -> None:
 def now() -> datetime:
     """This instant, in UTC."""
     return _CLOCK.now()
+
+
+def day_begun(day: date, zone: str) -> datetime:
+    """First instant of a day in the shop's zone."""
+    return datetime.combine(day, time_of_day.min, ZoneInfo(zone))
 
 
 def business_day(instant: datetime, zone: str) -> date:

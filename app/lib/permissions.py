@@ -10,6 +10,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "costs:read": "Ver costos y márgenes",
     "inventory:read": "Ver existencias y kárdex",
     "inventory:adjust": "Ajustar existencias",
+    "inventory:transfer": "Trasladar entre bodegas",
+    "inventory:count": "Contar existencias",
     "customers:read": "Ver clientes",
     "customers:write": "Crear y cambiar clientes",
     "cash:read": "Ver turnos de caja",

@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 
 from tests.bench.catalog import lookup, search
+from tests.bench.documents import documents
 from tests.bench.flat import flat, reconcile
 from tests.bench.house import House
 from tests.bench.parts import Bench, Pace
@@ -26,6 +27,7 @@ PARTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "flat": flat,
     "memory": memory,
     "start": start,
+    "documents": documents,
 }
 FAILURES = (RuntimeError, OSError, httpx.HTTPError, asyncpg.PostgresError)
 """How a server that answers wrongly or not at all ends a part."""

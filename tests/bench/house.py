@@ -139,6 +139,8 @@ class House:
             "METRICS_TOKEN": "bench",
             "RATE_LIMIT_PER_MINUTE": "10000000",
             "RATE_LIMIT_BURST": "10000000",
+            "RATE_LIMIT_USER_PER_MINUTE": "10000000",
+            "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
             "SIGNUPS_PER_HOUR": "1000000",
         }
 

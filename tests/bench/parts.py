@@ -24,10 +24,13 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     products: int = 100_000
     flat_sales: int = 500_000
     starts: int = 3
+    documents: int = 10_000
 
     @classmethod
     def quick(cls) -> Self:
-        return cls(seconds=2.0, rounds=1, past_sales=10_000, products=10_000, flat_sales=20_000, starts=1)
+        return cls(
+            seconds=2.0, rounds=1, past_sales=10_000, products=10_000, flat_sales=20_000, starts=1, documents=500
+        )
 
 
 class Bench:

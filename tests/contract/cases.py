@@ -6,7 +6,7 @@ A route without an entry fails the contract tests.
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-from tests.contract.company import IMPORT, Company
+from tests.contract.company import IMPORT, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
 
 CASES: dict[Route, Case] = {}
@@ -33,6 +33,17 @@ def plain(method: str, path: str, **queries: str) -> None:
 
 plain("GET", "/v1/me")
 plain("GET", "/v1/company")
+plain("GET", "/v1/company/history")
+plain("GET", "/v1/company/onboarding")
+plain("GET", "/v1/company/plan")
+plain("GET", "/v1/company/notices")
+plain("GET", "/v1/municipalities")
+plain("GET", "/v1/fiscal-codes")
+plain("GET", "/v1/branches")
+plain("GET", "/v1/branches/{branch_id}")
+plain("GET", "/v1/warehouses", branchId="branch")
+plain("GET", "/v1/warehouses/{warehouse_id}")
+plain("GET", "/v1/cash/registers/{register_id}")
 plain("GET", "/v1/products", categoryId="category", variantOf="product")
 plain("GET", "/v1/products/{product_id}")
 plain("GET", "/v1/products/{product_id}/prices")
@@ -53,6 +64,13 @@ plain("GET", "/v1/inventory/adjustments/{adjustment_id}")
 plain("GET", "/v1/inventory/valuation")
 plain("GET", "/v1/inventory/stock", productId="product", warehouseId="warehouse")
 plain("GET", "/v1/inventory/conflicts")
+plain("GET", "/v1/inventory/transfers", warehouseId="warehouse")
+plain("GET", "/v1/inventory/transfers/{transfer_id}")
+plain("GET", "/v1/inventory/counts")
+plain("GET", "/v1/inventory/counts/{count_id}")
+plain("GET", "/v1/inventory/counts/{count_id}/items")
+plain("GET", "/v1/inventory/counts/{count_id}/entries", productId="product")
+plain("GET", "/v1/inventory/counts/{count_id}/review")
 plain("GET", "/v1/customers")
 plain("GET", "/v1/customers/{customer_id}")
 plain("GET", "/v1/cash/registers")
@@ -72,8 +90,129 @@ plain("GET", "/v1/audit/reconciliation")
 
 
 @case("PATCH", "/v1/company")
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "name": company.names[0],
+            "tradeName": "El Tornillo",
+            "organization": "company",
+            "regime": "48",
+            "tribute": "01",
+            "responsibilities": ["O-13", "O-15"],
+            "ciiu": ["4752"],
+            "merchantRegistration": "12345",
+            "ticketFooter": "Gracias por su compra",
+            "address": "Calle 10 # 5-20",
+            "municipalityCode": "11001",
+            "postalCode": "110111",
+            "phone": "601 555 1234",
+            "email": "ventas@tornillo.co",
+            "cashRounding": 0,
+            "cashTolerance": "5000.00",
+        }
+    )
+
+
+@case("GET", "/v1/company/logo")
+async def _(company: Company) -> Call:
+    await company.logo()
+    return Call()
+
+
+@case("PUT", "/v1/company/logo")
 async def _(_company: Company) -> Call:
-    return Call(body={"phone": "601 555 1234", "cashRounding": 0, "cashTolerance": "5000.00"})
+    return Call(content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/company/logo")
+async def _(_company: Company) -> Call:
+    return Call()
+
+
+@case("POST", "/v1/branches")
+async def _(_company: Company) -> Call:
+    return Call(
+        body={
+            "name": f"Sede {uuid4().hex[:8]}",
+            "code": uuid4().hex[:4].upper(),
+            "address": "Calle 10 # 5-20",
+            "municipalityCode": "05001",
+            "phone": "604 555 1234",
+        }
+    )
+
+
+@case("PATCH", "/v1/branches/{branch_id}")
+async def _(company: Company) -> Call:
+    return Call(
+        {"branch_id": await company.branch()},
+        {"name": f"Otra {uuid4().hex[:8]}", "address": "Carrera 7", "municipalityCode": "11001", "phone": "1"},
+    )
+
+
+@case("POST", "/v1/branches/{branch_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"branch_id": await company.branch()})
+
+
+@case("POST", "/v1/branches/{branch_id}/unretire")
+async def _(company: Company) -> Call:
+    branch_id = await company.branch()
+    await company.made(f"/v1/branches/{branch_id}/retire", {})
+    return Call({"branch_id": branch_id})
+
+
+@case("POST", "/v1/warehouses", references={"/branchId": "branch"})
+async def _(company: Company) -> Call:
+    return Call(body={"branchId": company.ids["branch"], "name": f"Bodega {uuid4().hex[:8]}"})
+
+
+@case("PATCH", "/v1/warehouses/{warehouse_id}")
+async def _(company: Company) -> Call:
+    return Call({"warehouse_id": await company.warehouse()}, {"name": f"Otra {uuid4().hex[:8]}", "isDefault": False})
+
+
+@case("POST", "/v1/warehouses/{warehouse_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"warehouse_id": await company.warehouse()})
+
+
+@case("POST", "/v1/warehouses/{warehouse_id}/unretire")
+async def _(company: Company) -> Call:
+    warehouse_id = await company.warehouse()
+    await company.made(f"/v1/warehouses/{warehouse_id}/retire", {})
+    return Call({"warehouse_id": warehouse_id})
+
+
+@case("POST", "/v1/cash/registers", references={"/branchId": "branch", "/warehouseId": "warehouse"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "branchId": company.ids["branch"],
+            "warehouseId": company.ids["warehouse"],
+            "name": f"Caja {uuid4().hex[:8]}",
+        }
+    )
+
+
+@case("PATCH", "/v1/cash/registers/{register_id}", references={"/warehouseId": "warehouse"})
+async def _(company: Company) -> Call:
+    return Call(
+        {"register_id": await company.register()},
+        {"name": f"Otra {uuid4().hex[:8]}", "warehouseId": company.ids["warehouse"]},
+    )
+
+
+@case("POST", "/v1/cash/registers/{register_id}/retire")
+async def _(company: Company) -> Call:
+    return Call({"register_id": await company.register()})
+
+
+@case("POST", "/v1/cash/registers/{register_id}/unretire")
+async def _(company: Company) -> Call:
+    register_id = await company.register()
+    await company.made(f"/v1/cash/registers/{register_id}/retire", {})
+    return Call({"register_id": register_id})
 
 
 @case("POST", "/v1/products", references={"/categoryId": "category"})
@@ -280,6 +419,73 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/inventory/conflicts/{conflict_id}/settle")
 async def _(company: Company) -> Call:
     return Call({"conflict_id": await company.conflict()}, {"settlement": "accepted", "note": "estaban"})
+
+
+@case(
+    "POST",
+    "/v1/inventory/transfers",
+    references={
+        "/fromWarehouseId": "warehouse",
+        "/toWarehouseId": "warehouse",
+        "/lines/0/productId": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "fromWarehouseId": company.ids["warehouse"],
+            "toWarehouseId": company.ids["other_warehouse"],
+            "lines": [{"productId": company.ids["product"], "quantity": "1"}],
+            "note": "para la otra bodega",
+        }
+    )
+
+
+@case("POST", "/v1/inventory/transfers/{transfer_id}/receive", references={"/lines/0/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(
+        {"transfer_id": (await company.transfer())["id"]},
+        {
+            "lines": [{"productId": company.ids["product"], "quantity": "1", "lost": "0.5", "reason": "damage"}],
+            "note": "una caja mojada",
+        },
+    )
+
+
+@case("POST", "/v1/inventory/transfers/{transfer_id}/cancel")
+async def _(company: Company) -> Call:
+    return Call({"transfer_id": (await company.transfer())["id"]}, {"note": "no salió"})
+
+
+@case("POST", "/v1/inventory/counts", references={"/warehouseId": "warehouse", "/productIds/0": "product"})
+async def _(company: Company) -> Call:
+    product = await company.product()
+    return Call(body={"warehouseId": company.ids["warehouse"], "productIds": [product["id"]], "note": "fin de mes"})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/entries", references={"/lines/0/productId": "product"})
+async def _(company: Company) -> Call:
+    count = await company.count()
+    return Call(
+        {"count_id": count["id"]},
+        {"lines": [{"productId": count["productId"], "quantity": "3", "mode": "set"}], "device": "Tableta 1"},
+    )
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/recount", references={"/productIds/0": "product"})
+async def _(company: Company) -> Call:
+    count = await company.count()
+    return Call({"count_id": count["id"]}, {"productIds": [count["productId"]]})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/close")
+async def _(company: Company) -> Call:
+    return Call({"count_id": (await company.count())["id"]}, {"uncounted": "keep", "note": "revisado"})
+
+
+@case("POST", "/v1/inventory/counts/{count_id}/cancel")
+async def _(company: Company) -> Call:
+    return Call({"count_id": (await company.count())["id"]})
 
 
 @case("POST", "/v1/customers")

@@ -2,18 +2,28 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
 from app.db.session import Database
-from app.domain.tenants.service import TenantService
+from app.domain.tenants.plans import change_plan
 from app.lib import clock
 from tests.shop import Shop, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
 CSV = "text/csv"
+
+
+def picture(width: int = 40, height: int = 20, kind: str = "PNG") -> bytes:
+    """An image, plain red."""
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.new("RGB", (width, height), "red").save(buffer, kind)
+    return buffer.getvalue()
 
 
 @dataclass
@@ -32,14 +42,25 @@ class Company:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def logo(self) -> None:
+        kept = await self.shop.http.put(
+            "/v1/company/logo", content=picture(), headers=self.shop.headers | {"Content-Type": "image/png"}
+        )
+        assert kept.status_code == 200, kept.text
+
+    async def branch(self) -> str:
+        """A branch with nothing in it."""
+        return str((await self.made("/v1/branches", {"name": f"Sede {uuid4().hex[:6]}"}))["id"])
+
+    async def warehouse(self) -> str:
+        """An empty warehouse."""
+        body = {"branchId": self.ids["branch"], "name": f"Bodega {uuid4().hex[:6]}"}
+        return str((await self.made("/v1/warehouses", body))["id"])
+
     async def register(self) -> str:
         """Another till: several drawers may be open at once."""
-        place = (await self.shop.get("/v1/company")).json()
-        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
-            row = await TenantService(work).add_register(
-                UUID(place["branches"][0]["id"]), UUID(place["warehouses"][0]["id"]), f"Caja {uuid4().hex[:6]}"
-            )
-        return str(row.id)
+        body = {"branchId": self.ids["branch"], "warehouseId": self.ids["warehouse"], "name": f"Caja {uuid4().hex[:6]}"}
+        return str((await self.made("/v1/cash/registers", body))["id"])
 
     async def session(self) -> str:
         """An open drawer on a till of its own."""
@@ -88,6 +109,23 @@ class Company:
             {"reason": "found", "lines": [{"productId": self.ids["product"], "quantity": quantity}]},
         )
 
+    async def transfer(self) -> dict[str, Any]:
+        """Goods on their way to the other warehouse."""
+        return await self.made(
+            "/v1/inventory/transfers",
+            {
+                "fromWarehouseId": self.ids["warehouse"],
+                "toWarehouseId": self.ids["other_warehouse"],
+                "lines": [{"productId": self.ids["product"], "quantity": "2"}],
+            },
+        )
+
+    async def count(self) -> dict[str, Any]:
+        """An open count of a product that no other count has."""
+        product = await self.product()
+        count = await self.made("/v1/inventory/counts", {"productIds": [product["id"]]})
+        return count | {"productId": product["id"]}
+
     async def conflict(self) -> str:
         """Units that an offline till sold beyond the books."""
         product = await self.shop.product(stock="1")
@@ -112,6 +150,9 @@ class Company:
 
     async def fill(self) -> "Company":
         ids = self.ids
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await change_plan(work, "enterprise", "a test has hundreds of everything")
+        await self.logo()
         place = (await self.shop.get("/v1/company")).json()
         ids["tenant"], ids["user"] = self.shop.tenant_id, self.shop.user["id"]
         ids["branch"], ids["warehouse"] = place["branches"][0]["id"], place["warehouses"][0]["id"]
@@ -138,6 +179,9 @@ class Company:
         ids["held"] = (await self.held())["id"]
         ids["adjustment"] = (await self.adjustment())["id"]
         ids["conflict"] = await self.conflict()
+        ids["other_warehouse"] = await self.warehouse()
+        ids["transfer"] = (await self.transfer())["id"]
+        ids["count"] = (await self.count())["id"]
         moved = await self.made(
             f"/v1/cash/sessions/{ids['session']}/movements",
             {"kind": "in", "amount": "1000", "reason": f"base {uuid4().hex[:8]}"},

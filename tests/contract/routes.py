@@ -40,6 +40,7 @@ class Call:
     path: dict[str, str] = field(default_factory=dict)
     body: Any = None
     content: bytes | None = None
+    content_type: str = CSV
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ async def send(
         headers["Idempotency-Key"] = key or uuid4().hex
     content: dict[str, Any] = {}
     if call.content is not None:
-        content, headers["Content-Type"] = {"content": call.content}, CSV
+        content, headers["Content-Type"] = {"content": call.content}, call.content_type
     elif call.body is not None:
         content = {"json": call.body}
     return await company.shop.http.request(method, path.format(**call.path), params=query, headers=headers, **content)

@@ -23,10 +23,18 @@ AUTH: dict[str, Any] = {
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
+    "/v1/company/logo": "an image",
+    "/v1/branches/{branch_id}/retire": "no body",
+    "/v1/branches/{branch_id}/unretire": "no body",
+    "/v1/warehouses/{warehouse_id}/retire": "no body",
+    "/v1/warehouses/{warehouse_id}/unretire": "no body",
+    "/v1/cash/registers/{register_id}/retire": "no body",
+    "/v1/cash/registers/{register_id}/unretire": "no body",
     "/v1/imports/{import_id}/undo": "no body",
     "/v1/products/{product_id}/retire": "no body",
     "/v1/products/{product_id}/unretire": "no body",
     "/v1/held-tickets/{held_id}/resume": "no body",
+    "/v1/inventory/counts/{count_id}/cancel": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -21,6 +21,11 @@ NEED_KEY = (
     "/v1/inventory/adjustments",
     "/v1/inventory/adjustments/{adjustment_id}/reverse",
     "/v1/inventory/revaluations",
+    "/v1/inventory/transfers",
+    "/v1/inventory/transfers/{transfer_id}/receive",
+    "/v1/inventory/transfers/{transfer_id}/cancel",
+    "/v1/inventory/counts/{count_id}/entries",
+    "/v1/inventory/counts/{count_id}/close",
     "/v1/cash/sessions",
     "/v1/cash/sessions/{session_id}/movements",
     "/v1/cash/transfers",
@@ -162,6 +167,9 @@ async def test_a_cashier_is_shown_no_costs(company: Company, cashier: str) -> No
         ("/v1/inventory/stock", {}),
         ("/v1/inventory/conflicts", {}),
         (f"/v1/inventory/adjustments/{company.ids['adjustment']}", {}),
+        (f"/v1/inventory/transfers/{company.ids['transfer']}", {}),
+        ("/v1/inventory/transfers", {}),
+        (f"/v1/inventory/counts/{company.ids['count']}/items", {}),
         (f"/v1/returns/{company.ids['return']}", {}),
         ("/v1/catalog/changes", {}),
     ):
@@ -172,7 +180,7 @@ async def test_a_cashier_is_shown_no_costs(company: Company, cashier: str) -> No
         assert own.status_code == 200
 
 
-COSTS = {"cost", "unitCost", "averageCost", "value", "balanceValue", "margin"}
+COSTS = {"cost", "unitCost", "averageCost", "value", "balanceValue", "transitValue", "lostValue", "margin"}
 
 
 def costs_in(found: Any, way: str = "") -> list[str]:

@@ -123,9 +123,14 @@ TAKES_AN_ID = (
     "/v1/inventory/adjustments",
     "/v1/inventory/adjustments/{adjustment_id}/reverse",
     "/v1/inventory/revaluations",
+    "/v1/inventory/transfers",
+    "/v1/inventory/counts",
     "/v1/cash/sessions",
     "/v1/cash/sessions/{session_id}/movements",
     "/v1/cash/transfers",
+    "/v1/branches",
+    "/v1/warehouses",
+    "/v1/cash/registers",
 )
 
 

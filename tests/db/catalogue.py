@@ -14,6 +14,8 @@ SHARED: Final = {
     "monitor_alert": "findings of the monitor",
     "tax_class": "names of taxes",
     "tax_rate": "legal figures by date",
+    "plan": "what the operator sells",
+    "tenant_move": "which steps of a company's life are allowed",
 }
 """Global tables with no company in them, and why."""
 
@@ -32,6 +34,10 @@ EDITABLE: Final = {
     "cash_register": "U",
     "numbering": "U",
     "membership": "U",
+    "membership_branch": "D",
+    "tenant_module": "U",
+    "tenant_usage": "U",
+    "company_logo": "UD",
     "idempotency": "U",
     "outbox": "U",
     "audit_head": "U",
@@ -42,6 +48,10 @@ EDITABLE: Final = {
     "product_gram": "D",
     "stock": "U",
     "stock_conflict": "u",
+    "stock_count": "u",
+    "stock_count_item": "u",
+    "stock_transfer_state": "u",
+    "stock_transit": "u",
     "customer": "U",
     "cash_drawer": "U",
     "sale_line_remaining": "U",
@@ -65,7 +75,13 @@ APPEND_ONLY: Final = (
     "sale_return",
     "sale_return_line",
     "stock_adjustment",
+    "stock_arrival",
+    "stock_arrival_line",
+    "stock_count_entry",
     "stock_movement",
+    "stock_transfer",
+    "stock_transfer_line",
+    "tenant_transition",
     "terms_acceptance",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
@@ -76,6 +92,8 @@ PLATFORM: Final = {
     "idempotency": "dr",
     "outbox": "adrw",
     "tenant": "r",
+    "tenant_transition": "r",
+    "tenant_usage": "r",
 }
 """Tenant tables the platform role sees across companies, by policy: a insert, d delete, r select, w update."""
 

@@ -1,6 +1,7 @@
 """Revisions: up, down, up again, on a database of their own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -81,3 +82,51 @@ async def test_a_migrator_waits_for_the_one_before(empty: Settings) -> None:
     finally:
         await other.close()
     assert "sale" in await tables(empty)
+
+
+@pytest.mark.parametrize(
+    ("status", "steps"),
+    [
+        ("trial", ["new", "trial"]),
+        ("active", ["new", "trial", "active"]),
+        ("past-due", ["new", "trial", "active", "past-due"]),
+        ("read-only", ["new", "trial", "read-only"]),
+        ("suspended", ["new", "trial", "suspended"]),
+        ("closed", ["new", "trial", "closed"]),
+    ],
+)
+async def test_a_company_from_before_plans_and_life_cycle_has_both(
+    empty: Settings, status: str, steps: list[str]
+) -> None:
+    assert empty.database_admin_url
+    await migrate(empty, "0012")
+    connection = await asyncpg.connect(empty.database_admin_url)
+    tenant, branch, shelf, user = uuid4(), uuid4(), uuid4(), uuid4()
+    try:
+        for statement, values in (
+            ("INSERT INTO tenant (tenant_id, name, nit, dv, status) VALUES ($1, 'T', '900123456', '8', $2)", (status,)),
+            ("INSERT INTO branch (tenant_id, id, code, name) VALUES ($1, $2, '1', 'P')", (branch,)),
+            ("INSERT INTO warehouse (tenant_id, id, branch_id, name) VALUES ($1, $3, $2, 'B')", (branch, shelf)),
+            ("INSERT INTO cash_register (tenant_id, id, branch_id, warehouse_id, name) VALUES ($1, $2, $2, $3, 'C')",
+             (branch, shelf)),
+            ("WITH one AS (INSERT INTO app_user (id, email, email_norm, name, password_hash) "
+             "VALUES ($2, 'a', 'a', 'A', '')) INSERT INTO membership (tenant_id, id, user_id, role, display_name) "
+             "VALUES ($1, $2, $2, 'owner', 'A')", (user,)),
+        ):  # fmt: skip
+            await connection.execute(statement, tenant, *values)
+        await migrate(empty)
+        rows = await connection.fetch("SELECT from_status, to_status FROM tenant_transition ORDER BY seq")
+        assert [rows[0]["from_status"], *(row["to_status"] for row in rows)] == steps
+        now = await connection.fetchrow("SELECT plan, modules, status_seq, trial_ends_at FROM tenant")
+        assert now is not None
+        assert (now["plan"], now["status_seq"]) == ("pro", len(rows))
+        assert set(json.loads(now["modules"])) == {"imports", "invoicing", "transfers", "api"}
+        assert (now["trial_ends_at"] is not None) == (status == "trial")
+        used = await connection.fetch("SELECT resource, used FROM tenant_usage ORDER BY resource")
+        assert {row["resource"]: row["used"] for row in used} == {
+            "branches": 1, "products": 0, "registers": 1, "storage": 0, "users": 1, "warehouses": 1,
+        }  # fmt: skip
+        await migrate(empty, "0012")
+        assert await connection.fetchval("SELECT status FROM tenant") == status
+    finally:
+        await connection.close()

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from app.db.jobs import JobContext
 from app.db.session import Database
 from app.dev.redis import EmbeddedRedis
+from app.domain.tenants.service import TenantService
 from app.lib.jobs import Bell, Hopeless, Queue, job
 from app.lib.schemas import Input
 from app.settings import read_settings
@@ -97,11 +98,8 @@ class House:
         await close(self.client)
 
     async def add_company(self, tenant_id: UUID) -> None:
-        await self.admin.execute(
-            "INSERT INTO tenant (tenant_id, name, nit, dv, status) VALUES ($1, 'Tienda', '900123456', '8', 'active')",
-            tenant_id,
-        )
-        await self.admin.execute("INSERT INTO audit_head (tenant_id, hash) VALUES ($1, $2)", tenant_id, bytes(32))
+        async with self.database.job_transaction(tenant_id) as work:
+            await TenantService(work).create(name="Tienda", nit="900123456", dv="8", email="tienda@tienda.test")
 
     async def ask(self, kind: str, queue: Queue = "short", **payload: Any) -> UUID:
         """Want a job, in a transaction of the company."""

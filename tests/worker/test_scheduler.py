@@ -119,4 +119,4 @@ async def test_old_answers_and_done_jobs_are_forgotten_and_dead_ones_kept(house:
     assert [row["key"] for row in await house.admin.fetch("SELECT key FROM idempotency")] == ["young"]
     left = await house.admin.fetch("SELECT status FROM outbox ORDER BY finished_at")
     assert [row["status"] for row in left] == ["dead", "done"]
-    assert {chore.name for chore in CHORES} == {"idempotency.forget", "outbox.forget"}
+    assert {"idempotency.forget", "outbox.forget"} <= {chore.name for chore in CHORES}

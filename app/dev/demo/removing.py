@@ -8,8 +8,10 @@ from app.db.session import Database, system_actor
 from app.dev.demo import people
 from app.domain.accounts.models import AppUser, AuthSession, Membership
 from app.domain.accounts.service import normalise_email
+from app.domain.tenants.lifecycle import move
+from app.domain.tenants.limits import Resource, release
 from app.domain.tenants.models import TenantStatus
-from app.domain.tenants.service import TenantService, tenant_out
+from app.domain.tenants.service import TenantService
 from app.lib import clock
 
 
@@ -48,8 +50,11 @@ async def _close(database: Database, tenant_id: UUID) -> None:
         tenant = await TenantService(work).find()
         if not tenant.is_demo or tenant.status == TenantStatus.CLOSED:
             return
-        before = tenant_out(tenant)
-        tenant.status = TenantStatus.CLOSED
-        await work.session.execute(update(Membership).where(Membership.tenant_id == tenant_id).values(is_active=False))
-        await work.flush()
-        work.record("company.closed", tenant_id, before=before, after=tenant_out(tenant))
+        await move(work, TenantStatus.CLOSED, "Se retiró la empresa de demostración.")
+        left = await work.session.execute(
+            update(Membership)
+            .where(Membership.tenant_id == tenant_id, Membership.is_active)
+            .values(is_active=False)
+            .returning(Membership.id)
+        )
+        await release(work, Resource.USERS, len(left.all()))

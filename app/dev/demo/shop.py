@@ -101,7 +101,7 @@ class DemoShop:
             role=role,
             display_name=name,
             permissions=ROLES[role],
-            tenant_status="trial",
+            tenant_status="active",
             time_zone="America/Bogota",
             address=_DEVICE.address,
             request_id=_DEVICE.request_id,

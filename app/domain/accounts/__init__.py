@@ -1,4 +1,4 @@
 """People: sign-up, login, sessions, memberships.
 
-Owns `app_user`, `membership`, `auth_session`, `refresh_token`, `one_time_token`, `terms_acceptance`.
+Owns `app_user`, `membership`, `membership_branch`, `auth_session`, `refresh_token`, `one_time_token`, `terms_acceptance`.
 """

@@ -12,9 +12,12 @@ from app.db.session import Work
 from app.domain.accounts.models import AppUser
 from app.domain.accounts.schemas import LogIn, MeOut, Refresh, SessionOut, SignUp, TokensOut, VerifyEmail
 from app.domain.accounts.service import AccountService, Device, normalise_email, user_out
+from app.domain.standing.usage import limits_of
 from app.domain.tenants.service import TenantService, tenant_out
+from app.lib import clock
 from app.lib.access import bearer, requires
 from app.lib.edge import client_address, request_id
+from app.lib.modules import active, read_spans
 from app.lib.problem import refuse_nul
 from app.lib.ratelimit import RateLimits
 
@@ -93,7 +96,7 @@ class MeController(Controller):
     path = "/me"
     tags = ["Acceso"]
 
-    @get(operation_id="GetMe", guards=[requires(None)])
+    @get(operation_id="GetMe", guards=[requires(None, in_suspended=True)])
     async def get_me(self, work: NamedDependency[Work]) -> MeOut:
         """Quién llama, en qué empresa, y qué puede hacer."""
         user = (await work.session.scalars(select(AppUser).where(AppUser.id == work.actor.user_id))).one()
@@ -103,6 +106,6 @@ class MeController(Controller):
             tenant=tenant_out(tenant),
             role=work.actor.role,
             permissions=sorted(work.actor.permissions),
-            modules=[],
-            limits={},
+            modules=active(read_spans(tenant.modules), clock.now()),
+            limits=await limits_of(work, tenant),
         )

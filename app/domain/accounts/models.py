@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from app.db.base import DefaultBase, Editable, TenantRow
+from app.db.base import DefaultBase, Editable, TenantOwned, TenantRow
 
 
 class Role(StrEnum):
@@ -51,6 +51,21 @@ class Membership(TenantRow, Editable, DefaultBase):
     display_name: Mapped[str]
     """Printed on tickets; the shop sees this and not the person's account."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
+    all_branches: Mapped[bool] = mapped_column(server_default="true")
+    """False limits the person to the branches of `membership_branch`, also when none is left there."""
+
+
+class MembershipBranch(TenantOwned, DefaultBase):
+    """A branch that a person is limited to; counts only while the membership is not open to all branches."""
+
+    __tablename__ = "membership_branch"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "membership_id"], ["membership.tenant_id", "membership.id"]),
+        ForeignKeyConstraint(["tenant_id", "branch_id"], ["branch.tenant_id", "branch.id"]),
+    )
+
+    membership_id: Mapped[UUID] = mapped_column(primary_key=True)
+    branch_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class AuthSession(DefaultBase):

@@ -1,10 +1,11 @@
 """Bodies of sign-up, login and sessions."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta
 
+from app.domain.tenants.limits import LimitOut
 from app.domain.tenants.schemas import TenantOut
 from app.lib.schemas import Input, Output
 
@@ -92,4 +93,4 @@ class MeOut(Output):
     role: str
     permissions: list[str]
     modules: list[str]
-    limits: dict[str, Any]
+    limits: dict[str, LimitOut]

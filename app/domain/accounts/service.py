@@ -13,11 +13,12 @@ from app.domain.accounts.models import AppUser, Membership, OneTimeToken, Role, 
 from app.domain.accounts.schemas import LogIn, MembershipOut, SessionOut, SignUp, TokensOut, UserOut
 from app.domain.accounts.sessions import Begun, Sessions, read_token
 from app.domain.customers.rows import create_final_consumer
+from app.domain.tenants.limits import Resource, claim
 from app.domain.tenants.models import Tenant
 from app.domain.tenants.service import TenantService, tenant_out
 from app.lib import clock
 from app.lib.actor import Actor
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, Malformed, RuleBroken, Unauthenticated
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, Malformed, Unauthenticated
 from app.lib.nit import split_nit
 from app.lib.passwords import check_password, hash_password, verify_password
 from app.lib.permissions import ROLES
@@ -58,8 +59,6 @@ class AccountService:
         """
         nit, dv = split_nit(data.company.nit, "/company/nit")
         check_password(data.owner.password, data.owner.email, "/owner/password")
-        if data.plan is not None:
-            raise RuleBroken("Todavía no hay planes para elegir.", code="unknown-plan")
         for pointer, text in (("/company/name", data.company.name), ("/owner/name", data.owner.name)):
             _refuse_blank(pointer, text)
         password_hash = await hash_password(data.owner.password)
@@ -77,7 +76,7 @@ class AccountService:
             work.session.add(user)
             await work.flush()
             tenant = await TenantService(work).create(
-                name=data.company.name.strip(), nit=nit, dv=dv, email=data.owner.email, is_demo=is_demo
+                name=data.company.name.strip(), nit=nit, dv=dv, email=data.owner.email, plan=data.plan, is_demo=is_demo
             )
             await create_final_consumer(work)
             await add_member(work, user_id, Role.OWNER, user.name)
@@ -180,7 +179,8 @@ class AccountService:
 
 
 async def add_member(work: Work, user_id: UUID, role: Role, display_name: str) -> Membership:
-    """Give a person a role in the company of the transaction."""
+    """Give a person a role in the company of the transaction. Raises 422 `plan-limit`."""
+    await claim(work, Resource.USERS)
     membership = Membership(tenant_id=work.tenant_id, id=uuid7(), user_id=user_id, role=role, display_name=display_name)
     work.session.add(membership)
     await work.flush()

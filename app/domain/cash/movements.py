@@ -8,9 +8,10 @@ from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
-from app.domain.cash.models import CashDrawer, CashMovement
+from app.domain.cash.models import CashDrawer, CashMovement, CashSession
 from app.domain.cash.schemas import MakeMovement, MakeTransfer, MovementOut, MovementPage, TransferOut
 from app.domain.cash.sessions import ID_TAKEN, SESSION_CLOSED, SUPERVISE
+from app.domain.tenants.scope import check_branch
 from app.lib import clock
 from app.lib.errors import FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.money import cents
@@ -39,6 +40,7 @@ class MovementService:
             if earlier.body_hash != body_hash:
                 raise ID_TAKEN
             return movement_out(earlier), False
+        await self._check_branches(session_id)
         await self._move(session_id, amount if data.kind == "in" else -amount)
         movement = await self._write(
             id=data.id or uuid7(),
@@ -70,6 +72,7 @@ class MovementService:
             if earlier.body_hash != body_hash:
                 raise ID_TAKEN
             return await self._stored_transfer(earlier, data.to_session_id), False
+        await self._check_branches(data.from_session_id, data.to_session_id)
         await self._lock(data.from_session_id, data.to_session_id)
         await self._move(data.from_session_id, -amount)
         await self._move(data.to_session_id, amount)
@@ -94,6 +97,7 @@ class MovementService:
     async def find(self, movement_id: UUID) -> MovementOut:
         """One movement. Raises `NotFound`, also for another company's."""
         if movement := await self._stored(movement_id):
+            await self._check_branches(movement.session_id)
             return movement_out(movement)
         raise NotFound("Ese movimiento de caja no existe.")
 
@@ -108,6 +112,18 @@ class MovementService:
         rows = (await self._work.session.scalars(statement)).all()
         page, next_cursor = cut(rows, limit, lambda row: (row.id,))
         return MovementPage(items=[movement_out(row) for row in page], next_cursor=next_cursor)
+
+    async def _check_branches(self, *session_ids: UUID) -> None:
+        """Raise 403 for a drawer of a branch that is not the caller's; an unknown one is refused by who looks for it."""
+        if self._work.actor.branches is None:
+            return
+        branches = await self._work.session.scalars(
+            select(CashSession.branch_id).where(
+                CashSession.tenant_id == self._work.tenant_id, CashSession.id.in_(session_ids)
+            )
+        )
+        for branch_id in branches:
+            check_branch(self._work.actor, branch_id)
 
     async def _lock(self, from_session_id: UUID, to_session_id: UUID) -> None:
         """Take both drawers in the order of their ids, so that two crossing transfers never wait for each other."""

@@ -16,6 +16,7 @@ from app.domain.cash.models import CashMovement, CashSession
 from app.domain.cash.movements import movement_out
 from app.domain.cash.report import Heading, Report, ReturnTotals, SalesTotals, TaxTotals, TenderTotals
 from app.domain.tenants.models import Branch, CashRegister, Tenant
+from app.domain.tenants.scope import check_branch
 from app.lib.errors import NotFound
 from app.lib.paper import Cell, Paper, roll
 from app.lib.pesos import format_amount, format_instant, format_nit, format_percent, format_pesos
@@ -207,7 +208,7 @@ def _tender(paper: Paper, tender: TenderTotals) -> None:
 async def _read_receipt(work: Work, movement_id: UUID) -> MovementReceipt:
     tenant_id = work.tenant_id
     statement = (
-        select(CashMovement, CashRegister.name, Branch.name, Tenant, Membership.display_name)
+        select(CashMovement, CashRegister.name, Branch, Tenant, Membership.display_name)
         .join(CashSession, and_(CashSession.tenant_id == tenant_id, CashSession.id == CashMovement.session_id))
         .join(CashRegister, and_(CashRegister.tenant_id == tenant_id, CashRegister.id == CashSession.register_id))
         .join(Branch, and_(Branch.tenant_id == tenant_id, Branch.id == CashSession.branch_id))
@@ -218,14 +219,15 @@ async def _read_receipt(work: Work, movement_id: UUID) -> MovementReceipt:
     row = (await work.session.execute(statement)).one_or_none()
     if row is None:
         raise NotFound("Ese movimiento de caja no existe o no tiene comprobante.")
-    movement, register_name, branch_name, tenant, person = row
+    movement, register_name, branch, tenant, person = row
+    check_branch(work.actor, branch.id)
     return MovementReceipt(
         heading=Heading(
             company=tenant.name,
             nit=format_nit(tenant.nit, tenant.dv),
             address=tenant.address,
             phone=tenant.phone,
-            branch=branch_name,
+            branch=branch.name,
             register=register_name,
             opened_by="",
             closed_by=None,

@@ -25,6 +25,7 @@ from app.domain.cash.schemas import (
     TenderOut,
 )
 from app.domain.tenants.models import Branch, CashRegister
+from app.domain.tenants.scope import check_branch, in_branches
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.pages import after, cut
@@ -60,7 +61,7 @@ class SessionService:
         self._work = work
 
     async def registers(self, limit: int, cursor: str | None) -> CashRegisterPage:
-        """The company's tills by name, each with the shift that is open on it."""
+        """The tills of the caller's branches by name, each with the shift that is open on it."""
         tenant_id = self._work.tenant_id
         statement = (
             select(CashRegister, Branch.name, CashSession, _OPENER.display_name)
@@ -71,7 +72,11 @@ class SessionService:
             )
             .outerjoin(CashSession, and_(CashSession.tenant_id == tenant_id, CashSession.id == CashDrawer.session_id))
             .outerjoin(_OPENER, and_(_OPENER.tenant_id == tenant_id, _OPENER.user_id == CashSession.opened_by))
-            .where(CashRegister.tenant_id == tenant_id)
+            .where(
+                CashRegister.tenant_id == tenant_id,
+                CashRegister.retired_at.is_(None),
+                *in_branches(self._work.actor, CashRegister.branch_id),
+            )
             .limit(limit + 1)
         )
         statement = after(
@@ -108,7 +113,8 @@ class SessionService:
     async def open(self, data: OpenSession) -> tuple[SessionOut, bool]:
         """Begin a shift; answers it and whether it is new.
 
-        Raises 409 `register-busy` while another one is open there, 409 `id-taken`, 422 `unknown-reference`.
+        Raises 409 `register-busy` while another one is open there, 409 `id-taken`, 422 `unknown-reference`, 403 for a
+        register of a branch that is not the caller's.
         """
         work, body_hash = self._work, fingerprint(data)
         if data.opening_amount < 0:
@@ -121,11 +127,19 @@ class SessionService:
             if earlier[0] != body_hash:
                 raise ID_TAKEN
             return await self.find(data.id), False
+        # Held until the shift is there: whoever retires the register waits, and then sees it.
         register = await work.session.scalar(
-            select(CashRegister).where(CashRegister.tenant_id == work.tenant_id, CashRegister.id == data.register_id)
+            select(CashRegister)
+            .where(
+                CashRegister.tenant_id == work.tenant_id,
+                CashRegister.id == data.register_id,
+                CashRegister.retired_at.is_(None),
+            )
+            .with_for_update(read=True)
         )
         if register is None:
             raise unknown_reference("/registerId")
+        check_branch(work.actor, register.branch_id)
         session_id, at, amount = data.id or uuid7(), clock.now(), Decimal(data.opening_amount)
         shared = {"tenant_id": work.tenant_id, "session_id": session_id}
         await work.session.execute(
@@ -192,8 +206,10 @@ class SessionService:
     async def page(
         self, status: Literal["open", "closed"] | None, register_id: UUID | None, limit: int, cursor: str | None
     ) -> SessionPage:
-        """Shifts, the newest first."""
-        statement = self._select().add_columns(_CASH.difference)
+        """Shifts of the caller's branches, the newest first."""
+        statement = (
+            self._select().where(*in_branches(self._work.actor, CashSession.branch_id)).add_columns(_CASH.difference)
+        )
         statement = statement.outerjoin(
             _CASH,
             and_(_CASH.tenant_id == self._work.tenant_id, _CASH.session_id == CashSession.id, _CASH.method == "cash"),
@@ -214,11 +230,15 @@ class SessionService:
         return SessionPage(items=[_item(*row) for row in page], next_cursor=next_cursor)
 
     async def row(self, session_id: UUID) -> SessionRow:
-        """A shift with its drawer, its close, its register's name and the names of who opened and closed it."""
+        """A shift with its drawer, its close, its register's name and the names of who opened and closed it.
+
+        Raises `NotFound`, also for another company's, and 403 for one of a branch that is not the caller's.
+        """
         statement = self._select().where(CashSession.id == session_id)
         row = (await self._work.session.execute(statement)).one_or_none()
         if row is None:
             raise NotFound("Ese turno de caja no existe.")
+        check_branch(self._work.actor, row[0].branch_id)
         return row
 
     def sees_expected(self, *, is_open: bool) -> bool:

@@ -1,9 +1,6 @@
 """Identity documents and fiscal codes of customers, as DIAN's lists have them (Anexo técnico de factura 1.9)."""
 
-import csv
 import re
-from functools import cache
-from importlib.resources import files
 from typing import Final, Literal
 
 from app.lib.errors import FieldError, RuleBroken
@@ -25,11 +22,6 @@ IDENTIFICATION_NAMES: Final[dict[str, str]] = {
     "91": "NUIP",
 }
 NIT: Final = "31"
-Organization = Literal["company", "person"]
-Tribute = Literal["01", "04", "ZA", "ZZ"]
-Responsibility = Literal["O-13", "O-15", "O-23", "O-47", "R-99-PN"]
-"""Gran contribuyente, autorretenedor, agente de retención de IVA, régimen simple; or none of them."""
-NO_RESPONSIBILITY: Final[Literal["R-99-PN"]] = "R-99-PN"
 
 _ONLY_DIGITS: Final = frozenset({"12", "13", "91"})
 _DIGITS: Final = re.compile(r"[0-9]{3,12}")
@@ -54,18 +46,6 @@ def read_identification(kind: str, text: str, dv: str | None) -> tuple[str, str 
     if not _LETTERS_AND_DIGITS.fullmatch(number):
         raise _refuse("/identification", f"{IDENTIFICATION_NAMES[kind]}: escriba hasta 20 letras o cifras.")
     return number, None
-
-
-@cache
-def municipality_names() -> dict[str, str]:
-    """DANE code (DIVIPOLA) to the name of the municipality with its department."""
-    lines = files(__package__ or "").joinpath("municipalities.csv").read_text("utf-8").splitlines()
-    return {row["code"]: _place(row["name"], row["department_name"]) for row in csv.DictReader(lines)}
-
-
-def _place(name: str, department: str) -> str:
-    """`Mosquera, Cundinamarca`; Bogotá is its own department."""
-    return name if name.endswith("D.C.") else f"{name}, {department}"
 
 
 def _refuse(pointer: str, detail: str) -> RuleBroken:

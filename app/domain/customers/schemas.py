@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.domain.customers.identity import NO_RESPONSIBILITY, IdentificationType, Organization, Responsibility, Tribute
+from app.domain.customers.identity import IdentificationType
+from app.lib.profile import NO_RESPONSIBILITY, Organization, Responsibility, Tribute
 from app.lib.schemas import Input, Output, Page
 from app.lib.text import LINE, NAME
 

@@ -12,12 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
-from app.domain.customers.identity import NIT, NO_RESPONSIBILITY, municipality_names, read_identification
+from app.domain.customers.identity import NIT, read_identification
 from app.domain.customers.models import Customer
 from app.domain.customers.schemas import ChangeCustomer, CreateCustomer, CustomerOut, CustomerPage
 from app.lib import clock
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
+from app.lib.codelists import municipalities
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken, unknown_reference
 from app.lib.pages import after, cut
+from app.lib.profile import check_municipality, check_responsibilities
 from app.lib.schemas import fingerprint
 from app.lib.text import normalise
 
@@ -101,7 +103,7 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
         if earlier := await self._earlier(data.id, body_hash):
             return earlier, False
         identification, dv = read_identification(data.identification_type, data.identification, data.dv)
-        _check_municipality(data.municipality_code)
+        check_municipality(data.municipality_code)
         row = {
             "tenant_id": self._work.tenant_id,
             "id": data.id or uuid7(),
@@ -116,7 +118,7 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             "address": data.address.strip(),
             "municipality_code": data.municipality_code,
             "tribute": data.tribute,
-            "responsibilities": _responsibilities(data.responsibilities),
+            "responsibilities": check_responsibilities(data.responsibilities),
             "body_hash": body_hash,
         }
         made = await self._work.session.scalars(
@@ -153,8 +155,8 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             if field in values:
                 values[field] = values[field].strip()
         if "responsibilities" in values:
-            values["responsibilities"] = _responsibilities(values["responsibilities"])
-        _check_municipality(values.get("municipality_code"))
+            values["responsibilities"] = check_responsibilities(values["responsibilities"])
+        check_municipality(values.get("municipality_code"))
         if all(getattr(customer, field) == value for field, value in values.items()):
             return before
         after_change = customer_out(await self._update(customer_id, **values))
@@ -287,7 +289,7 @@ def customer_out(row: Customer) -> CustomerOut:
         phone=row.phone,
         address=row.address,
         municipality_code=row.municipality_code,
-        municipality=None if row.municipality_code is None else municipality_names()[row.municipality_code],
+        municipality=None if row.municipality_code is None else municipalities()[row.municipality_code].full_name,
         tribute=row.tribute,
         responsibilities=row.responsibilities,
         is_final_consumer=row.is_final_consumer,
@@ -301,24 +303,6 @@ def customer_out(row: Customer) -> CustomerOut:
 def _bare(number: str) -> str:
     """An identification as it is stored, whatever dots and blanks it was typed with."""
     return "".join(letter for letter in number if letter != "." and not letter.isspace()).upper()
-
-
-def _responsibilities(stated: list[Any]) -> list[str]:
-    """Each once, in their order. Raises 422 when `none` stands beside another."""
-    unique = list(dict.fromkeys(stated))
-    if NO_RESPONSIBILITY in unique and len(unique) > 1:
-        detail = "R-99-PN significa ninguna: no va con otras."
-        raise RuleBroken(
-            "Las responsabilidades fiscales se contradicen.",
-            code="invalid-responsibilities",
-            errors=(FieldError("/responsibilities", "invalid-responsibilities", detail),),
-        )
-    return unique
-
-
-def _check_municipality(code: str | None) -> None:
-    if code is not None and code not in municipality_names():
-        raise unknown_reference("/municipalityCode", "No es un código de municipio del DANE.")
 
 
 def _refuse_fixed(customer: Customer) -> None:

@@ -17,6 +17,7 @@ from app.lib.errors import Malformed
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
 from app.lib.text import LINE
 
+MODULE: Final = "imports"
 _TABLES: Final = ["text/csv", XLSX_TYPE]
 
 DryRunParam = Annotated[bool, QueryParameter(name="dryRun", description="Solo revisa y dice qué pasaría.")]
@@ -45,7 +46,7 @@ class ImportController(Controller):
     @post(
         "/products",
         operation_id="ImportProducts",
-        guards=[requires("imports:write")],
+        guards=[requires("imports:write", module=MODULE, heavy=True)],
         opt={**MOVES_VALUE, "accepts_file": _TABLES},
         status_code=HTTP_201_CREATED,
     )
@@ -71,7 +72,7 @@ class ImportController(Controller):
     @get(
         "/products/template",
         operation_id="GetProductTemplate",
-        guards=[requires("imports:write")],
+        guards=[requires("imports:write", module=MODULE)],
         opt={"answers_file": _TABLES},
     )
     async def get_template(self, format_: FormatParam = "csv") -> Response[bytes]:
@@ -79,7 +80,7 @@ class ImportController(Controller):
         content, kind = (template_csv(), CSV_TYPE) if format_ == "csv" else (template_xlsx(), XLSX_TYPE)
         return _file(content, kind, f"productos.{format_}")
 
-    @get(operation_id="ListImports", guards=[requires("imports:write", writes=False)])
+    @get(operation_id="ListImports", guards=[requires("imports:write", module=MODULE, writes=False)])
     async def list_imports(
         self,
         imports: NamedDependency[ImportService],
@@ -91,7 +92,7 @@ class ImportController(Controller):
         page: ImportPage = hide_costs(await imports.page(limit, cursor), work.actor)
         return page
 
-    @get("/{import_id:uuid}", operation_id="GetImport", guards=[requires("imports:write", writes=False)])
+    @get("/{import_id:uuid}", operation_id="GetImport", guards=[requires("imports:write", module=MODULE, writes=False)])
     async def get_import(
         self, import_id: FromPath[UUID], imports: NamedDependency[ImportService], work: NamedDependency[Work]
     ) -> ImportOut:
@@ -102,7 +103,7 @@ class ImportController(Controller):
     @get(
         "/{import_id:uuid}/errors",
         operation_id="GetImportErrors",
-        guards=[requires("imports:write", writes=False)],
+        guards=[requires("imports:write", module=MODULE, writes=False)],
         opt={"answers_file": ["text/csv"]},
     )
     async def get_errors(self, import_id: FromPath[UUID], imports: NamedDependency[ImportService]) -> Response[bytes]:
@@ -114,7 +115,7 @@ class ImportController(Controller):
     @post(
         "/{import_id:uuid}/undo",
         operation_id="UndoImport",
-        guards=[requires("imports:write")],
+        guards=[requires("imports:write", module=MODULE)],
         opt=MOVES_VALUE,
         status_code=HTTP_200_OK,
     )

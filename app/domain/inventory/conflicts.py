@@ -10,6 +10,7 @@ from app.db.session import Work
 from app.domain.catalog.models import Product
 from app.domain.inventory.models import StockConflict
 from app.domain.inventory.schemas import ConflictOut, ConflictPage, SettleConflict
+from app.domain.tenants.scope import in_warehouses
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
 from app.lib.money import as_price, as_quantity
@@ -50,6 +51,7 @@ class ConflictService:
                 StockConflict.tenant_id == work.tenant_id,
                 StockConflict.id == conflict_id,
                 StockConflict.settled_at.is_(None),
+                *in_warehouses(work.actor, StockConflict.warehouse_id),
             )
             .values(
                 settled_at=clock.now(),
@@ -79,7 +81,10 @@ class ConflictService:
         return (
             select(StockConflict, Product.sku, Product.name)
             .join(Product, and_(Product.tenant_id == StockConflict.tenant_id, Product.id == StockConflict.product_id))
-            .where(StockConflict.tenant_id == self._work.tenant_id)
+            .where(
+                StockConflict.tenant_id == self._work.tenant_id,
+                *in_warehouses(self._work.actor, StockConflict.warehouse_id),
+            )
         )
 
 

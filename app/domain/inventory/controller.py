@@ -1,10 +1,9 @@
 """HTTP face of stock."""
 
 from datetime import date
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -28,32 +27,15 @@ from app.domain.inventory.schemas import (
 )
 from app.domain.inventory.service import AdjustmentService
 from app.domain.inventory.sheet import kardex_sheet
+from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.actor import Actor
 from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
-from app.lib.schemas import Output
-
-_Answer = TypeVar("_Answer", bound=Output)
-_COSTS: Final = frozenset({"unit_cost", "average_cost", "value", "balance_value"})
-_LISTS: Final = frozenset({"items", "lines"})
 
 ProductParam = Annotated[UUID | None, QueryParameter(name="productId", description="Solo este producto.")]
 WarehouseParam = Annotated[UUID | None, QueryParameter(name="warehouseId", description="Solo esta bodega.")]
 FromParam = Annotated[date | None, QueryParameter(name="from", description="Primer día, en la zona de la tienda.")]
 ToParam = Annotated[date | None, QueryParameter(name="to", description="Último día, incluido.")]
-
-
-def shown(answer: _Answer, actor: Actor) -> _Answer:
-    """The answer as its reader may see it: costs are null without the permission for them."""
-    if actor.may("costs:read"):
-        return answer
-    changes: dict[str, Any] = {}
-    for field in answer.__struct_fields__:
-        if field in _COSTS:
-            changes[field] = None
-        elif field in _LISTS:
-            changes[field] = [shown(item, actor) for item in getattr(answer, field)]
-    return msgspec.structs.replace(answer, **changes)
 
 
 def provide_adjustments(work: NamedDependency[Work]) -> AdjustmentService:

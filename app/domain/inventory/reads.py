@@ -5,12 +5,24 @@ from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    SQLColumnExpression,
+    Uuid,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from app.db.session import Work
 from app.domain.catalog.models import Category, Product
-from app.domain.inventory.models import Stock, StockAdjustment, StockMovement
+from app.domain.inventory.models import Stock, StockAdjustment, StockMovement, StockTransit
 from app.domain.inventory.schemas import (
     AdjustmentPage,
     AdjustmentSummary,
@@ -22,6 +34,7 @@ from app.domain.inventory.schemas import (
     ValuationOut,
 )
 from app.domain.tenants.models import Warehouse
+from app.domain.tenants.scope import in_warehouses
 from app.lib import clock
 from app.lib.errors import NotFound, RuleBroken
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
@@ -29,7 +42,9 @@ from app.lib.pages import after, cut
 
 MAX_SHEET: Final = 20_000
 """Movements in one sheet; a longer history is asked for by dates."""
-_NO_CATEGORY: Final = "Sin categoría"
+_NO_GROUP: Final = {"category": "Sin categoría", "warehouse": "En camino entre bodegas"}
+_UNDER_WAY: Final = ("transfer-out", "transfer-in")
+"""Movements that put goods on their way and take them off it: less their sum is what is under way."""
 
 
 class StockReads:
@@ -38,6 +53,7 @@ class StockReads:
     def __init__(self, work: Work) -> None:
         self._session = work.session
         self._tenant_id = work.tenant_id
+        self._actor = work.actor
         self._zone = work.actor.time_zone
 
     async def stock(
@@ -50,7 +66,11 @@ class StockReads:
         cursor: str | None,
     ) -> StockPage:
         """Stock rows by product and warehouse, of products that keep stock; retired ones only while units are left."""
-        wanted: list[SQLColumnExpression[bool]] = [Stock.tenant_id == self._tenant_id, Product.tracks_stock]
+        wanted: list[SQLColumnExpression[bool]] = [
+            Stock.tenant_id == self._tenant_id,
+            Product.tracks_stock,
+            *in_warehouses(self._actor, Stock.warehouse_id),
+        ]
         if product_id is not None:
             wanted.append(Stock.product_id == product_id)
         else:
@@ -134,7 +154,10 @@ class StockReads:
         return [(_kardex_line(row), row.warehouse) for row in rows]
 
     async def valuation(self, at: date | None, group_by: Literal["category", "warehouse"]) -> ValuationOut:
-        """What the stock was worth at the end of a day, from its movements; without a day, what it is worth now."""
+        """What the stock was worth at the end of a day, from its movements; without a day, what it is worth now.
+
+        Goods on their way between warehouses are the company's as well: in their category, and in no warehouse.
+        """
         shelves = self._shelves_at(at).subquery()
         group, name = (Category.id, Category.name) if group_by == "category" else (Warehouse.id, Warehouse.name)
         statement = select(
@@ -148,12 +171,12 @@ class StockReads:
                 Product, and_(Product.tenant_id == self._tenant_id, Product.id == shelves.c.product_id)
             ).outerjoin(Category, _same(Category.tenant_id, Product.tenant_id, Category.id, Product.category_id))
         else:
-            statement = statement.join(
+            statement = statement.outerjoin(
                 Warehouse, and_(Warehouse.tenant_id == self._tenant_id, Warehouse.id == shelves.c.warehouse_id)
             )
         rows = (await self._session.execute(statement.group_by(group, name).order_by(name, group))).all()
         items = [
-            ValuationGroup(id=row.id, name=row.name or _NO_CATEGORY, products=row.products, value=row.value)
+            ValuationGroup(id=row.id, name=row.name or _NO_GROUP[group_by], products=row.products, value=row.value)
             for row in rows
         ]
         return ValuationOut(
@@ -169,7 +192,10 @@ class StockReads:
         statement: Select[*tuple[Any, ...]] = (
             select(StockAdjustment, undo.id)
             .outerjoin(undo, _same(undo.tenant_id, StockAdjustment.tenant_id, undo.reverses, StockAdjustment.id))
-            .where(StockAdjustment.tenant_id == self._tenant_id)
+            .where(
+                StockAdjustment.tenant_id == self._tenant_id,
+                *in_warehouses(self._actor, StockAdjustment.warehouse_id),
+            )
             .limit(limit + 1)
         )
         statement = after(
@@ -208,7 +234,11 @@ class StockReads:
     def _movements(
         self, product_id: UUID, warehouse_id: UUID | None, first_day: date | None, last_day: date | None
     ) -> Select[*tuple[Any, ...]]:
-        wanted = [StockMovement.tenant_id == self._tenant_id, StockMovement.product_id == product_id]
+        wanted: list[SQLColumnExpression[bool]] = [
+            StockMovement.tenant_id == self._tenant_id,
+            StockMovement.product_id == product_id,
+            *in_warehouses(self._actor, StockMovement.warehouse_id),
+        ]
         if warehouse_id is not None:
             wanted.append(StockMovement.warehouse_id == warehouse_id)
         if first_day is not None:
@@ -234,22 +264,44 @@ class StockReads:
             .where(*wanted)
         )
 
-    def _shelves_at(self, at: date | None) -> Select[*tuple[Any, ...]]:
-        """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day."""
+    def _shelves_at(self, at: date | None) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+        """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day.
+
+        What was under way has no warehouse; it is left out for whoever is limited to some branches.
+        """
+        nowhere = null().cast(Uuid).label("warehouse_id")
+        sees_all = self._actor.branches is None
         if at is None:
-            return select(Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value).where(
-                Stock.tenant_id == self._tenant_id, Stock.moves > 0
+            now: Select[*tuple[Any, ...]] = select(
+                Stock.product_id, Stock.warehouse_id, Stock.quantity, Stock.value
+            ).where(
+                Stock.tenant_id == self._tenant_id,
+                Stock.moves > 0,
+                *in_warehouses(self._actor, Stock.warehouse_id),
             )
-        return (
+            going = select(StockTransit.product_id, nowhere, StockTransit.quantity, StockTransit.value).where(
+                StockTransit.tenant_id == self._tenant_id, StockTransit.quantity > 0
+            )
+            return now.union_all(going) if sees_all else now
+        quantity, value = func.sum(StockMovement.quantity), func.sum(StockMovement.value)
+        until = and_(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
+        on_shelves: Select[*tuple[Any, ...]] = (
             select(
                 StockMovement.product_id,
                 StockMovement.warehouse_id,
-                func.sum(StockMovement.quantity).label("quantity"),
-                func.sum(StockMovement.value).label("value"),
+                quantity.label("quantity"),
+                value.label("value"),
             )
-            .where(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
+            .where(until, *in_warehouses(self._actor, StockMovement.warehouse_id))
             .group_by(StockMovement.product_id, StockMovement.warehouse_id)
         )
+        under_way = (
+            select(StockMovement.product_id, nowhere, -quantity, -value)
+            .where(until, StockMovement.kind.in_(_UNDER_WAY))
+            .group_by(StockMovement.product_id)
+            .having(quantity != 0)
+        )
+        return on_shelves.union_all(under_way) if sees_all else on_shelves
 
     def _begins(self, day: date) -> datetime:
         """First instant of a business day."""

@@ -163,7 +163,7 @@ class ValuationGroup(Output):
     """Stock of one category or warehouse."""
 
     id: UUID | None
-    """None: products without a category."""
+    """None: products without a category, or goods on their way between warehouses."""
     name: str
     products: int
     """How many have units."""

@@ -23,6 +23,7 @@ from app.domain.inventory.schemas import (
     ReverseAdjustment,
 )
 from app.domain.inventory.shelves import Move, Shelf, find_warehouse, lock_shelves, write_moves
+from app.domain.tenants.scope import check_warehouse
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
@@ -43,7 +44,7 @@ _MOVES: Final = text(
     "SELECT m.id, m.product_id, p.sku, p.name, m.position, m.quantity, m.value, m.balance_quantity, m.balance_value "
     "FROM stock_movement m JOIN product p ON p.tenant_id = m.tenant_id AND p.id = m.product_id "
     "WHERE m.tenant_id = :tenant_id AND m.document_id = :id "
-    "AND m.kind NOT IN ('sale', 'return', 'void', 'shortfall') ORDER BY m.id"
+    "AND m.kind NOT IN ('sale', 'return', 'void', 'shortfall') AND m.kind NOT IN ('transfer-out', 'transfer-in') ORDER BY m.id"
 )
 
 
@@ -82,7 +83,7 @@ BROKEN_CONSTRAINTS["pk_stock_adjustment"] = Conflict("Ya existe un ajuste con es
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """What an adjustment says besides its lines."""
 
     id: UUID
@@ -91,7 +92,7 @@ class _Header:
     warehouse_id: UUID
     reason: str
     note: str
-    body_hash: bytes
+    body_hash: bytes | None
     reverses: UUID | None = None
     action: str = "stock.adjusted"
 
@@ -107,6 +108,7 @@ class AdjustmentService:
         row = await self._row(adjustment_id)
         if row is None:
             raise NotFound("No existe ese ajuste.")
+        await check_warehouse(self._work, row["warehouse_id"])
         return _adjustment_out(row, (await self._moves(adjustment_id)))
 
     async def adjust(self, data: PostAdjustment, at: datetime | None = None) -> tuple[AdjustmentOut, bool]:
@@ -125,7 +127,7 @@ class AdjustmentService:
             if line.unit_cost is not None and line.quantity > 0
         }
         await state_costs(self._work, stated)
-        header = _Header(
+        header = Header(
             data.id or uuid7(),
             data.id is not None,
             await find_warehouse(self._work, data.warehouse_id),
@@ -136,7 +138,7 @@ class AdjustmentService:
 
         def moves(shelves: Mapping[UUID, Shelf]) -> list[Move]:
             return [
-                _adjust(_shelf(shelves, line.product_id, n), line, f"/lines/{n}/quantity")
+                _adjust(tracked_shelf(shelves, line.product_id, f"/lines/{n}/productId"), line, f"/lines/{n}/quantity")
                 for n, line in enumerate(data.lines)
             ]
 
@@ -147,7 +149,7 @@ class AdjustmentService:
         body_hash = fingerprint(data)
         if earlier := await self._earlier(data.id, body_hash):
             return earlier, False
-        header = _Header(
+        header = Header(
             data.id or uuid7(),
             data.id is not None,
             await find_warehouse(self._work, data.warehouse_id),
@@ -158,7 +160,10 @@ class AdjustmentService:
         )
 
         def moves(shelves: Mapping[UUID, Shelf]) -> list[Move]:
-            return [_revalue(_shelf(shelves, line.product_id, n), line, n) for n, line in enumerate(data.lines)]
+            return [
+                _revalue(tracked_shelf(shelves, line.product_id, f"/lines/{n}/productId"), line, n)
+                for n, line in enumerate(data.lines)
+            ]
 
         return await self._write(header, [line.product_id for line in data.lines], moves)
 
@@ -174,12 +179,13 @@ class AdjustmentService:
         row = await self._row(adjustment_id)
         if row is None:
             raise NotFound("No existe ese ajuste.")
+        await find_warehouse(self._work, row["warehouse_id"])
         if row["reason"] in {"revaluation", "reversal"}:
             raise RuleBroken("Una revaluación o una reversión se corrige con otra operación.", code="not-reversible")
         if row["reversed_by"] is not None:
             raise AlreadyReversed("El ajuste ya fue reversado.", adjustmentId=row["reversed_by"])
         done = await self._moves(adjustment_id)
-        header = _Header(
+        header = Header(
             data.id or uuid7(),
             data.id is not None,
             row["warehouse_id"],
@@ -197,45 +203,18 @@ class AdjustmentService:
 
     async def _write(
         self,
-        header: _Header,
+        header: Header,
         product_ids: Sequence[UUID],
         plan: Callable[[Mapping[UUID, Shelf]], list[Move]],
         at: datetime | None = None,
     ) -> tuple[AdjustmentOut, bool]:
-        """Lock, plan, write: the shelves, the ledger, the adjustment, its audit link."""
+        """Lock, plan, write."""
         work = self._work
-        instant = at or clock.now()
         shelves = await lock_shelves(work, header.warehouse_id, product_ids)
         if header.chosen and (twin := await self._earlier(header.id, header.body_hash)):
             # A copy of this request held the locks until now.
             return twin, False
-        moves = plan(shelves)
-        row: dict[str, Any] = {
-            "id": header.id,
-            "warehouse_id": header.warehouse_id,
-            "reason": header.reason,
-            "note": header.note,
-            "at": instant,
-            "user_id": work.actor.user_id,
-            "reverses": header.reverses,
-            "line_count": len(moves),
-            "value": sum((move.value for move in moves), start=ZERO),
-        }
-        await work.session.execute(_INSERT, row | {"tenant_id": work.tenant_id, "body_hash": header.body_hash})
-        await write_moves(
-            work,
-            header.warehouse_id,
-            list(shelves.values()),
-            moves,
-            kind=header.reason,
-            document_id=header.id,
-            at=instant,
-        )
-        names = {shelf.product_id: {"sku": shelf.sku, "name": shelf.name} for shelf in shelves.values()}
-        lines = [vars(move) | names[move.product_id] for move in moves]
-        answer = _adjustment_out(row | {"reversed_by": None}, lines)
-        work.record(header.action, header.id, after=answer)
-        return answer, True
+        return await write_adjustment(work, header, shelves, plan(shelves), at or clock.now()), True
 
     async def _row(self, adjustment_id: UUID) -> RowMapping | None:
         found = await self._work.session.execute(_FIND, {"tenant_id": self._work.tenant_id, "id": adjustment_id})
@@ -245,7 +224,7 @@ class AdjustmentService:
         found = await self._work.session.execute(_MOVES, {"tenant_id": self._work.tenant_id, "id": adjustment_id})
         return found.mappings().all()
 
-    async def _earlier(self, wanted: UUID | None, body_hash: bytes) -> AdjustmentOut | None:
+    async def _earlier(self, wanted: UUID | None, body_hash: bytes | None) -> AdjustmentOut | None:
         """What a client-chosen id already stands for: a retry's answer, or 409 for a different body."""
         row = await self._row(wanted) if wanted is not None else None
         if row is None or wanted is None:
@@ -255,15 +234,39 @@ class AdjustmentService:
         return _adjustment_out(row, await self._moves(wanted))
 
 
-def _shelf(shelves: Mapping[UUID, Shelf], product_id: UUID, line: int) -> Shelf:
+async def write_adjustment(
+    work: Work, header: Header, shelves: Mapping[UUID, Shelf], moves: Sequence[Move], at: datetime
+) -> AdjustmentOut:
+    """Write an adjustment whose moves were applied to these locked shelves: header, ledger, shelves, audit link."""
+    row: dict[str, Any] = {
+        "id": header.id,
+        "warehouse_id": header.warehouse_id,
+        "reason": header.reason,
+        "note": header.note,
+        "at": at,
+        "user_id": work.actor.user_id,
+        "reverses": header.reverses,
+        "line_count": len(moves),
+        "value": sum((move.value for move in moves), start=ZERO),
+    }
+    await work.session.execute(_INSERT, row | {"tenant_id": work.tenant_id, "body_hash": header.body_hash})
+    await write_moves(
+        work, header.warehouse_id, list(shelves.values()), moves, kind=header.reason, document_id=header.id, at=at
+    )
+    names = {shelf.product_id: {"sku": shelf.sku, "name": shelf.name} for shelf in shelves.values()}
+    answer = _adjustment_out(row | {"reversed_by": None}, [vars(move) | names[move.product_id] for move in moves])
+    work.record(header.action, header.id, after=answer)
+    return answer
+
+
+def tracked_shelf(shelves: Mapping[UUID, Shelf], product_id: UUID, pointer: str) -> Shelf:
+    """The shelf of a body's product. Raises 422, at its place, for one that is unknown or keeps no stock."""
     shelf = shelves.get(product_id)
     if shelf is None:
-        raise unknown_reference(f"/lines/{line}/productId")
+        raise unknown_reference(pointer)
     if not shelf.tracks_stock:
         detail = f"{shelf.name} no lleva existencias."
-        raise NotTracked(
-            detail, errors=(FieldError(f"/lines/{line}/productId", NotTracked.code, detail),), productId=product_id
-        )
+        raise NotTracked(detail, errors=(FieldError(pointer, NotTracked.code, detail),), productId=product_id)
     return shelf
 
 

@@ -21,6 +21,8 @@ KIND_NAMES: Final = {
     "shortfall": "Faltante de venta sin conexión",
     "revaluation": "Revaluación",
     "reversal": "Reversión",
+    "transfer-out": "Traslado: salida",
+    "transfer-in": "Traslado: entrada",
 }
 _HEADINGS: Final = (
     "Fecha",

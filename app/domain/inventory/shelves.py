@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from sqlalchemy import DateTime, bindparam, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.tenants.scope import check_branch
 from app.lib.errors import NotFound, unknown_reference
 
 _LOCK: Final = text(
@@ -36,9 +37,11 @@ _WRITE: Final = text(
     "AS m (id, product_id, position, quantity, value, balance_quantity, balance_value)"
 ).bindparams(bindparam("at", type_=DateTime(timezone=True)))
 _WAREHOUSE: Final = text(
-    "SELECT id FROM warehouse WHERE tenant_id = :tenant_id "
-    "AND (id = CAST(:wanted AS uuid) OR (CAST(:wanted AS uuid) IS NULL AND is_default)) ORDER BY created_at, id LIMIT 1"
+    "SELECT id, branch_id FROM warehouse WHERE tenant_id = :tenant_id AND retired_at IS NULL "
+    "AND (id = CAST(:wanted AS uuid) OR (CAST(:wanted AS uuid) IS NULL AND is_default)) ORDER BY created_at, id LIMIT 1 "
+    "FOR SHARE"
 )
+"""Held until the change is written: whoever retires the warehouse waits, and then sees what lies there."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,23 @@ class Shelf:
         return Move(uuid7(), self.product_id, self.moves, quantity, value, self.quantity, self.value)
 
 
-async def find_warehouse(work: Work, warehouse_id: UUID | None) -> UUID:
-    """The warehouse asked for, else the company's default one. Raises 422 for an unknown one."""
+async def find_warehouse(
+    work: Work, warehouse_id: UUID | None, pointer: str = "/warehouseId", *, anywhere: bool = False
+) -> UUID:
+    """The warehouse asked for, else the company's default one, held against being retired.
+
+    Raises 422 for an unknown or retired one, at this place of the body, and unless `anywhere` 403 for one of a branch
+    that is not the caller's.
+    """
     asked = {"tenant_id": work.tenant_id, "wanted": warehouse_id}
-    found: UUID | None = (await work.session.execute(_WAREHOUSE, asked)).scalar_one_or_none()
+    found = (await work.session.execute(_WAREHOUSE, asked)).one_or_none()
     if found is not None:
-        return found
+        if not anywhere:
+            check_branch(work.actor, found.branch_id)
+        return cast("UUID", found.id)
     if warehouse_id is None:
         raise NotFound("La empresa no tiene una bodega principal.")
-    raise unknown_reference("/warehouseId")
+    raise unknown_reference(pointer)
 
 
 async def lock_shelves(work: Work, warehouse_id: UUID, product_ids: Iterable[UUID]) -> dict[UUID, Shelf]:

@@ -23,6 +23,7 @@ from app.domain.sales.prorate import Portion, Remaining, prorate
 from app.domain.sales.read import SaleReader
 from app.domain.sales.schemas import PostReturn, Refund, ReturnLine, VoidSale
 from app.domain.tenants.numbering import next_number
+from app.domain.tenants.scope import check_branch
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken, unknown_reference
 from app.lib.money import ZERO, as_quantity, times
@@ -90,6 +91,7 @@ class GiveBackService:
         sale = await self._work.session.get(Sale, (self._work.tenant_id, data.sale_id))
         if sale is None:
             raise unknown_reference("/saleId", "No hay tal venta.")
+        check_branch(self._work.actor, sale.branch_id)
         place = await self._place(data.session_id, sale)
         items = _items(data.lines, {line["id"]: line for line in await self._lines(sale.id)})
         due = sum((item.portion.total for item in items), start=ZERO)
@@ -106,7 +108,7 @@ class GiveBackService:
             return data.id, False
         place = await self._place(data.session_id, sale)
         items = [
-            Item(line, prorate(_remaining(line), line["left_quantity"]))
+            Item(line, prorate(Remaining.of(line), line["left_quantity"]))
             for line in await self._lines(sale.id)
             if line["left_quantity"]
         ]
@@ -156,7 +158,9 @@ class GiveBackService:
     async def _session(self, session_id: UUID) -> Mapping[str, Any] | None:
         row = await self._work.session.execute(SESSION, {"t": self._work.tenant_id, "session": session_id})
         found = row.mappings().one_or_none()
-        return dict(found) if found else None
+        if found is not None:
+            check_branch(self._work.actor, found["branch_id"])
+        return None if found is None else dict(found)
 
     async def _paid(self, sale: Sale) -> dict[str, Decimal]:
         """Pesos of each tender that have not been given back, the rounding among them: they add up to what remains."""
@@ -351,23 +355,6 @@ def _place(row: Mapping[str, Any]) -> Place:
     return Place(row["session_id"], row["branch_id"], row["warehouse_id"], row["cash_rounding"], row["time_zone"])
 
 
-def _remaining(line: Mapping[str, Any]) -> Remaining:
-    return Remaining(
-        sold=line["sold"],
-        total=line["total"],
-        base=line["base"],
-        nominal_tax=line["nominal_tax"],
-        cost=line["cost"],
-        left=Portion(
-            quantity=line["left_quantity"],
-            total=line["left_total"],
-            base=line["left_base"],
-            nominal_tax=line["left_nominal_tax"],
-            cost=line["left_cost"],
-        ),
-    )
-
-
 def _items(wanted: Sequence[ReturnLine], lines: Mapping[UUID, Mapping[str, Any]]) -> list[Item]:
     """Match what comes back with the ticket's lines; the same line named twice is added up first."""
     units: dict[UUID, Decimal] = {}
@@ -383,7 +370,9 @@ def _items(wanted: Sequence[ReturnLine], lines: Mapping[UUID, Mapping[str, Any]]
                 errors=(FieldError(f"/lines/{number}/quantity", "return-above-sold", "Es más de lo que queda."),),
                 available=as_quantity(left),
             )
-    return [Item(lines[line_id], prorate(_remaining(lines[line_id]), quantity)) for line_id, quantity in units.items()]
+    return [
+        Item(lines[line_id], prorate(Remaining.of(lines[line_id]), quantity)) for line_id, quantity in units.items()
+    ]
 
 
 def _undo(paid: Mapping[str, Decimal], due: Decimal) -> list[Tender]:

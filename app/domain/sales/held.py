@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import SQLColumnExpression, delete, select
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
@@ -14,6 +14,7 @@ from app.domain.customers.models import Customer
 from app.domain.sales.models import HeldTicket
 from app.domain.sales.schemas import HeldLineOut, HeldTicketOut, HeldTicketPage, HoldTicket
 from app.domain.tenants.models import CashRegister
+from app.domain.tenants.scope import check_branch, in_branches
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, unknown_reference
 from app.lib.pages import after, cut
 from app.lib.schemas import decode_special, encode_special, fingerprint
@@ -31,7 +32,7 @@ class HeldTicketService:
     async def hold(self, data: HoldTicket) -> tuple[HeldTicketOut, bool]:
         """Put a ticket aside; answers it, and whether it is new.
 
-        Raises 422 for unknown ids in it, 409 `id-taken`.
+        Raises 422 for unknown ids in it, 409 `id-taken`, 403 for a till of a branch that is not the caller's.
         """
         body = fingerprint(data)
         if data.id is not None and (earlier := await self._find(data.id)) is not None:
@@ -39,8 +40,10 @@ class HeldTicketService:
                 raise _ID_TAKEN
             return _out(earlier), False
         tenant_id = self._work.tenant_id
-        if await self._work.session.get(CashRegister, (tenant_id, data.register_id)) is None:
+        register = await self._work.session.get(CashRegister, (tenant_id, data.register_id))
+        if register is None or register.retired_at is not None:
             raise unknown_reference("/registerId", "No hay tal caja.")
+        check_branch(self._work.actor, register.branch_id)
         if data.customer_id and await self._work.session.get(Customer, (tenant_id, data.customer_id)) is None:
             raise unknown_reference("/customerId", "No hay tal cliente.")
         await self._check_products(data)
@@ -60,9 +63,9 @@ class HeldTicketService:
         return _out(held), True
 
     async def page(self, limit: int, cursor: str | None) -> HeldTicketPage:
-        """Tickets in wait, the oldest first."""
+        """Tickets in wait in the caller's branches, the oldest first."""
         statement = after(
-            select(HeldTicket).where(HeldTicket.tenant_id == self._work.tenant_id).limit(limit + 1),
+            select(HeldTicket).where(*self._mine()).limit(limit + 1),
             (HeldTicket.created_at, HeldTicket.id),
             cursor,
             tuple[datetime, UUID],
@@ -76,14 +79,21 @@ class HeldTicketService:
     async def resume(self, held_id: UUID) -> HeldTicketOut:
         """Take a ticket up: it stops waiting, so no second till gets it. Raises `NotFound` when one already did."""
         held = await self._work.session.scalar(
-            delete(HeldTicket)
-            .where(HeldTicket.tenant_id == self._work.tenant_id, HeldTicket.id == held_id)
-            .returning(HeldTicket)
+            delete(HeldTicket).where(HeldTicket.id == held_id, *self._mine()).returning(HeldTicket)
         )
         if held is None:
             raise NotFound("No hay tal tiquete en espera; quizá ya lo retomaron.")
         self._work.record("ticket.resumed", held.id, before=held.ticket)
         return _out(held)
+
+    def _mine(self) -> list[SQLColumnExpression[bool]]:
+        """Conditions of the tickets that the caller may see: another branch's are as good as taken up."""
+        actor = self._work.actor
+        conditions: list[SQLColumnExpression[bool]] = [HeldTicket.tenant_id == self._work.tenant_id]
+        if inside := in_branches(actor, CashRegister.branch_id):
+            tills = select(CashRegister.id).where(CashRegister.tenant_id == self._work.tenant_id, *inside)
+            conditions.append(HeldTicket.register_id.in_(tills))
+        return conditions
 
     async def _check_products(self, data: HoldTicket) -> None:
         wanted = {line.product_id for line in data.lines}

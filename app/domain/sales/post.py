@@ -24,6 +24,7 @@ from app.domain.sales.pricing import price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
 from app.domain.sales.statements import PACKS, READ, WRITE
+from app.domain.tenants.scope import branch_refusal
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
@@ -241,6 +242,8 @@ def _check_head(head: Mapping[str, Any], draft: Draft) -> None:
         raise Conflict("Ya existe otra venta con ese identificador.", code="id-taken")
     if head["is_open"] is None:
         raise unknown_reference("/sessionId", "No hay tal turno de caja.")
+    if not head["branch_allowed"]:
+        raise branch_refusal()
     if not head["is_open"]:
         raise _CLOSED
     if head["customer_id"] is None or (data.customer_id is not None and not head["customer_active"]):

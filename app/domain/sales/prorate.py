@@ -1,6 +1,8 @@
 """What a part of a line is worth: pesos prorated by what has come back so far, the last piece takes the remainder."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -30,6 +32,24 @@ class Remaining(msgspec.Struct, frozen=True):
     nominal_tax: Decimal
     cost: Decimal
     left: Portion
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> "Remaining":
+        """Of a row with the line's figures and, as `left_…`, what remains of each."""
+        return cls(
+            sold=line["sold"],
+            total=line["total"],
+            base=line["base"],
+            nominal_tax=line["nominal_tax"],
+            cost=line["cost"],
+            left=Portion(
+                quantity=line["left_quantity"],
+                total=line["left_total"],
+                base=line["left_base"],
+                nominal_tax=line["left_nominal_tax"],
+                cost=line["left_cost"],
+            ),
+        )
 
 
 def prorate(line: Remaining, quantity: Decimal) -> Portion:

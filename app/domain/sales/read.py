@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, select
+from sqlalchemy import SQLColumnExpression, and_, case, exists, func, select
 
 from app.db.session import Work
 from app.domain.inventory.models import StockConflict
@@ -22,6 +22,7 @@ from app.domain.sales.schemas import (
     SalePage,
     SaleSummaryOut,
 )
+from app.domain.tenants.scope import check_branch, in_branches
 from app.lib.errors import NotFound
 from app.lib.money import as_price, as_quantity, unit_cost
 from app.lib.pages import after, cut
@@ -52,12 +53,13 @@ class SaleReader:
         self._work = work
 
     async def find(self, sale_id: UUID) -> Sale:
-        """The ticket's row. Raises `NotFound`, also for another company's."""
+        """The ticket's row. Raises `NotFound`, also for another company's; 403 for one of a branch not the caller's."""
         sale = await self._work.session.scalar(
             select(Sale).where(Sale.tenant_id == self._work.tenant_id, Sale.id == sale_id)
         )
         if sale is None:
             raise NotFound("No hay tal venta.")
+        check_branch(self._work.actor, sale.branch_id)
         return sale
 
     async def read(self, sale_id: UUID) -> SaleOut:
@@ -119,8 +121,11 @@ class SaleReader:
         )
 
     async def page(self, filters: SaleFilters, limit: int, cursor: str | None) -> SalePage:
-        """Tickets, the newest first."""
-        conditions: list[ColumnElement[bool]] = [Sale.tenant_id == self._work.tenant_id]
+        """Tickets of the caller's branches, the newest first."""
+        conditions: list[SQLColumnExpression[bool]] = [
+            Sale.tenant_id == self._work.tenant_id,
+            *in_branches(self._work.actor, Sale.branch_id),
+        ]
         if filters.session_id:
             conditions.append(Sale.session_id == filters.session_id)
         if filters.customer_id:

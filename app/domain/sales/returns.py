@@ -10,6 +10,7 @@ from sqlalchemy import and_, select
 from app.db.session import Work
 from app.domain.sales.models import SaleLine, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.schemas import RefundOut, ReturnLineOut, ReturnOut, ReturnPage
+from app.domain.tenants.scope import check_branch, in_branches
 from app.lib.errors import NotFound
 from app.lib.money import as_price, as_quantity, unit_cost
 from app.lib.pages import after, cut
@@ -22,15 +23,20 @@ class ReturnReader:
         self._work = work
 
     async def read(self, return_id: UUID) -> ReturnOut:
-        """One return or void. Raises `NotFound`, also for another company's."""
+        """One return or void. Raises `NotFound`, also for another company's; 403 for one of a branch not the caller's."""
         row = await self._work.session.get(SaleReturn, (self._work.tenant_id, return_id))
         if row is None:
             raise NotFound("No hay tal devolución.")
+        check_branch(self._work.actor, row.branch_id)
         return (await self._whole([row]))[0]
 
     async def page(self, sale_id: UUID | None, limit: int, cursor: str | None) -> ReturnPage:
-        """Returns and voids, the newest first."""
-        statement = select(SaleReturn).where(SaleReturn.tenant_id == self._work.tenant_id).limit(limit + 1)
+        """Returns and voids in the caller's branches, the newest first."""
+        statement = (
+            select(SaleReturn)
+            .where(SaleReturn.tenant_id == self._work.tenant_id, *in_branches(self._work.actor, SaleReturn.branch_id))
+            .limit(limit + 1)
+        )
         if sale_id is not None:
             statement = statement.where(SaleReturn.sale_id == sale_id)
         statement = after(

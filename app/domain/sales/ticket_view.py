@@ -15,6 +15,7 @@ from app.domain.catalog.units import unit_names
 from app.domain.sales.models import Sale, SaleLine, SalePayment, SaleReturn
 from app.domain.sales.ticket import TicketLine, TicketPayment, TicketTax, TicketView
 from app.domain.tenants.models import Branch, CashRegister, Tenant
+from app.domain.tenants.scope import check_branch
 from app.lib.errors import NotFound
 from app.lib.money import ZERO
 from app.lib.pesos import format_nit, format_percent
@@ -31,7 +32,7 @@ _TRIBUTES: Final = {"01": "IVA", "04": "INC", "22": "INC bolsas", "34": "IBUA"}
 
 
 async def ticket_view(work: Work, sale_id: UUID) -> TicketView:
-    """A sale as its ticket says it. Raises `NotFound`, also for another company's."""
+    """A sale as its ticket says it. Raises `NotFound`, also for another company's; 403 for a branch not the caller's."""
     tenant_id, session = work.tenant_id, work.session
     cashier, seller = aliased(Membership), aliased(Membership)
     found = (
@@ -59,6 +60,7 @@ async def ticket_view(work: Work, sale_id: UUID) -> TicketView:
     if found is None:
         raise NotFound("Esa venta no existe.")
     sale, tenant, branch_name, register_name, cashier_name, seller_name, voided = found
+    check_branch(work.actor, sale.branch_id)
     lines = list(
         await session.scalars(
             select(SaleLine)

@@ -1,17 +1,20 @@
-"""Tables of the company and its places."""
+"""Tables of the company, its places, its plan and its life."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import DefaultBase, Editable, Money, TenantOwned, TenantRow
+from app.db.base import ClientCreated, DefaultBase, Editable, Money, TenantOwned, TenantRow
+
+STATUSES = "('trial','active','past-due','read-only','suspended','closed')"
 
 
 class TenantStatus(StrEnum):
-    """Life of a company's account; which moves are allowed is the billing domain's table."""
+    """Life of a company's account; which moves are allowed is `app.domain.tenants.lifecycle`."""
 
     TRIAL = "trial"
     ACTIVE = "active"
@@ -21,17 +24,87 @@ class TenantStatus(StrEnum):
     CLOSED = "closed"
 
 
+class Plan(Editable, DefaultBase):
+    """What the operator sells: a global row, known by its code. Prices are billing's."""
+
+    __tablename__ = "plan"
+    __table_args__ = (CheckConstraint("requests_per_minute > 0", name="requests_per_minute"),)
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    position: Mapped[int]
+    """Order in lists; the cheapest first."""
+    modules: Mapped[list[str]]
+    limits: Mapped[dict[str, Any]]
+    """Resource to how many; absent means no limit. Storage in bytes, documents a month."""
+    requests_per_minute: Mapped[int | None]
+    """None: as many as the installation allows one company."""
+    is_offered: Mapped[bool] = mapped_column(server_default="true")
+    """Whether a company may choose it; those that have it keep it."""
+
+
+class TenantMove(DefaultBase):
+    """A change of status that is allowed: what `tenant_transition` points at."""
+
+    __tablename__ = "tenant_move"
+
+    from_status: Mapped[str] = mapped_column(primary_key=True)
+    """`new` before the first."""
+    to_status: Mapped[str] = mapped_column(primary_key=True)
+
+
+class TenantTransition(TenantOwned, DefaultBase):
+    """One step of a company's life. Append-only; the database refuses a step that is not allowed or not the next.
+
+    `from_status` is, by foreign key, where the step before ended.
+    """
+
+    __tablename__ = "tenant_transition"
+    __table_args__ = (
+        ForeignKeyConstraint(["from_status", "to_status"], ["tenant_move.from_status", "tenant_move.to_status"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "previous_seq", "from_status"],
+            ["tenant_transition.tenant_id", "tenant_transition.seq", "tenant_transition.to_status"],
+        ),
+        UniqueConstraint("tenant_id", "seq", "to_status"),
+        CheckConstraint("seq >= 1 AND (seq = 1) = (from_status = 'new')", name="first"),
+        CheckConstraint("coalesce(previous_seq, 0) = seq - 1 AND (seq = 1) = (previous_seq IS NULL)", name="next"),
+        CheckConstraint("reason <> ''", name="reason"),
+    )
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3 … without gap."""
+    previous_seq: Mapped[int | None]
+    from_status: Mapped[str]
+    to_status: Mapped[str]
+    reason: Mapped[str]
+    actor_id: Mapped[UUID]
+    actor_name: Mapped[str]
+    at: Mapped[datetime]
+
+
 class Tenant(Editable, DefaultBase):
     """A company: the root of everything that carries its `tenant_id`."""
 
     __tablename__ = "tenant"
     __table_args__ = (
-        CheckConstraint("status IN ('trial','active','past-due','read-only','suspended','closed')", name="status"),
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
         CheckConstraint("cash_rounding >= 0", name="cash_rounding"),
+        CheckConstraint("organization IN ('company','person')", name="organization"),
+        CheckConstraint("regime IN ('48','49')", name="regime"),
+        CheckConstraint("tribute IN ('01','04','ZA','ZZ')", name="tribute"),
+        CheckConstraint("(status = 'trial') = (trial_ends_at IS NOT NULL)", name="trial_ends_at"),
+        ForeignKeyConstraint(["plan"], ["plan.code"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "status_seq", "status"],
+            ["tenant_transition.tenant_id", "tenant_transition.seq", "tenant_transition.to_status"],
+        ),
+        Index("ix_tenant_trial", "trial_ends_at", postgresql_where=text("status = 'trial'")),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
+    """Razón social, as the RUT has it."""
     nit: Mapped[str]
     """Nine or ten digits, without the check digit."""
     dv: Mapped[str]
@@ -51,9 +124,80 @@ class Tenant(Editable, DefaultBase):
     email: Mapped[str] = mapped_column(server_default="")
     is_demo: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    trade_name: Mapped[str] = mapped_column(server_default="")
+    """Nombre comercial; empty when it is the razón social."""
+    organization: Mapped[str] = mapped_column(server_default="company")
+    regime: Mapped[str] = mapped_column(server_default="48")
+    """48 responsable de IVA, 49 no responsable."""
+    tribute: Mapped[str] = mapped_column(server_default="01")
+    """01 IVA, 04 INC, ZA both, ZZ none: the tax scheme of the company on a document."""
+    responsibilities: Mapped[list[str]] = mapped_column(server_default=text("'[\"R-99-PN\"]'"))
+    ciiu: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    """Economic activities, four digits each, the main one first."""
+    postal_code: Mapped[str] = mapped_column(server_default="")
+    merchant_registration: Mapped[str] = mapped_column(server_default="")
+    """Matrícula mercantil."""
+    status_seq: Mapped[int]
+    """The step of its life that gave it its status."""
+    status_since: Mapped[datetime]
+    trial_ends_at: Mapped[datetime | None]
+    plan: Mapped[str]
+    modules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """What plan and switches add up to, module to `Span`: kept, so that a request reads it with the company's row."""
+    requests_per_minute: Mapped[int | None]
+    """The plan's, kept for the same reason."""
 
 
-class Branch(TenantRow, Editable, DefaultBase):
+class TenantModule(TenantOwned, Editable, DefaultBase):
+    """A module switched on or off for one company, whatever its plan says."""
+
+    __tablename__ = "tenant_module"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("reason <> ''", name="reason"),
+    )
+
+    module: Mapped[str] = mapped_column(primary_key=True)
+    is_on: Mapped[bool]
+    expires_at: Mapped[datetime | None]
+    """When the plan decides again; None: never."""
+    reason: Mapped[str]
+    set_by: Mapped[UUID]
+
+
+class TenantUsage(TenantOwned, Editable, DefaultBase):
+    """How much of one limited resource a company has: locked by whoever takes or gives back one."""
+
+    __tablename__ = "tenant_usage"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint(
+            "resource IN ('users','branches','warehouses','registers','products','storage')", name="resource"
+        ),
+        CheckConstraint("used >= 0", name="used"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    resource: Mapped[str] = mapped_column(primary_key=True)
+    used: Mapped[int] = mapped_column(server_default="0")
+
+
+class CompanyLogo(TenantOwned, Editable, DefaultBase):
+    """A company's logo, drawn anew from what was uploaded and small; apart from `tenant`, which every request reads."""
+
+    __tablename__ = "company_logo"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("octet_length(content) <= 262144", name="content"),
+    )
+
+    content: Mapped[bytes]
+    """PNG."""
+    width: Mapped[int]
+    height: Mapped[int]
+
+
+class Branch(TenantRow, Editable, ClientCreated, DefaultBase):
     """A shop of the company; tickets are numbered per branch."""
 
     __tablename__ = "branch"
@@ -64,23 +208,30 @@ class Branch(TenantRow, Editable, DefaultBase):
 
     code: Mapped[str]
     name: Mapped[str]
+    address: Mapped[str] = mapped_column(server_default="")
+    municipality_code: Mapped[str | None]
+    """DANE code; None: the company's."""
+    phone: Mapped[str] = mapped_column(server_default="")
+    retired_at: Mapped[datetime | None]
 
 
-class Warehouse(TenantRow, Editable, DefaultBase):
+class Warehouse(TenantRow, Editable, ClientCreated, DefaultBase):
     """Where stock lies. A register sells from one warehouse."""
 
     __tablename__ = "warehouse"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "branch_id"], ["branch.tenant_id", "branch.id"]),
         UniqueConstraint("tenant_id", "name"),
+        CheckConstraint("NOT is_default OR retired_at IS NULL", name="default_stays"),
     )
 
     branch_id: Mapped[UUID]
     name: Mapped[str]
     is_default: Mapped[bool] = mapped_column(server_default="false")
+    retired_at: Mapped[datetime | None]
 
 
-class CashRegister(TenantRow, Editable, DefaultBase):
+class CashRegister(TenantRow, Editable, ClientCreated, DefaultBase):
     """A till: the place where a drawer session is opened."""
 
     __tablename__ = "cash_register"
@@ -93,6 +244,7 @@ class CashRegister(TenantRow, Editable, DefaultBase):
     branch_id: Mapped[UUID]
     warehouse_id: Mapped[UUID]
     name: Mapped[str]
+    retired_at: Mapped[datetime | None]
 
 
 class Numbering(TenantOwned, DefaultBase):

@@ -189,7 +189,8 @@ def _complete_files(operation: Node, handler: HTTPRouteHandler) -> None:
     binary = {"schema": {"type": "string", "format": "binary"}}
     if kinds := handler.opt.get("accepts_file"):
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, binary)}
-        operation["responses"]["200"] = {**operation["responses"]["201"], "description": "Revisado; nada cambió."}
+        if made := operation["responses"].get("201"):
+            operation["responses"]["200"] = {**made, "description": "Revisado; nada cambió."}
     if kinds := handler.opt.get("answers_file"):
         operation["responses"]["200"]["content"] = dict.fromkeys(kinds, binary)
 

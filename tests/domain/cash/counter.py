@@ -32,6 +32,7 @@ async def cashier_of(shop: Shop, admin: Admin, app: Litestar, name: str = "Cajer
         user_id,
         name,
     )
+    await take_room(shop, admin, "users")
     await admin.execute(
         "INSERT INTO auth_session (id, user_id, tenant_id, address, agent) VALUES ($1, $2, $3, '', '')",
         session_id,
@@ -43,9 +44,17 @@ async def cashier_of(shop: Shop, admin: Admin, app: Litestar, name: str = "Cajer
     return replace(shop, token=token, user={"id": str(user_id)}, email=email)
 
 
+async def take_room(shop: Shop, admin: Admin, resource: str) -> None:
+    """What a row written past the API takes of the plan."""
+    await admin.execute(
+        "UPDATE tenant_usage SET used = used + 1 WHERE tenant_id = $1 AND resource = $2", UUID(shop.tenant_id), resource
+    )
+
+
 async def add_register(shop: Shop, admin: Admin, name: str = "Caja 2") -> str:
     """A second till in the same branch."""
     register_id = uuid7()
+    await take_room(shop, admin, "registers")
     first = await admin.fetchrow("SELECT * FROM cash_register WHERE tenant_id = $1", UUID(shop.tenant_id))
     assert first is not None
     await admin.execute(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.lib import clock
+from tests.domain.inventory.places import add_warehouse, enter, first_warehouse, open_count, send
 from tests.domain.inventory.shelf import adjust, differences
 from tests.shop import Shop, sign_up
 
@@ -32,6 +33,16 @@ async def busy_day(shop: Shop, admin: asyncpg.Connection) -> None:
     undone = await adjust(shop, (nails, "5", "900"), (cable, "-1.25"), (nails, "-2"))
     await ask(shop, f"/v1/inventory/adjustments/{undone['id']}/reverse", {})
     await ask(shop, "/v1/inventory/revaluations", {"lines": [{"productId": cable["id"], "unitCost": "1700"}]})
+
+    here, there = await first_warehouse(shop), await add_warehouse(shop)
+    sent = await send(shop, here, there, (nails, "10"), (cable, "2"))
+    part = [{"productId": nails["id"], "quantity": "7", "lost": "1", "reason": "damage"}]
+    await ask(shop, f"/v1/inventory/transfers/{sent['id']}/receive", {"lines": part})
+    gone = await send(shop, here, there, (cable, "1"))
+    await ask(shop, f"/v1/inventory/transfers/{gone['id']}/cancel", {})
+    count = await open_count(shop, warehouseId=there)
+    await enter(shop, count, (nails, "5"), (nails, "1"))
+    await ask(shop, f"/v1/inventory/counts/{count['id']}/close", {})
 
     session = await shop.open_drawer("50000")
     mixed = await ask(
@@ -121,6 +132,21 @@ TOUCHED = [
     ("stock_movement", "quantity = quantity + {}", "kind = 'void'", {"stock-sums", "stock-balances", "return-goods"}),
     ("stock_adjustment", "line_count = line_count + {}", "true", {"adjustments"}),
     ("stock_conflict", "missing = missing + {}", "true", {"shortfalls"}),
+    ("stock_transfer", "value = value + {}", "true", {"transfers"}),
+    ("stock_transfer_state", "value = value + {}", "open_lines > 0", {"transfers"}),
+    ("stock_transfer_state", "open_lines = open_lines + {}", "open_lines > 0", {"transfers"}),
+    ("stock_transfer_line", "value = value + {}", "true", {"transfers", "transit", "transfer-goods"}),
+    ("stock_transit", "value = value + {}", "quantity > 0", {"transfers", "transit"}),
+    ("stock_transit", "quantity = quantity + {}", "quantity > 0", {"transit"}),
+    ("stock_arrival", "lost_value = lost_value + {}", "true", {"arrivals"}),
+    ("stock_arrival_line", "value = value + {}", "true", {"arrivals", "transit", "transfer-goods"}),
+    ("stock_arrival_line", "lost_value = lost_value + {0}, value = value - {0}", "reason IS NOT NULL",
+     {"arrivals", "transfer-losses"}),
+    ("stock_movement", "value = value + {}", "kind = 'transfer-in'",
+     {"stock-sums", "stock-balances", "transfer-goods"}),
+    ("stock_count_item", "counted = counted + {}", "counted IS NOT NULL", {"counts", "count-entries"}),
+    ("stock_count_entry", "total = total + {}", "true", {"count-entries"}),
+    ("stock_count_item", "book_quantity = book_quantity + {}", "counted IS NOT NULL", {"counts"}),
     ("cash_drawer", "nequi = nequi + {}", "is_open", {"drawer-totals"}),
     ("cash_session", "opening_amount = opening_amount + {}", "true", {"drawer-openings"}),
     ("cash_close_tender", "expected = expected + {0}, difference = difference - {0}", "true", {"closes"}),

@@ -30,6 +30,7 @@ from app.domain.catalog.service.creating import (
     write_prices,
 )
 from app.domain.inventory.rows import lock_holding
+from app.domain.tenants.limits import Resource, claim, release
 from app.lib import clock
 from app.lib.errors import Conflict, FieldError, RuleBroken
 from app.lib.text import normalise
@@ -88,11 +89,15 @@ class ProductChange:
         return as_seen_by(after, self._work.actor)
 
     async def retire(self, product_id: UUID, *, retired: bool) -> ProductOut:
-        """Take a product off the counter, or bring it back; what it sold, its codes and its stock stay. Twice is once."""
+        """Take a product off the counter, or bring it back; what it sold, its codes and its stock stay. Twice is once.
+
+        A retired product does not count for the plan, so bringing one back may raise 422 `plan-limit`.
+        """
         before = await find_product(self._work, product_id, lock=True)
         if (before.retired_at is not None) == retired:
             return as_seen_by(before, self._work.actor)
         await self._execute(_RETIRE, before.id, at=clock.now() if retired else None)
+        await (release if retired else claim)(self._work, Resource.PRODUCTS)
         after = await find_product(self._work, product_id)
         self._work.record("product.retired" if retired else "product.unretired", product_id, before=before, after=after)
         return as_seen_by(after, self._work.actor)

@@ -15,6 +15,7 @@ from app.domain.catalog.rows import as_seen_by, find_product
 from app.domain.catalog.schemas import CreateProduct, ProductOut
 from app.domain.catalog.service.checking import Presentation, refusals
 from app.domain.inventory.rows import open_stock
+from app.domain.tenants.limits import Resource, claim
 from app.lib.errors import Conflict
 from app.lib.schemas import fingerprint
 from app.lib.text import normalise
@@ -117,9 +118,13 @@ class ProductCreation:
         return [seed.id for seed in seeds]
 
     async def write(self, seeds: Sequence[Seed]) -> None:
-        """Insert checked products with codes, packs, search pieces, first prices and stock rows."""
+        """Insert checked products with codes, packs, search pieces, first prices and stock rows. Raises 422 `plan-limit`."""
         for start in range(0, len(seeds), _BATCH):
             await self._write_batch(seeds[start : start + _BATCH])
+        # Last: until the end of the transaction it holds back whoever creates products, or opens a warehouse.
+        await claim(self._work, Resource.PRODUCTS, len(seeds))
+        for start in range(0, len(seeds), _BATCH):
+            await open_stock(self._work, [seed.id for seed in seeds[start : start + _BATCH]])
 
     async def _is_stored(self, product_id: UUID, body_hash: bytes) -> bool:
         stored = await self._work.session.execute(
@@ -167,7 +172,6 @@ class ProductCreation:
             for piece in product_grams(norm, seed.data.sku, seed.data.brand)
         ]
         await write_grams(self._work, pieces)
-        await open_stock(self._work, [seed.id for seed in seeds])
 
     async def _write_packs(self, seeds: Sequence[Seed]) -> None:
         packs = [(seed.id, pack) for seed in seeds for pack in seed.data.packs]

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.db.session import Work
+from app.domain.tenants.limits import Resource, release
 from app.lib import clock
 
 _WITHDRAW: Final = text(
@@ -14,6 +15,11 @@ _WITHDRAW: Final = text(
     "updated_at = now(), changed_xid = (pg_current_xact_id()::text)::bigint "
     "WHERE tenant_id = :tenant_id AND id = ANY(CAST(:product_ids AS uuid[])) RETURNING id, sku"
 )
+_COUNTED: Final = text(
+    "SELECT count(*) FROM (SELECT FROM product WHERE tenant_id = :tenant_id "
+    "AND id = ANY(CAST(:product_ids AS uuid[])) AND retired_at IS NULL FOR NO KEY UPDATE) p"
+)
+"""Those that a plan counts: some may have been retired one by one before."""
 _FREE_BARCODES: Final = text(
     "DELETE FROM product_barcode WHERE tenant_id = :tenant_id AND product_id = ANY(CAST(:product_ids AS uuid[]))"
 )
@@ -25,7 +31,9 @@ async def withdraw_products(work: Work, product_ids: Sequence[UUID], mark: str) 
     The caller has made sure that nothing but their opening stock ever happened to them, and records it.
     """
     key = {"tenant_id": work.tenant_id, "product_ids": list(product_ids)}
+    counted = await work.session.scalar(_COUNTED, key)
     rows = await work.session.execute(_WITHDRAW, key | {"at": clock.now(), "mark": mark})
     withdrawn = {row.id: row.sku for row in rows}
     await work.session.execute(_FREE_BARCODES, key)
+    await release(work, Resource.PRODUCTS, counted or 0)
     return withdrawn

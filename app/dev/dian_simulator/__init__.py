@@ -1,0 +1,5 @@
+"""A DIAN on this machine: plays `WcfDianCustomerServices.svc` for development and tests, with a clock and faults of its own.
+
+`python -m app.dev.dian_simulator PORT FOLDER`. It shares no code with what builds and signs the documents: a common
+mistake would stay hidden. Signatures are checked, and its own answers signed, by xmlsec.
+"""

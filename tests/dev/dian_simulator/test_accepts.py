@@ -1,0 +1,244 @@
+"""The simulator accepts the golden samples and everything that the product makes, and answers like DIAN."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec import structs
+
+from app.dev.dian_simulator.registry import Issuer, Range, Registry, Software
+from app.dev.dian_simulator.server import Simulator
+from app.dev.dian_simulator.service import Service
+from app.dev.dian_simulator.store import Stored
+from app.dev.dian_simulator.transport import Received
+from app.domain.invoicing.identify import identify
+from app.domain.invoicing.kinds import KINDS, Kind
+from app.domain.invoicing.model import Correction
+from app.integrations.dian.answers import Outcome
+from app.integrations.dian.certificate import Credential, open_p12
+from tests.dev.dian_simulator.house import NIT, Sender, control, registry, simulator
+from tests.dian_keys import PASSWORD, authorities, p12
+from tests.dian_verify import certificate_in, schema_errors, verify_with_signxml, verify_with_xmlsec
+from tests.domain.invoicing.papers import KEYS, NOW, document, reference_to
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "dian" / "examples"
+
+
+@pytest.fixture(scope="module")
+def credential() -> Credential:
+    return open_p12(p12(), PASSWORD)
+
+
+@pytest.fixture
+def dian(tmp_path: Path) -> Iterator[Simulator]:
+    with simulator(tmp_path) as server:
+        pem = [each.public_bytes(Encoding.PEM).decode() for each in authorities()]
+        server.service.registry = registry(trusted=pem)
+        yield server
+
+
+@pytest.fixture
+def shop(dian: Simulator, credential: Credential) -> Sender:
+    return Sender(dian, credential)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if not KINDS[kind].is_note])
+def test_every_kind_is_accepted_at_first(kind: Kind, shop: Sender) -> None:
+    paper = document(kind)
+    got = shop.send(paper)
+    assert [rule for rule in got.rules if rule.rejects] == []
+    assert got.accepts(identify(paper, KEYS).uuid)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if KINDS[kind].is_note])
+def test_every_note_is_accepted_after_what_it_corrects(kind: Kind, shop: Sender) -> None:
+    corrected = document(KINDS[kind].corrects[0])
+    note = document(kind, correction=Correction(concept="1", reference=reference_to(corrected)))
+    early = shop.send(note)
+    assert [rule.code for rule in early.rules if rule.rejects] == [f"{KINDS[kind].rules}BG04a"]
+    assert shop.send(corrected).outcome is Outcome.ACCEPTED
+    got = shop.send(note)
+    assert [rule for rule in got.rules if rule.rejects] == []
+    assert got.outcome is Outcome.ACCEPTED
+
+
+def test_its_response_is_valid_and_verified_twice(shop: Sender) -> None:
+    for got in (shop.send(document()), shop.send(document(issuer=structs.replace(document().issuer, dv="7")))):
+        assert got.response is not None
+        assert schema_errors(got.response) == []
+        assert verify_with_xmlsec(got.response) == 3
+        assert verify_with_signxml(got.response, certificate_in(got.response)) == 3
+
+
+def test_a_duplicate_answers_with_the_first_one(shop: Sender) -> None:
+    paper = document()
+    xml, uuid = shop.signed(paper), identify(paper, KEYS).uuid
+    first, again = shop.post(xml), shop.post(xml)
+    assert (first.outcome, again.outcome) == (Outcome.ACCEPTED, Outcome.REJECTED)
+    assert again.is_duplicate
+    assert again.accepts(uuid)
+    assert again.response == first.response
+    # Another document under the same number is not a success.
+    other = document(notes=(), payments=document().payments, lines=document().lines[:2])
+    taken = shop.send(other)
+    assert taken.is_duplicate
+    assert not taken.accepts(identify(other, KEYS).uuid)
+
+
+def test_the_same_number_as_a_contingency_is_a_duplicate_too(shop: Sender) -> None:
+    assert shop.send(document(Kind.INVOICE)).outcome is Outcome.ACCEPTED
+    assert shop.send(document(Kind.DIAN_CONTINGENCY)).is_duplicate
+
+
+def test_a_rejected_number_is_not_consumed(shop: Sender) -> None:
+    paper = document()
+    wrong = structs.replace(paper, totals=structs.replace(paper.totals, payable=paper.totals.payable + 5))
+    assert shop.send(wrong).outcome is Outcome.REJECTED
+    assert shop.send(paper).outcome is Outcome.ACCEPTED
+
+
+def test_what_became_of_a_document(shop: Sender) -> None:
+    paper = document()
+    uuid = identify(paper, KEYS).uuid
+    assert shop.ask(lambda client: client.status(uuid)).outcome is Outcome.ABSENT
+    assert shop.ask(lambda client: client.status("corto")).outcome is Outcome.REFUSED
+    accepted = shop.send(paper)
+    got = shop.ask(lambda client: client.status(uuid))
+    assert got.accepts(uuid)
+    assert got.response == accepted.response
+
+
+def test_a_test_set_is_followed_to_its_end(shop: Sender) -> None:
+    for number, wanted in ((10, Outcome.PENDING), (11, Outcome.PENDING), (12, Outcome.REFUSED)):
+        paper = document(number=f"SETP9900000{number}")
+        archive = _zip(f"{shop.name('fv')}.xml", shop.signed(paper))
+        sent = shop.ask(lambda client, archive=archive: client.send_test_set(f"{shop.name('z')}.zip", archive, "set-1"))
+        assert sent.outcome is wanted
+        if wanted is Outcome.PENDING:
+            key = sent.zip_key
+            states = [shop.ask(lambda client, key=key: client.status_of_zip(key)) for _ in range(3)]
+            assert [state[0].outcome for state in states] == [Outcome.PENDING, Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert sent.is_set_accepted
+
+
+def test_its_ranges_are_imported(shop: Sender) -> None:
+    software = "11111111-2222-3333-4444-555555555555"
+    got = shop.ask(lambda client: client.numbering_ranges(NIT, NIT, software))
+    assert got.code == "100"
+    assert {each.prefix for each in got.ranges} == {"SETP", "EPOS", "DS", "CT", "CP"}
+    assert shop.ask(lambda client: client.numbering_ranges(NIT, NIT, "otro")).code == "303"
+    assert shop.ask(lambda client: client.numbering_ranges("800197268", NIT, software)).code == "401"
+
+
+def test_it_forgets_nothing_over_a_restart(dian: Simulator, shop: Sender, tmp_path: Path) -> None:
+    paper = document()
+    assert shop.send(paper).outcome is Outcome.ACCEPTED
+    again = Service(tmp_path, dian.clock)
+    assert list(again.store.by_uuid) == [identify(paper, KEYS).uuid]
+    assert again.authority.own == dian.service.authority.own
+
+
+def test_its_own_entity_makes_certificates_that_it_trusts(dian: Simulator) -> None:
+    import base64
+
+    made = control(dian, "POST", "certificates", {"nit": NIT, "name": "Tienda", "password": "clave"})
+    own = open_p12(base64.b64decode(made["p12"]), "clave")
+    assert own.is_chain_complete
+    dian.service.registry.trusted = []
+    assert Sender(dian, own).send(document()).outcome is Outcome.ACCEPTED
+
+
+def test_every_example_is_accepted(tmp_path: Path) -> None:
+    """In the order and at the hour that the specification says, with its ranges and its test entity."""
+    with simulator(tmp_path) as server:
+        _examples_registry(server)
+        server.clock.stand_at(datetime.fromisoformat("2026-11-20T10:16:00-05:00"))
+        names = [
+            "invoice_01_credit", "invoice_01_natural_cash", "invoice_01_final_consumer", "invoice_03_contingency",
+            "creditnote_91", "debitnote_92", "pos_20", "pos_adjustment_94", "support_05", "support_adjustment_95",
+        ]  # fmt: skip
+        for name in names:
+            _accept(server, name)
+        server.service.store.keep(
+            Stored(
+                key=("999888666", "01", "FV500"),
+                uuid="ab" * 48,
+                date="2026-11-20",
+                kind="01",
+                file="",
+                xml=b"",
+                response=b"",
+            )
+        )
+        server.clock.stand_at(datetime.fromisoformat("2026-11-21T09:00:30-05:00"))
+        for name in ("event_030", "event_031_claim"):
+            _accept(server, name)
+
+
+def _accept(server: Simulator, name: str) -> None:
+    xml = (EXAMPLES / f"{name}.xml").read_bytes()
+    verdict = server.service.validate(Received(name, xml), {"999888777"})
+    assert [str(rule) for rule in verdict.rules if rule.rejects] == [], name
+    assert verdict.code == "00"
+
+
+def _examples_registry(server: Simulator) -> None:
+    import json
+
+    facts = json.loads((EXAMPLES / "facts.json").read_text("utf-8"))
+    server.service.registry = Registry(
+        issuers=[Issuer(nit="999888777", name="Comercial de Ejemplo S.A.S.")],
+        software=[Software(id="11111111-2222-3333-4444-555555555555", nit="999888777", pin="12345")],
+        ranges=[
+            Range(
+                nit="999888777",
+                authorization=authorization,
+                valid_from=datetime.fromisoformat(start).date(),
+                valid_to=datetime.fromisoformat(end).date(),
+                prefix=prefix,
+                first=first,
+                last=last,
+                technical_key=key,
+            )
+            for authorization, start, end, prefix, first, last, key in facts["ranges"]
+        ],
+        trusted=[(EXAMPLES / "certs" / f"issuer-{name}.pem").read_text() for name in ("root", "sub")],
+    )
+
+
+@pytest.mark.parametrize("name", ["SendBillSync.accepted", "GetStatus", "GetNumberingRange", "SendTestSetAsync"])
+def test_the_example_requests_pass_its_door(name: str, tmp_path: Path) -> None:
+    """With the address they were signed for as an alias."""
+    import httpx
+
+    from app.dev.dian_simulator.replies import fault  # noqa: F401
+
+    with simulator(tmp_path) as server:
+        _examples_registry(server)
+        server.clock.stand_at(datetime(2026, 11, 20, 15, 16, tzinfo=UTC))
+        server.service.registry.aliases = ["https://vpfe-hab.dian.gov.co/WcfDianCustomerServices.svc"]
+        operation = name.partition(".")[0]
+        action = f"http://wcf.dian.colombia/IWcfDianCustomerServices/{operation}"
+        body = (EXAMPLES / "soap" / f"{name}.request.xml").read_bytes()
+        headers = {"Content-Type": f'application/soap+xml;charset=UTF-8;action="{action}"'}
+        answer = httpx.post(server.url, content=body, headers=headers, trust_env=False)
+        assert answer.status_code == 200
+        assert f"<{operation}Result".encode() in answer.content
+        # Six minutes later the same message is too old.
+        server.clock.stand_at(server.clock.now() + timedelta(minutes=6))
+        assert httpx.post(server.url, content=body, headers=headers, trust_env=False).status_code == 500
+
+
+def _zip(name: str, xml: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, xml)
+    return packed.getvalue()
+
+
+def test_the_clock_of_the_tests_is_the_documents(dian: Simulator) -> None:
+    assert dian.clock.now() == NOW
