@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
+from msgspec import structs
 
 from app.db.session import Work
 from app.db.unit_of_work import RequestWork, provide_work
@@ -143,8 +144,7 @@ class KeyController(Controller):
     ) -> Response[NewKeyOut]:
         """Crea una llave y la muestra una sola vez; no puede más que quien la crea."""
         made = await keys.create(data)
-        kept = NewKeyOut(**{field: getattr(made, field) for field in made.__struct_fields__} | {"key": None})
-        request.scope["state"]["request_work"].kept = JSON.encode(kept)
+        request.scope["state"]["request_work"].kept = JSON.encode(structs.replace(made, key=None))
         return Response(made, status_code=HTTP_201_CREATED)
 
     @delete("/{key_id:uuid}", operation_id="RevokeApiKey", guards=[requires("keys:write", in_read_only=True)])

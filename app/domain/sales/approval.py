@@ -117,7 +117,7 @@ def check_ticket(
     Whoever may approve needs nobody. Raises 422 `approval-required` with every kind that is missing and the subject
     that its approval has to name.
     """
-    wanted = {
+    wanted: dict[ApprovalKind, dict[str, Any]] = {
         kind: subject_of(kind, subject)
         for kind, subject in _wanted(session_id, lines, limits).items()
         if APPROVES[kind] not in permissions

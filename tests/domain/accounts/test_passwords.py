@@ -107,6 +107,7 @@ async def test_logging_in_brings_an_old_hash_up_to_todays_parameters(shop: Shop,
     assert await admin.fetchval("SELECT password_hash FROM app_user WHERE id = $1", person) == old
     assert (await shop.log_in()).status_code == 200
     new = await admin.fetchval("SELECT password_hash FROM app_user WHERE id = $1", person)
+    assert new is not None
     assert not is_outdated(new)
     assert (await shop.log_in()).status_code == 200
 

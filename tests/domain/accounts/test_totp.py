@@ -42,6 +42,7 @@ async def test_a_second_factor_is_asked_for_once_it_was_confirmed(
     await sink.deliver(database, admin, shop.tenant_id)
     assert sink.received(shop.email)[-1]["Subject"] == "Segundo factor activado"
     kept = await admin.fetchval("SELECT sealed FROM totp_factor WHERE user_id = $1", UUID(shop.user["id"]))
+    assert kept
     assert secret.encode() not in kept
 
 

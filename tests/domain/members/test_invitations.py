@@ -90,6 +90,7 @@ async def test_a_job_is_asked_for_in_the_same_transaction(shop: Shop, admin: asy
     )
     assert [invitation["id"] in row["payload"] for row in payloads] == [True]
     stored = await admin.fetchval("SELECT token_hash FROM invitation WHERE id = $1", UUID(invitation["id"]))
+    assert stored is not None
     assert len(stored) == 32
 
 

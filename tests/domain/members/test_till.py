@@ -42,6 +42,7 @@ async def test_a_pin_needs_the_password_and_some_thought(shop: Shop, database: D
 async def test_the_digits_are_stored_nowhere(shop: Shop, database: Database, admin: asyncpg.Connection) -> None:
     person = await with_pin(await hire(shop, database))
     stored = await admin.fetchval("SELECT pin_hash FROM member_pin WHERE user_id = $1", UUID(person.id))
+    assert stored is not None
     assert stored.startswith("$argon2id$")
     trail = (await shop.get("/v1/audit/entries")).text
     assert "pin.set" in trail

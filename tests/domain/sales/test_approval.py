@@ -177,6 +177,7 @@ async def test_a_discount_above_the_limit_needs_a_supervisor_and_uses_the_approv
         UUID(shop.tenant_id),
         UUID(sold.json()["id"]),
     )
+    assert told is not None
     assert json.loads(told)["after"]["approvedBy"] == {"discount": boss.id}
     assert (await shop.post("/v1/sales", body)).status_code == 201, "the owner needs nobody"
 
