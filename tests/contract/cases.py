@@ -645,10 +645,18 @@ async def _(company: Company) -> Call:
     return Call({"import_id": await company.imported()})
 
 
-@case("PATCH", "/v1/members/{user_id}")
+@case("PATCH", "/v1/members/{user_id}", references={"/branchIds/0": "branch"})
 async def _(company: Company) -> Call:
     person = await company.member()
-    return Call({"user_id": person.id}, {"role": "seller", "displayName": "Otro nombre", "active": True})
+    return Call(
+        {"user_id": person.id},
+        {"role": "seller", "displayName": "Otro nombre", "active": True, "branchIds": [company.ids["branch"]]},
+    )
+
+
+@case("POST", "/v1/members/{user_id}/require-password-change")
+async def _(company: Company) -> Call:
+    return Call({"user_id": (await company.member()).id})
 
 
 @case("POST", "/v1/roles")

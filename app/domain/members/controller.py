@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from app.db.session import Work
 from app.domain.accounts.controller import provide_device, refuse_nul_in_body
@@ -85,6 +85,16 @@ class MemberController(Controller):
     ) -> MemberOut:
         """Cambia el rol o el nombre de una persona, la retira o la readmite; rige desde su siguiente solicitud."""
         return await members.change(user_id, data, lambda current: check_if_match(request, current))
+
+    @post(
+        "/{user_id:uuid}/require-password-change",
+        operation_id="RequirePasswordChange",
+        guards=[requires("members:write", in_read_only=True)],
+        status_code=HTTP_204_NO_CONTENT,
+    )
+    async def require_password_change(self, user_id: FromPath[UUID], members: NamedDependency[MemberService]) -> None:
+        """Obliga a una persona a cambiar su contraseña: hasta entonces no puede hacer nada más."""
+        await members.require_password_change(user_id)
 
 
 class RoleController(Controller):

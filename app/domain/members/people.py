@@ -6,10 +6,13 @@ from uuid import UUID
 
 from msgspec import UNSET
 from sqlalchemy import Select, and_, func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.db.session import Work
+from app.domain.accounts.branches import limit_to_branches
 from app.domain.accounts.company_sessions import end_in_company
-from app.domain.accounts.models import Membership
+from app.domain.accounts.models import Membership, MembershipBranch
+from app.domain.accounts.passwords import require_password_change
 from app.domain.members.company import find_membership, refuse_to_grant, refuse_to_manage, reserve_seat, take_turn
 from app.domain.members.models import ApiKey, CompanyRole, Invitation, MemberPin
 from app.domain.members.roles import RoleService
@@ -52,10 +55,10 @@ class MemberService:
         return _member_out(*row)
 
     async def change(self, user_id: UUID, data: ChangeMember, check: Callable[[MemberOut], None]) -> MemberOut:
-        """Change somebody's role or name, put them out or let them in again.
+        """Change somebody's role, name or branches, put them out or let them in again.
 
-        Raises 403 `cannot-manage` or `cannot-grant`, 404, 409 `last-owner`, 422 `own-membership`, `unknown-role` or
-        `plan-limit`.
+        Raises 403 `cannot-manage`, `cannot-grant` or `branch-not-allowed`, 404, 409 `last-owner`, 422 `own-membership`,
+        `unknown-role`, `unknown-reference` or `plan-limit`.
         """
         work = self._work
         await take_turn(work)
@@ -77,6 +80,8 @@ class MemberService:
         if data.active is not UNSET:
             row.is_active = data.active
         await work.flush()
+        if data.branch_ids is not UNSET:
+            await limit_to_branches(work, row.id, data.branch_ids)
         if leaves:
             await release(work, Resource.USERS)
             await self._end_all(user_id)
@@ -88,10 +93,12 @@ class MemberService:
         """Nobody changes their own place or somebody's above them, and an owner always stays."""
         role = row.role if data.role is UNSET else data.role
         active = row.is_active if data.active is UNSET else data.active
-        moves = (role, active) != (row.role, row.is_active)
+        moves = (role, active) != (row.role, row.is_active) or data.branch_ids is not UNSET
         if row.user_id == self._work.actor.user_id:
             if moves:
-                raise RuleBroken("Nadie cambia su propio rol ni se retira a sí mismo.", code="own-membership")
+                raise RuleBroken(
+                    "Nadie cambia su propio rol ni sus sucursales, ni se retira a sí mismo.", code="own-membership"
+                )
             return
         refuse_to_manage(self._work, row.role, permissions_of(row.role, row.permissions))
         if row.role == OWNER and row.is_active and (role != OWNER or not active):
@@ -105,6 +112,16 @@ class MemberService:
             )
             if not others:
                 raise Conflict("La empresa debe tener al menos un propietario activo.", code="last-owner")
+
+    async def require_password_change(self, user_id: UUID) -> None:
+        """Let somebody do nothing but choose another password. Raises 403 `cannot-manage`, 404, 422 `own-membership`."""
+        row = await find_membership(self._work, user_id)
+        if row is None:
+            raise NotFound("Esa persona no es de esta empresa.")
+        if user_id == self._work.actor.user_id:
+            raise RuleBroken("Cambie su contraseña en su propia cuenta.", code="own-membership")
+        refuse_to_manage(self._work, row.role, permissions_of(row.role, row.permissions))
+        await require_password_change(self._work, user_id)
 
     async def _end_all(self, user_id: UUID) -> None:
         """What somebody who left has in hand stops: sessions, API keys, invitations they sent."""
@@ -137,8 +154,13 @@ class MemberService:
             .limit(1)
             .scalar_subquery()
         )
+        branches = (
+            select(func.array_agg(aggregate_order_by(MembershipBranch.branch_id, MembershipBranch.branch_id)))
+            .where(MembershipBranch.tenant_id == tenant_id, MembershipBranch.membership_id == Membership.id)
+            .scalar_subquery()
+        )
         return (
-            select(Membership, CompanyRole.name, MemberPin.user_id, email)
+            select(Membership, CompanyRole.name, MemberPin.user_id, email, branches)
             .outerjoin(
                 CompanyRole,
                 and_(CompanyRole.tenant_id == tenant_id, CompanyRole.id == Membership.company_role_id),
@@ -148,7 +170,9 @@ class MemberService:
         )
 
 
-def _member_out(row: Membership, role_name: str | None, with_pin: UUID | None, email: str | None) -> MemberOut:
+def _member_out(
+    row: Membership, role_name: str | None, with_pin: UUID | None, email: str | None, branches: list[UUID] | None
+) -> MemberOut:
     return MemberOut(
         user_id=row.user_id,
         display_name=row.display_name,
@@ -156,6 +180,7 @@ def _member_out(row: Membership, role_name: str | None, with_pin: UUID | None, e
         role_name=role_name or ROLE_NAMES.get(row.role, row.role),
         email=email,
         active=row.is_active,
+        branch_ids=None if row.all_branches else branches or [],
         has_pin=with_pin is not None,
         joined_at=row.created_at,
     )

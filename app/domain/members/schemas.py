@@ -41,6 +41,8 @@ class MemberOut(Output):
     email: str | None
     """Where the invitation went; the company knows no other address of theirs."""
     active: bool
+    branch_ids: list[UUID] | None
+    """Where the person may act; null: everywhere."""
     has_pin: bool
     joined_at: datetime
 
@@ -56,6 +58,8 @@ class ChangeMember(Input):
     display_name: Named | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     """False: out with the next request; their sessions and keys end."""
+    branch_ids: Annotated[list[UUID], Meta(max_length=200)] | UnsetType | None = UNSET
+    """Where the person may act from the next request on; null: everywhere."""
 
 
 class RoleOut(Output):

@@ -11,7 +11,7 @@ import pytest
 from app.db.session import Database
 from app.lib.permissions import PERMISSIONS, ROLE_NAMES, ROLES
 from tests.domain.inventory.race import until_blocked
-from tests.people import Person, hire, invited, owner_of
+from tests.people import PASSWORD, Person, hire, invited, owner_of
 from tests.shop import Shop
 
 
@@ -210,3 +210,44 @@ def test_house_roles_hold_known_permissions_and_names() -> None:
     assert all(permissions <= PERMISSIONS.keys() for permissions in ROLES.values())
     assert ROLES["admin"] < ROLES["owner"]
     assert not any(name.endswith(":write") for name in ROLES["auditor"])
+
+
+async def test_somebody_is_limited_to_branches_and_opened_again(shop: Shop, database: Database) -> None:
+    cashier, boss = await hire(shop, database), await hire(shop, database, "admin")
+    home = (await shop.get("/v1/branches")).json()["items"][0]["id"]
+    other = await shop.post("/v1/branches", {"name": "Sede Norte"})
+    assert other.status_code == 201, other.text
+    session = await shop.open_drawer()
+    product = await shop.product()
+    ticket = {
+        "sessionId": session,
+        "lines": [{"productId": product["id"], "quantity": "1"}],
+        "payments": [{"method": "cash", "amount": "11900.00"}],
+    }
+    path = f"/v1/members/{cashier.id}"
+    limited = await boss.patch(path, {"branchIds": [other.json()["id"]]})
+    assert (limited.status_code, limited.json()["branchIds"]) == (200, [other.json()["id"]])
+    refused = await cashier.post("/v1/sales", ticket)
+    assert (refused.status_code, refused.json()["code"]) == (403, "branch-not-allowed")
+    assert (await boss.patch(path, {"branchIds": [home]})).json()["branchIds"] == [home]
+    assert (await cashier.post("/v1/sales", ticket)).status_code == 201
+    assert (await boss.patch(path, {"branchIds": None})).json()["branchIds"] is None
+    own = await boss.patch(f"/v1/members/{boss.id}", {"branchIds": [home]})
+    assert (own.status_code, own.json()["code"]) == (422, "own-membership")
+    assert (await boss.patch(f"/v1/members/{shop.user['id']}", {"branchIds": [home]})).json()["code"] == "cannot-manage"
+
+
+async def test_a_password_that_must_be_changed_lets_nothing_else_through(shop: Shop, database: Database) -> None:
+    cashier, boss = await hire(shop, database), await hire(shop, database, "admin")
+    path = f"/v1/members/{cashier.id}/require-password-change"
+    assert (await boss.post(path)).status_code == 204
+    refused = await cashier.get("/v1/sales")
+    assert (refused.status_code, refused.json()["code"]) == (403, "password-change-required")
+    changed = await cashier.post(
+        "/v1/me/password", {"currentPassword": PASSWORD, "password": "una tercera clave bien larga"}
+    )
+    assert changed.status_code == 204, changed.text
+    assert (await cashier.get("/v1/sales")).status_code == 200
+    assert (await cashier.post(path)).status_code == 403
+    above = await boss.post(f"/v1/members/{shop.user['id']}/require-password-change")
+    assert (above.status_code, above.json()["code"]) == (403, "cannot-manage")
