@@ -1,6 +1,5 @@
 """Background jobs of members."""
 
-import html
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,7 +11,8 @@ from app.domain.accounts.models import Membership
 from app.domain.members.invitations import VALID, InvitationService, invitation_token
 from app.domain.members.roles import RoleService
 from app.domain.tenants.service import TenantService
-from app.integrations.mail import Mail, MailRefused, MailSender
+from app.integrations.mail import MailRefused, MailSender
+from app.integrations.mail.templating import write_mail
 from app.lib import clock
 from app.lib.errors import NotFound, RuleBroken
 from app.lib.jobs import Hopeless, job
@@ -57,30 +57,17 @@ async def send_invitation(context: JobContext, payload: SendInvitation) -> None:
         )
         to, name, token = row.email, row.name, invitation_token(work, row)
     link = f"{context.settings.public_url}/invitacion?{urlencode({'token': token})}"
-    mail = invitation_mail(to, name, inviter or _SOMEBODY, tenant.name, role_name or role.code, link)
+    mail = write_mail(
+        "invitation",
+        to,
+        name=name,
+        inviter=inviter or _SOMEBODY,
+        company=tenant.name,
+        role=(role_name or role.code).lower(),
+        link=link,
+        days=VALID.days,
+    )
     try:
         await MailSender(context.settings).send(mail)
     except MailRefused as error:
         raise Hopeless(f"the mail server refused the message: {error}") from error
-
-
-def invitation_mail(to: str, name: str, inviter: str, company: str, role: str, link: str) -> Mail:
-    """What the invited person reads."""
-    lines = (
-        f"Hola, {name}:",
-        f"{inviter} le invita a trabajar en {company} con Mostrador, como {role.lower()}.",
-        "Para aceptar, abra este enlace y elija una contraseña; si ya tiene cuenta, use la suya:",
-        f"El enlace sirve durante {VALID.days} días y una sola vez. "
-        "Si no esperaba este mensaje, ignórelo: sin el enlace nadie entra.",
-    )
-    greeting, invites, request, notice = (html.escape(line) for line in lines)
-    address = html.escape(link)
-    return Mail(
-        to=to,
-        subject=f"Invitación a {' '.join(company.split())} en Mostrador",
-        text=f"{lines[0]}\n\n{lines[1]}\n\n{lines[2]}\n\n{link}\n\n{lines[3]}\n",
-        html=(
-            f'<!doctype html><html lang="es"><body><p>{greeting}</p><p>{invites}</p><p>{request}</p>'
-            f'<p><a href="{address}">Aceptar la invitación</a></p><p>{address}</p><p>{notice}</p></body></html>'
-        ),
-    )

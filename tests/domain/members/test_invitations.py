@@ -13,8 +13,9 @@ import pytest
 from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.members.company import lock_company, reserve_seat
-from app.domain.members.jobs import SendInvitation, invitation_mail, send_invitation
+from app.domain.members.jobs import SendInvitation, send_invitation
 from app.domain.members.models import Invitation
+from app.integrations.mail.templating import write_mail
 from app.lib import clock
 from app.lib.errors import RuleBroken
 from tests.domain.inventory.race import until_blocked
@@ -77,7 +78,16 @@ async def test_the_mail_says_who_invites_where_and_as_what(
 
 
 def test_names_cannot_write_markup_or_headers_into_the_mail() -> None:
-    mail = invitation_mail("a@b.co", "<b>Ana</b>", "Eva", "Tienda\r\nBcc: x@y.z <script>", "Cajero", "http://x/?a=1&b")
+    mail = write_mail(
+        "invitation",
+        "a@b.co",
+        name="<b>Ana</b>",
+        inviter="Eva",
+        company="Tienda\r\nBcc: x@y.z <script>",
+        role="cajero",
+        link="http://x/?a=1&b",
+        days=7,
+    )
     assert "<b>Ana" not in (mail.html or "")
     assert "<script>" not in (mail.html or "")
     assert not re.search(r"[\r\n]", mail.subject)
