@@ -161,7 +161,8 @@ class AccountService:
     async def switch(self, claims: Claims, tenant_id: UUID, device: Device) -> SessionOut:
         """Begin a session of the same person in another of their companies; the one of the token goes on.
 
-        Raises 401 for a session that ended, 422 `unknown-reference` for a company that is not the person's.
+        Raises 401 for a session that ended, 403 `login-required` for one that began with a PIN, 422 `unknown-reference`
+        for a company that is not the person's.
         """
         user_id = claims.user_id
         async with self._database.person_transaction(user_id=user_id) as work:
@@ -169,6 +170,9 @@ class AccountService:
             user = await work.session.scalar(select(AppUser).where(AppUser.id == user_id, AppUser.is_active))
             if session is None or user is None:
                 raise Unauthenticated("Su sesión terminó; inicie sesión de nuevo.", code="session-ended")
+            if session.scopes is not None:
+                # An operator's session at a till may less than its person, and must not become one that may everything.
+                raise Forbidden("Para esto hay que iniciar sesión con correo y contraseña.", code="login-required")
             if user.password_change_required:
                 raise Forbidden("Cambie su contraseña para continuar.", code=PASSWORD_CHANGE)
             if await member_of(work, user_id, tenant_id) is None:

@@ -17,6 +17,7 @@ from app.domain.members.company import refuse_to_grant, reserve_seat, take_turn
 from app.domain.members.models import Invitation
 from app.domain.members.roles import RoleService
 from app.domain.members.schemas import InvitationOut, InvitationPage, Invite
+from app.domain.tenants.scope import branch_refusal
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken
 from app.lib.pages import after, cut
@@ -68,10 +69,13 @@ class InvitationService:
     async def invite(self, data: Invite) -> tuple[InvitationOut, bool]:
         """Invite somebody; answers the invitation and whether it is new. A seat is taken until it ends.
 
-        Raises 403 `cannot-grant`, 409 `already-invited`, `already-member` or `id-taken`, 422 `unknown-role`,
+        Raises 403 `cannot-grant` or `branch-not-allowed`, 409 `already-invited`, `already-member` or `id-taken`, 422 `unknown-role`,
         `plan-limit` or `too-many-invitations`.
         """
         work, body_hash, now = self._work, fingerprint(data), clock.now()
+        if work.actor.branches is not None:
+            # Whoever comes in may act everywhere until somebody limits them.
+            raise branch_refusal()
         await take_turn(work)
         if data.id is not None:
             earlier = await work.session.get(Invitation, (work.tenant_id, data.id))

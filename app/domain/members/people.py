@@ -75,6 +75,8 @@ class MemberService:
             role = await RoleService(work).resolve(data.role, "/role")
             refuse_to_grant(work, role.code, role.permissions, "/role")
             row.role, row.company_role_id, row.permissions = role.code, role.company_role_id, role.own
+            # What they could grant then they may not be able to grant now.
+            await self._revoke_invitations(user_id)
         if data.display_name is not UNSET:
             row.display_name = data.display_name.strip()
         if data.active is not UNSET:
@@ -133,6 +135,10 @@ class MemberService:
             .values(revoked_at=now)
             .execution_options(synchronize_session=False)
         )
+        await self._revoke_invitations(user_id)
+
+    async def _revoke_invitations(self, user_id: UUID) -> None:
+        work = self._work
         await work.session.execute(
             update(Invitation)
             .where(
@@ -141,7 +147,7 @@ class MemberService:
                 Invitation.accepted_at.is_(None),
                 Invitation.revoked_at.is_(None),
             )
-            .values(revoked_at=now)
+            .values(revoked_at=clock.now())
             .execution_options(synchronize_session=False)
         )
 

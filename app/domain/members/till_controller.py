@@ -107,7 +107,12 @@ class ApprovalController(Controller):
     tags = ["Personas"]
     dependencies = {"limits": Provide(provide_limits, sync_to_thread=False)}
 
-    @post(operation_id="Approve", guards=[requires(None, for_all_entries=True)], status_code=HTTP_201_CREATED)
+    @post(
+        operation_id="Approve",
+        guards=[requires(None, for_all_entries=True)],
+        status_code=HTTP_201_CREATED,
+        opt=UNKEPT,
+    )
     async def approve(
         self, request: Request[Any, Any, Any], data: JSONBody[Approve], limits: NamedDependency[RateLimits]
     ) -> ApprovalOut:

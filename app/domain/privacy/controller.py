@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from app.db.session import Work
 from app.domain.accounts.leaving import forget_member, read_member
 from app.domain.customers.forgetting import forget_customer
+from app.domain.members.company import find_membership, refuse_to_manage
 from app.domain.members.leaving import forget_invitations
 from app.domain.privacy.consents import ConsentService
 from app.domain.privacy.exports import export_customer, export_member, read_customer
@@ -20,6 +21,7 @@ from app.domain.privacy.schemas import Anonymise, AnonymisedOut, ConsentOut, Con
 from app.lib.access import requires
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
+from app.lib.permissions import permissions_of
 
 CustomerParam = Annotated[UUID | None, QueryParameter(name="customerId", description="De ese cliente.")]
 UserParam = Annotated[UUID | None, QueryParameter(name="userId", description="De esa persona de la empresa.")]
@@ -89,6 +91,10 @@ class PrivacyController(Controller):
         self, user_id: FromPath[UUID], data: JSONBody[Anonymise], work: NamedDependency[Work]
     ) -> AnonymisedOut:
         """Retira de la empresa a una persona y suprime su nombre; su cuenta, si es de otras empresas, sigue."""
+        member = await find_membership(work, user_id)
+        if member is not None and user_id != work.actor.user_id:
+            # It puts the person out, which nobody does to somebody above them.
+            refuse_to_manage(work, member.role, permissions_of(member.role, member.permissions))
         at = await forget_member(work, user_id, data.reason)
         await forget_invitations(work, user_id)
         return AnonymisedOut(at=at, ids=[user_id])

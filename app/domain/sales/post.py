@@ -77,6 +77,7 @@ class Draft(msgspec.Struct, frozen=True):
     caller: Caller
     sale_id: UUID
     sold_at: datetime
+    """As the till says, or now where that cannot be."""
     posted_at: datetime
     fingerprint: bytes
     """Of the body, to know the ticket again by an id that the client chose."""
@@ -84,13 +85,13 @@ class Draft(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, data: PostSale, caller: Caller) -> "Draft":
-        """Raises 422 `sold-at-out-of-range`."""
         now = clock.now()
+        sold_at = data.sold_at if data.sold_at is not None and _is_plausible(data.sold_at, now) else now
         return cls(
             data=data,
             caller=caller,
             sale_id=data.id or uuid7(),
-            sold_at=_sold_at(data.sold_at, now),
+            sold_at=min(sold_at, now),
             posted_at=now,
             fingerprint=fingerprint(data),
             products=list({line.product_id for line in data.lines}),
@@ -244,6 +245,13 @@ def _check_head(head: Mapping[str, Any], draft: Draft) -> None:
         if head["earlier_hash"] == draft.fingerprint:
             raise SaleExists
         raise Conflict("Ya existe otra venta con ese identificador.", code="id-taken")
+    # After what was posted before: a ticket that is retried for days was in time once.
+    if data.sold_at is not None and not _is_plausible(data.sold_at, draft.posted_at):
+        raise RuleBroken(
+            "La hora de la venta no puede ser futura ni de hace más de 72 horas.",
+            code="sold-at-out-of-range",
+            errors=(FieldError("/soldAt", "sold-at-out-of-range", "Debe estar en las últimas 72 horas."),),
+        )
     if head["is_open"] is None:
         raise unknown_reference("/sessionId", "No hay tal turno de caja.")
     if not head["branch_allowed"]:
@@ -289,13 +297,5 @@ def _to_approve(lines: Sequence[BasketLine], priced: Sequence[PricedLine]) -> li
     ]
 
 
-def _sold_at(sold_at: datetime | None, now: datetime) -> datetime:
-    if sold_at is None:
-        return now
-    if sold_at > now + _MAX_AHEAD or sold_at < now - _MAX_AGE:
-        raise RuleBroken(
-            "La hora de la venta no puede ser futura ni de hace más de 72 horas.",
-            code="sold-at-out-of-range",
-            errors=(FieldError("/soldAt", "sold-at-out-of-range", "Debe estar en las últimas 72 horas."),),
-        )
-    return min(sold_at, now)
+def _is_plausible(sold_at: datetime, now: datetime) -> bool:
+    return now - _MAX_AGE <= sold_at <= now + _MAX_AHEAD
