@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.accounts.branches import branches_of
 from app.domain.members.company import find_membership
 from app.domain.members.kinds import APPROVES, FIELDS
 from app.domain.members.models import Approval
@@ -30,6 +31,12 @@ _CLAIM = text(
 )
 
 
+_BRANCH = text(
+    "SELECT branch_id FROM sale WHERE tenant_id = :tenant_id AND id = CAST(:sale_id AS uuid) "
+    "UNION ALL SELECT branch_id FROM cash_session WHERE tenant_id = :tenant_id AND id = CAST(:session_id AS uuid) LIMIT 1"
+)
+
+
 class ApprovalService:
     """Gives approvals and lists them."""
 
@@ -43,6 +50,18 @@ class ApprovalService:
         rows = (await self._work.session.scalars(statement)).all()
         page, next_cursor = cut(rows, limit, lambda row: (row.created_at, row.id))
         return ApprovalPage(items=[_approval_out(row) for row in page], next_cursor=next_cursor)
+
+    async def _branch(self, data: Approve) -> UUID | None:
+        """Where the act happens; None for a sale or a session that is not there."""
+        found: UUID | None = await self._work.session.scalar(
+            _BRANCH,
+            {
+                "tenant_id": self._work.tenant_id,
+                "sale_id": data.subject.sale_id,
+                "session_id": data.subject.session_id,
+            },
+        )
+        return found
 
     async def approve(self, data: Approve) -> ApprovalOut:
         """Give an approval; the PIN, where there is one, was checked before.
@@ -65,6 +84,9 @@ class ApprovalService:
                     raise RuleBroken(
                         "Esa persona no puede aprobar esto.", code="may-not-approve", permission=APPROVES[data.kind]
                     )
+                branches = await branches_of(work, member.id)
+                if branches is not None and await self._branch(data) not in branches:
+                    raise RuleBroken("Esa persona no aprueba en esta sucursal.", code="may-not-approve")
         approval_id, now = uuid7(), clock.now()
         await work.session.execute(
             insert(Approval).values(

@@ -215,7 +215,8 @@ class SalePoster:
 
 _TRIES: Final = 3
 """With locks nothing but a twin, with the same key or the same sale, can be faster; it is there when tried again."""
-_TWINS: Final = ("pk_idempotency", "pk_sale")
+_TWINS: Final = ("pk_idempotency", "pk_sale", "uq_sale_line_tenant_id_sale_id_position")
+"""Which of them is found broken first is not said: the rows of one statement are written in no stated order."""
 _CLOSED: Final = Conflict("La caja está cerrada; abra un turno para vender.", code="session-closed")
 
 
