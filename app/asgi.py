@@ -16,7 +16,8 @@ from app.db.quick import Quick
 from app.db.roles import plain_role
 from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
-from app.domain.accounts.controller import AuthController, MeController
+from app.domain.accounts.controller import AuthController
+from app.domain.accounts.me_controller import MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.cash.controller import CashController
@@ -29,6 +30,14 @@ from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
 from app.domain.invoicing.controller import DianController, DocumentController
 from app.domain.invoicing.vault import Vault
+from app.domain.members.controller import (
+    AcceptanceController,
+    InvitationController,
+    MemberController,
+    RoleController,
+)
+from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
+from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
@@ -42,6 +51,7 @@ from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
 from app.lib.jobs import Bell
 from app.lib.log import set_up_logging
+from app.lib.logins import LoginLimits
 from app.lib.money import Exact
 from app.lib.openapi import openapi_config
 from app.lib.problem import HANDLERS
@@ -54,11 +64,19 @@ from app.settings import Settings, read_settings
 BUSINESS: Sequence[ControllerRouterHandler] = (
     AuthController,
     MeController,
+    AcceptanceController,
+    OperatorController,
+    PinController,
     CompanyController,
     StandingController,
     CodeListController,
     BranchController,
     WarehouseController,
+    MemberController,
+    RoleController,
+    InvitationController,
+    ApprovalController,
+    KeyController,
     ProductController,
     CategoryController,
     CatalogController,
@@ -78,6 +96,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     DocumentController,
     AuditController,
     ReconciliationController,
+    PrivacyController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -135,6 +154,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "redis": redis,
             "tokens": tokens,
             "limits": limits,
+            "logins": LoginLimits(limits.gcra, redis),
             "gate": RequestGate(database, tokens, limits),
         }
     )

@@ -69,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_webhook_url: str | None
     monitor_seconds: int
     """Between two looks of the monitor, aligned to the clock."""
+    audit_checkpoint_dir: str | None
+    """Folder where the daily heads of the chains are written besides the database: another machine's disk, at best."""
+    audit_retention_years: int
+    """Years that entries stay in the table before they may be archived."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -197,6 +201,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         slack_webhook_url=env.optional_url("SLACK_WEBHOOK_URL", _HTTP),
         alert_webhook_url=env.optional_url("ALERT_WEBHOOK_URL", _HTTP),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
+        audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
+        audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )

@@ -22,6 +22,7 @@ from app.db.session import Database
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.shop import Shop, sign_up
+from tests.sink import Sink, open_sink
 
 # Before the first test module imports it: its assertions speak like those of the tests.
 pytest.register_assert_rewrite("tests.proofs.till")
@@ -101,13 +102,13 @@ def environ(worker_id: str) -> Iterator[dict[str, str]]:
     """This worker's environment: a copy of the migrated template, a Redis database of its own."""
     shared: dict[str, str] = json.loads(os.environ[_SERVERS])
     name = f"mostrador_{worker_id}"
-    asyncio.run(_copy_template(shared["DATABASE_ADMIN_URL"], name))
+    asyncio.run(copy_template(shared["DATABASE_ADMIN_URL"], name))
     number = 0 if worker_id == "master" else 1 + int(worker_id.removeprefix("gw"))
     redis = make_url(shared["REDIS_URL"]).set(database=str(number)).render_as_string(hide_password=False)
     yield in_database(shared, name) | {"REDIS_URL": redis}
 
 
-async def _copy_template(admin_url: str, name: str) -> None:
+async def copy_template(admin_url: str, name: str) -> None:
     url = make_url(admin_url).set(database="postgres").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)
     try:
@@ -174,3 +175,10 @@ async def shop(http: httpx.AsyncClient) -> Shop:
 async def other_shop(http: httpx.AsyncClient) -> Shop:
     """The stranger: another company, to try the first one's ids."""
     return await sign_up(http)
+
+
+@pytest.fixture
+async def sink(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[Sink]:
+    """A real SMTP server, and what came to it."""
+    async with open_sink(environ, tmp_path) as opened:
+        yield opened

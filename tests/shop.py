@@ -1,12 +1,18 @@
 """A shop as tests use it: short words for the calls a client makes."""
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from app.lib import clock
 from app.lib.nit import check_digit
+from app.lib.redis import connect_redis
+from app.settings import Settings
 
 
 @dataclass
@@ -44,6 +50,22 @@ class Shop:
     async def delete(self, path: str, **headers: str) -> httpx.Response:
         return await self.http.delete(path, headers=self.headers | headers)
 
+    async def log_in(self, **body: Any) -> httpx.Response:
+        return await self.http.post("/v1/auth/login", json={"email": self.email, "password": self.password} | body)
+
+    async def begin_totp(self) -> str:
+        """The secret of a second factor that waits for its first code."""
+        answer = await self.post("/v1/me/totp", {"currentPassword": self.password})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["secret"])
+
+    async def enable_totp(self) -> tuple[str, list[str]]:
+        """A second factor: its secret and its recovery codes."""
+        secret = await self.begin_totp()
+        answer = await self.post("/v1/me/totp/confirm", {"code": code_now(secret)})
+        assert answer.status_code == 200, answer.text
+        return secret, answer.json()["recoveryCodes"]
+
     async def product(
         self, *, price: str = "11900.00", stock: str | None = "100", cost: str = "5000", **body: Any
     ) -> dict[str, Any]:
@@ -79,6 +101,21 @@ class Shop:
             "/v1/sales",
             {"sessionId": session_id, "lines": lines, "payments": [{"method": "cash", "amount": cash}]} | body,
         )
+
+
+def code_now(secret: str, steps: int = 0) -> str:
+    """What an authenticator shows now, or some steps of 30 seconds later."""
+    totp = TOTP(base64.b32decode(secret), 6, SHA1(), 30)
+    return totp.generate(int(clock.now().timestamp()) + 30 * steps).decode()
+
+
+async def forget_tries(settings: Settings) -> None:
+    """Let everybody's tries of passwords and codes begin anew."""
+    redis = connect_redis(settings)
+    for pattern in ("rate:login*", "rate:totp*", "rate:mail*", "rate:link*", "rate:key*", "login:*"):
+        async for key in redis.scan_iter(pattern, count=1000):
+            await redis.delete(key)
+    await redis.aclose()
 
 
 async def sign_up(http: httpx.AsyncClient, name: str = "Tienda de Prueba", plan: str | None = None) -> Shop:

@@ -16,6 +16,7 @@ HEAVY = (
     "zxcvbn",
     "segno",
     "aiosmtplib",
+    "jinja2",
 )
 """Loaded when first used, or never by the API."""
 NEEDLESS = ("alembic", "rich", "pygments", "pydantic", "attr", "faker", "polyfactory", "hypothesis", "pytest", "httpx")

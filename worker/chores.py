@@ -15,6 +15,9 @@ from worker.scheduler import Chore
 _BATCH: Final = 2_000
 IDEMPOTENCY_KEPT: Final = timedelta(hours=48)
 DONE_JOBS_KEPT: Final = timedelta(days=7)
+LINKS_KEPT: Final = timedelta(days=7)
+SESSIONS_KEPT: Final = timedelta(days=90)
+"""After their end: until then a login from the same address is no stranger's."""
 
 _OLD_ANSWERS = text(
     "DELETE FROM idempotency WHERE (tenant_id, user_id, key) IN ("
@@ -23,6 +26,16 @@ _OLD_ANSWERS = text(
 _OLD_JOBS = text(
     "DELETE FROM outbox WHERE (tenant_id, id) IN ("
     f"SELECT tenant_id, id FROM outbox WHERE status = 'done' AND finished_at < :before LIMIT {_BATCH})"
+)
+_OLD_LINKS = text(
+    f"DELETE FROM one_time_token WHERE id IN (SELECT id FROM one_time_token WHERE expires_at < :before LIMIT {_BATCH})"
+)
+_OLD_REFRESH_TOKENS = text(
+    f"DELETE FROM refresh_token WHERE id IN (SELECT id FROM refresh_token WHERE expires_at < :before LIMIT {_BATCH})"
+)
+_OLD_SESSIONS = text(
+    "DELETE FROM auth_session WHERE id IN (SELECT id FROM auth_session s WHERE expires_at < :before "
+    f"AND NOT EXISTS (SELECT FROM refresh_token r WHERE r.session_id = s.id) LIMIT {_BATCH})"
 )
 
 
@@ -78,6 +91,14 @@ async def sweep_documents(database: Database) -> None:
             await session.execute(_ASK, rows)
 
 
+async def forget_old_sessions(database: Database) -> None:
+    """Refresh tokens go when they expire: until then a used one still tells a thief. Their sessions and mailed links stay a while."""
+    now = clock.now()
+    await _delete(database, _OLD_REFRESH_TOKENS, {"before": now})
+    await _delete(database, _OLD_SESSIONS, {"before": now - SESSIONS_KEPT})
+    await _delete(database, _OLD_LINKS, {"before": now - LINKS_KEPT})
+
+
 async def _delete(database: Database, statement: TextClause, values: dict[str, Any]) -> None:
     while True:
         async with database.platform_transaction() as session:
@@ -91,4 +112,5 @@ CHORES: Final = (
     Chore(name="tenants.end-trials", every=timedelta(minutes=5), run=end_trials),
     Chore(name="invoicing.sweep", every=timedelta(minutes=1), run=sweep_documents),
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
+    Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
 )

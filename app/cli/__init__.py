@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ _MODULES: Final = {
     "audit": "app.cli.audit",
     "reseal": "app.cli.reseal",
     "openapi": "app.cli.openapi",
+    "permissions": "app.cli.permissions",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -76,14 +78,15 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_replay(commands.add_parser("replay", help="sell a file of real sales through a running API"))
 
-    audit = commands.add_parser("audit", help="look after the audit trail")
-    audit.add_argument("action", choices=("verify",), help="recompute the chains")
-    audit.add_argument("--company", type=UUID, metavar="ID", help="only this one instead of all")
+    _add_audit(commands.add_parser("audit", help="look after the audit trail"))
 
     commands.add_parser("reseal", help="seal certificates, PINs and technical keys under the current SECRET_KEY")
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    permissions = commands.add_parser("permissions", help="write the table of routes and roles (docs/PERMISOS.md)")
+    permissions.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
     return parser
 
 
@@ -94,6 +97,33 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
     replay.add_argument(
         "--ack-file", type=Path, metavar="PATH", help="append id and total of each acknowledged sale, on disk at once"
     )
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="recompute the chains")
+    verify.add_argument("--from-seq", type=_place, default=1, metavar="N", help="first entry (%(default)s)")
+    verify.add_argument("--to-seq", type=_place, metavar="N", help="last entry instead of the end")
+    verify.add_argument("--checkpoints", type=Path, metavar="DIR", help="heads that were anchored outside the database")
+    anchor = actions.add_parser("anchor", help="keep where each chain ends now")
+    anchor.add_argument("--out", type=Path, metavar="DIR", help="also there, instead of AUDIT_CHECKPOINT_DIR")
+    archive = actions.add_parser("archive", help="write old entries into signed files; they stay in the table")
+    archive.add_argument(
+        "--before", type=date.fromisoformat, metavar="YYYY-MM-DD", help="at most as old as is retained"
+    )
+    archive.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
+    for parser in (verify, anchor, archive):
+        parser.add_argument("--company", type=UUID, metavar="ID", help="only this one instead of all")
+    for name, said in (
+        ("verify-archive", "prove a file"),
+        ("restore-archive", "put a file's entries back into the table"),
+        ("prune", "take a proven file's entries out of the table, as DATABASE_ADMIN_URL"),
+    ):
+        actions.add_parser(name, help=said).add_argument("file", type=Path, metavar="MANIFEST.json")
+
+
+def _place(text: str) -> int:
+    return _whole(text, 1, 2**62)
 
 
 def _port(text: str) -> int:

@@ -11,7 +11,7 @@ from app.settings import read_settings
 
 
 def run(arguments: argparse.Namespace) -> int:
-    document = document_of(create_litestar(read_settings(_nowhere())))
+    document = document_of(create_litestar(read_settings(nowhere())))
     if arguments.out is None:
         sys.stdout.buffer.write(document)
     else:
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _nowhere() -> dict[str, str]:
+def nowhere() -> dict[str, str]:
     """Settings of an application that is built and never started: nothing connects, the keys sign nothing."""
     return {
         "ENVIRONMENT": "development",

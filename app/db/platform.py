@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -119,6 +119,10 @@ class AuditHead(TenantOwned, DefaultBase):
     hash: Mapped[bytes]
 
 
+ACTOR_OF_CONTENT = """substring(content, '"userId":"([0-9a-f-]{36})"')"""
+"""SQL for who wrote an entry: the canonical content names its actor first, and inside a text a quote is escaped."""
+
+
 class AuditEntry(TenantOwned, DefaultBase):
     """One link of the chain: who did what, complete. Append-only."""
 
@@ -126,6 +130,8 @@ class AuditEntry(TenantOwned, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         Index("ix_audit_entry_subject", "tenant_id", "subject_id"),
+        Index("ix_audit_entry_at", "tenant_id", "at", "seq"),
+        Index("ix_audit_entry_actor", "tenant_id", "actor", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True)
@@ -139,3 +145,25 @@ class AuditEntry(TenantOwned, DefaultBase):
     content: Mapped[str]
     """Canonical JSON: actor, address, request, subject, before, after."""
     hash: Mapped[bytes]
+    actor: Mapped[str | None] = mapped_column(Text(collation="C"), Computed(ACTOR_OF_CONTENT, persisted=True))
+    """User id, read off the content: what the content says is under the hash, and row level security lets no index on
+    an expression be used.
+    """
+
+
+class PersonKey(TenantOwned, DefaultBase):
+    """The key that opens what a company's trail knows of one person; destroyed when the person is to be forgotten."""
+
+    __tablename__ = "person_key"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("(wrapped IS NULL) = (erased_at IS NOT NULL)", name="erased"),
+    )
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """A customer's id or a user's."""
+    wrapped: Mapped[bytes | None]
+    """AES-256-GCM under a key derived from SECRET_KEY; NULL once destroyed."""
+    erased_at: Mapped[datetime | None]
+    """Stays as the mark that nothing is to be written of this person again."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -3,14 +3,31 @@
 from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
+from app.domain.audit import models as audit
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import models as invoicing
+from app.domain.members import models as members
+from app.domain.privacy import models as privacy
 from app.domain.sales import models as sales
 from app.domain.tenants import models as tenants
 
-MODULES = (platform, tenants, accounts, catalog, inventory, customers, cash, sales, imports, invoicing)
+MODULES = (
+    platform,
+    tenants,
+    accounts,
+    members,
+    catalog,
+    inventory,
+    customers,
+    cash,
+    sales,
+    imports,
+    audit,
+    privacy,
+    invoicing,
+)
 METADATA = DefaultBase.metadata

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import structs
 from sqlalchemy import insert, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -15,7 +16,9 @@ from app.db.platform import OutboxJob
 from app.lib import audit, clock
 from app.lib.actor import Actor
 from app.lib.audit import AuditKeys, Entry
+from app.lib.audit_seal import AuditSeal
 from app.lib.jobs import Ask, Bell, Queue
+from app.lib.person_keys import Personal, PersonKeys
 from app.settings import Settings
 
 SERVER_SETTINGS: Final = {
@@ -45,6 +48,8 @@ class Database:
         self.settings = settings
         self.bell = bell
         self.audit_keys = AuditKeys(settings.secret_key)
+        self.audit_seal = AuditSeal(settings.secret_key)
+        self.person_keys = PersonKeys(settings.secret_key)
         self.engine = _engine(settings.database_url, settings.pool_size, settings)
         self.platform_engine = _engine(settings.database_platform_url, 2, settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
@@ -104,6 +109,7 @@ class Work:
         self._actor: Actor | None = None
         self._asks: list[tuple[UUID, Ask]] = []
         self._rings = False
+        """Whether jobs were written that somebody should hear of once they are committed."""
         self._entries: list[Entry] = []
         self._tenant_id: UUID | None = None
 
@@ -149,8 +155,15 @@ class Work:
         return job_id
 
     def record(self, action: str, subject_id: UUID, *, before: Any = None, after: Any = None, number: int = 0) -> None:
-        """Write a link of the company's audit chain at the end of this transaction."""
+        """Write a link of the company's audit chain at the end of this transaction.
+
+        `Personal` values inside `before` and `after` are sealed under their person's key.
+        """
         self._entries.append(Entry(action=action, subject_id=subject_id, before=before, after=after, number=number))
+
+    async def seal(self, personal: Personal) -> Any:
+        """A value as the trail may keep it: its personal fields sealed, the rest as it is."""
+        return (await self.database.person_keys.seal(self.session, self.tenant_id, [personal]))[0]
 
     async def flush(self) -> None:
         await self.session.flush()
@@ -180,8 +193,13 @@ class Work:
                 ],
             )
             self._asks.clear()
-        for entry in self._entries:
-            await audit.append(self.session, self.database.audit_keys, self.actor, entry)
+        if self._entries:
+            # Keys before the chain's end, which is locked last.
+            pairs: list[Any] = [[entry.before, entry.after] for entry in self._entries]
+            sealed = await self.database.person_keys.seal(self.session, self.tenant_id, pairs)
+            for entry, (before, after) in zip(self._entries, sealed, strict=True):
+                kept = structs.replace(entry, before=before, after=after)
+                await audit.append(self.session, self.database.audit_keys, self.actor, kept)
         self._entries.clear()
 
     async def commit(self) -> None:
@@ -207,7 +225,7 @@ def system_actor(tenant_id: UUID, request_id: str = "") -> Actor:
         tenant_id=tenant_id,
         user_id=SYSTEM_USER,
         session_id=SYSTEM_USER,
-        role="system",
+        role=audit.SYSTEM_ROLE,
         display_name="Sistema",
         permissions=frozenset(),
         tenant_status="active",

@@ -44,16 +44,22 @@ def protect(
         f"USING ({tenant_column} = {TENANT_SETTING}) WITH CHECK ({tenant_column} = {TENANT_SETTING})"
     )
     _grant(table, grants, APP_ROLE, update_columns)
-    for verb in platform:
-        check = "WITH CHECK (true)" if verb == "insert" else "USING (true)"
-        op.execute(f'CREATE POLICY platform_{verb} ON "{table}" FOR {verb.upper()} TO {PLATFORM_ROLE} {check}')
-    _grant(table, list(platform), PLATFORM_ROLE, ())
+    open_to_platform(table, platform)
     op.execute(f'GRANT SELECT ON "{table}" TO {BACKUP_ROLE}')
 
 
 def also_visible(table: str, name: str, condition: str, verb: Literal["select", "update"] = "select") -> None:
     """A second policy for the application role: what one person may see of companies before one is chosen."""
     op.execute(f'CREATE POLICY {name} ON "{table}" FOR {verb.upper()} TO {APP_ROLE} USING ({condition})')
+
+
+def open_to_platform(table: str, verbs: Iterable[Grant]) -> None:
+    """Let the platform role see all rows of a fenced table for these verbs: upkeep across people or companies."""
+    verbs = list(verbs)
+    for verb in verbs:
+        check = "WITH CHECK (true)" if verb == "insert" else "USING (true)"
+        op.execute(f'CREATE POLICY platform_{verb} ON "{table}" FOR {verb.upper()} TO {PLATFORM_ROLE} {check}')
+    _grant(table, verbs, PLATFORM_ROLE, ())
 
 
 def protect_person(table: str, condition: str, grants: Iterable[Grant], update_columns: Iterable[str] = ()) -> None:

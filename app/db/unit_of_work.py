@@ -14,9 +14,10 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy import text
 
+from app.db.api_keys import PREFIX, ApiKeys
 from app.db.session import Database, Work
 from app.lib.access import bearer, check_idempotency_key
-from app.lib.actor import ACTOR_TABLES, GATE_COLUMNS, Access, Actor, admit
+from app.lib.actor import ACTOR_TABLES, GATE_COLUMNS, Access, Actor, admit, entry_of
 from app.lib.edge import client_address, request_id
 from app.lib.errors import RuleBroken
 from app.lib.etag import tag_of
@@ -73,6 +74,8 @@ class RequestWork:
     def __init__(self) -> None:
         self.work: Work | None = None
         self.key: str | None = None
+        self.kept: bytes | None = None
+        """What a replay answers instead, where the answer holds a secret that is stored nowhere."""
         self.replayed = False
 
     async def settle(self, status: int, body: bytes | None) -> None:
@@ -92,7 +95,7 @@ class RequestWork:
                         "user_id": work.actor.user_id,
                         "key": self.key,
                         "status": status,
-                        "answer": body.decode(),
+                        "answer": (body if self.kept is None else self.kept).decode(),
                     },
                 )
             await work.commit()
@@ -179,10 +182,15 @@ class RequestGate:
         self._database = database
         self._tokens = tokens
         self._limits = limits
+        self._keys = ApiKeys(database, limits)
 
     async def identify(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Claims:
-        """Check the token in process and the caller's rate. Raises 401 and 429."""
-        claims = self._tokens.read(bearer(connection))
+        """Check the token in process, or the API key, and the caller's rate. Raises 401 and 429."""
+        token = bearer(connection)
+        if token.startswith(PREFIX):
+            claims = await self._keys.read(token, client_address(connection.scope))
+        else:
+            claims = self._tokens.read(token)
         await self._limits.count_request(connection.scope, claims)
         connection.scope["state"]["claims"] = claims
         return claims
@@ -213,6 +221,7 @@ class RequestGate:
             address=client_address(connection.scope),
             request_id=request_id(connection.scope),
             branches=None if row["branches"] is None else frozenset(row["branches"]),
+            entry=entry_of(dict(row)),
         )
 
 
@@ -235,7 +244,7 @@ async def provide_work(request: Request[Any, Any, Any]) -> Work:
     if "json" in request.headers.get("content-type", "json"):
         refuse_nul(body)
     key = check_idempotency_key(request, required=False)
-    if key is None:
+    if key is None or request.route_handler.opt.get("unkept"):
         return work
     claim = {"tenant_id": work.tenant_id, "user_id": work.actor.user_id, "key": key}
     body_hash = request_hash(request.method, request.scope["path"], request.scope["query_string"], body)

@@ -146,6 +146,6 @@ class Installation:
         )
 
     def _put_long_logs_aside(self) -> None:
-        for log in (*self._logs.glob("*.log"), *self.data.glob("*/*.log")):
+        for log in list(self.data.glob("*/*.log")):
             if log.stat().st_size > _LARGEST_LOG:
                 log.rename(log.with_suffix(".log.1"))

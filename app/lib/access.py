@@ -9,13 +9,18 @@ from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from app.lib.actor import Access
-from app.lib.errors import Malformed, PreconditionRequired, Unauthenticated
+from app.lib.errors import DomainError, Malformed, PreconditionRequired, Unauthenticated
 from app.lib.modules import CORE, MODULES
 from app.lib.permissions import PERMISSIONS
 from app.lib.tokens import Claims
 
 MOVES_VALUE: Final[dict[str, Any]] = {"idempotency_required": True}
 """`opt` of a POST that moves money or stock: refused with 428 without `Idempotency-Key`."""
+
+
+UNKEPT: Final[dict[str, Any]] = {"unkept": True}
+"""`opt` of a route whose body or answer holds a password, a code or a secret: `Idempotency-Key` is ignored, since even
+a hash of such a body, kept for two days, would tell a weak password to whoever reads it."""
 
 
 def documented(body: type[Any], answer: type[Any]) -> dict[str, Any]:
@@ -53,7 +58,13 @@ class Requires:
             await gate.count_heavy(connection, claims, str(handler))
         if not self._lane:
             await gate.enter(connection, claims, self.access)
-        check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        try:
+            check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
+        except DomainError:
+            # Who may not do this at all is told so first.
+            if self._lane:
+                await gate.enter(connection, claims, self.access)
+            raise
 
 
 def requires(
@@ -65,12 +76,17 @@ def requires(
     in_suspended: bool = False,
     lane: bool = False,
     heavy: bool = False,
+    despite: Iterable[str] = (),
+    for_all_entries: bool = False,
 ) -> Guard:
     """Admit callers with this permission, of companies with this module; None admits any member of the company.
 
     `lane` leaves reading the person's state to the handler's own first statement. `writes` is by default whatever is
     not named `…:read`. `in_read_only`: a company that fell behind with its payments may still do this; `in_suspended`:
     also a suspended one, or a closed one if it only reads. `heavy` counts against a limit of the route and its caller.
+    `despite`: so may a person who must first change the password or enrol a second factor (codes of `app.lib.actor`).
+    A route without a permission is closed to API keys and to operators who came in with a PIN unless it is
+    `for_all_entries`.
     """
     if permission is not None and permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
@@ -80,7 +96,15 @@ def requires(
         raise ValueError("the fast lane reads no modules")
     if writes is None:
         writes = permission is not None and not permission.endswith(":read")
-    access = Access(permission, writes=writes, in_read_only=in_read_only, module=module, in_suspended=in_suspended)
+    access = Access(
+        permission,
+        writes=writes,
+        in_read_only=in_read_only,
+        module=module,
+        in_suspended=in_suspended,
+        despite=frozenset(despite),
+        for_all_entries=for_all_entries,
+    )
     return cast("Guard", Requires(access, lane=lane, heavy=heavy))
 
 

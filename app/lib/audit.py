@@ -16,11 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.lib import clock
-from app.lib.actor import Actor
+from app.lib.actor import KEY_ROLE, Actor
 from app.lib.schemas import canonical
 
 GENESIS: Final = bytes(32)
 """Head of an empty chain."""
+
+SYSTEM_ROLE: Final = "system"
+"""Role of background work, which is nobody."""
 
 _BLOCK: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
@@ -77,11 +80,18 @@ class AuditKeys:
 
 
 def entry_content(actor: Actor, entry: Entry, at: datetime) -> str:
-    """Canonical JSON of everything a reader of the trail will ask."""
+    """Canonical JSON of everything a reader of the trail will ask.
+
+    People are named by their id alone: what they are called is read from their membership, so that whoever leaves can be
+    forgotten. Personal fields of `before` and `after` come sealed (`app.lib.person_keys`).
+    """
+    who: dict[str, Any] = {"userId": actor.user_id, "role": actor.role}
+    if actor.role in {SYSTEM_ROLE, KEY_ROLE}:
+        who["name"] = actor.display_name
     return canonical(
         {
             "at": at,
-            "actor": {"userId": actor.user_id, "name": actor.display_name, "role": actor.role},
+            "actor": who,
             "address": actor.address,
             "requestId": actor.request_id,
             "action": entry.action,

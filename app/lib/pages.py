@@ -3,20 +3,15 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from litestar.params import QueryParameter
 from sqlalchemy import Select, SQLColumnExpression, tuple_
 
 from app.lib.errors import FieldError, Malformed
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
-LimitParam = Annotated[int, QueryParameter(name="limit", ge=1, le=MAX_LIMIT, description="Cuántos por página.")]
-CursorParam = Annotated[str | None, QueryParameter(name="cursor", description="`nextCursor` de la página anterior.")]
-
-"""Handlers give both their defaults: `limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None`."""
 
 _Row = TypeVar("_Row")
 _Key = TypeVar("_Key")

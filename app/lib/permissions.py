@@ -1,5 +1,6 @@
 """What can be allowed, and what each house role may do."""
 
+from collections.abc import Iterable
 from typing import Final
 
 PERMISSIONS: Final[dict[str, str]] = {
@@ -20,31 +21,100 @@ PERMISSIONS: Final[dict[str, str]] = {
     "sales:post": "Vender",
     "sales:read": "Ver ventas",
     "sales:return": "Recibir devoluciones",
-    "sales:void": "Anular ventas",
+    "sales:void": "Anular ventas; sin permiso de aprobar, con la aprobación de un supervisor",
+    "sales:approve": "Aprobar descuentos, anulaciones y precios bajo costo",
     "refunds:cash": "Devolver en efectivo más de lo pagado en efectivo",
     "imports:write": "Importar datos",
     "dian:read": "Ver documentos electrónicos",
     "dian:issue": "Expedir y reenviar documentos electrónicos",
     "dian:write": "Configurar la facturación electrónica",
     "audit:read": "Ver la auditoría",
+    "members:read": "Ver las personas de la empresa, sus roles e invitaciones",
+    "members:write": "Invitar personas, cambiar su rol y retirarlas",
+    "roles:write": "Crear y cambiar roles propios de la empresa",
+    "keys:write": "Ver, crear y revocar llaves de API",
+    "privacy:read": "Ver consentimientos y exportar los datos de una persona",
+    "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
+OWNER: Final = "owner"
+"""The one role that only an owner gives or takes, whatever else somebody may do."""
+
+_FOR_OWNERS: Final = frozenset({"keys:write"})
+"""What an administrator does not get: a key outlives the day on which somebody trusted its maker."""
+
+_COUNTER: Final = frozenset(
+    {
+        "company:read",
+        "products:read",
+        "inventory:read",
+        "customers:read",
+        "customers:write",
+        "cash:read",
+        "sales:post",
+        "sales:read",
+    }
+)
+
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": frozenset(PERMISSIONS),
-    "cashier": frozenset(
+    OWNER: frozenset(PERMISSIONS),
+    "admin": frozenset(PERMISSIONS) - _FOR_OWNERS,
+    "cashier": _COUNTER | {"cash:operate", "sales:return", "sales:void"},
+    "seller": _COUNTER,
+    "warehouse": frozenset(
         {
             "company:read",
             "products:read",
             "inventory:read",
+            "inventory:adjust",
+            "inventory:transfer",
+            "inventory:count",
+        }
+    ),
+    "accountant": frozenset(
+        {
+            "company:read",
+            "products:read",
+            "costs:read",
+            "inventory:read",
             "customers:read",
             "customers:write",
             "cash:read",
-            "cash:operate",
-            "sales:post",
             "sales:read",
-            "sales:return",
+            "dian:read",
+            "audit:read",
         }
     ),
+    "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),
 }
-"""Role to permissions."""
+"""House role to permissions; a company's own roles are rows of `company_role`."""
+
+ROLE_NAMES: Final[dict[str, str]] = {
+    OWNER: "Propietario",
+    "admin": "Administrador",
+    "cashier": "Cajero",
+    "seller": "Vendedor",
+    "warehouse": "Bodeguero",
+    "accountant": "Contador",
+    "auditor": "Auditor",
+}
+
+AT_THE_TILL: Final = frozenset(
+    {*_COUNTER, "costs:read", "cash:operate", "cash:approve", "refunds:cash"}
+    | {"sales:return", "sales:void", "sales:approve"}
+)
+"""The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
+
+FOR_KEYS: Final = frozenset(PERMISSIONS) - (
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write"} | {"sales:approve", "cash:approve"}
+)
+"""What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
+person's act."""
+
+
+def permissions_of(role: str, own: Iterable[str] | None) -> frozenset[str]:
+    """What a membership allows: its house role's permissions, or those of the company's own role, copied into it."""
+    if own is None:
+        return ROLES.get(role, frozenset())
+    return frozenset(own) & PERMISSIONS.keys()

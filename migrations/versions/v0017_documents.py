@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from app.db import tenancy
 
 revision = "0017"
-down_revision = "0013"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

@@ -236,6 +236,9 @@ async def many_products(house: House, shop: Shop, count: int) -> None:
             grams = ((tenant, gram, ids[n]) for n in range(count) for gram in product_grams(norms[n], sku(n), ""))
             await load("product_gram", "tenant_id gram product_id", grams)
             await load("stock", "tenant_id product_id warehouse_id", ((tenant, each, warehouse) for each in ids))
+            await connection.execute(
+                "update tenant_usage set used = used + $2 where tenant_id = $1 and resource = 'products'", tenant, count
+            )
     finally:
         await connection.close()
 
@@ -274,5 +277,5 @@ async def reconciled(server: Server, shops: Sequence[Shop]) -> list[tuple[str, i
 async def verified(house: House) -> tuple[str, int, int]:
     """Every audit chain recomputed by `mostrador audit verify`: entries and breaks."""
     told = await asyncio.to_thread(house.run, ["app.cli", "audit", "verify"])
-    found = re.findall(r"(\d+) entries, (\d+) breaks", told)
+    found = re.findall(r"(\d+) entries[^\n]*?(\d+) breaks", told)
     return "audit entries, chain recomputed", sum(int(entries) for entries, _ in found), sum(int(b) for _, b in found)

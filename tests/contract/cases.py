@@ -8,8 +8,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from app.lib import clock
-from tests.contract.company import IMPORT, Company, picture
+from tests.contract.company import IMPORT, PIN, Company, picture
 from tests.contract.routes import Call, Case, Route, kind_of
+from tests.shop import code_now
 
 CASES: dict[Route, Case] = {}
 
@@ -20,10 +21,14 @@ def _recent(*, hours: int) -> str:
 
 
 def case(
-    method: str, path: str, references: dict[str, str] | None = None, queries: dict[str, str] | None = None
+    method: str,
+    path: str,
+    references: dict[str, str] | None = None,
+    queries: dict[str, str] | None = None,
+    named: dict[str, str] | None = None,
 ) -> Callable[[Callable[[Company], Awaitable[Call]]], None]:
     def add(make: Callable[[Company], Awaitable[Call]]) -> None:
-        CASES[method, path] = Case((method, path), make, references or {}, queries or {})
+        CASES[method, path] = Case((method, path), make, references or {}, queries or {}, named or {})
 
     return add
 
@@ -39,6 +44,9 @@ def plain(method: str, path: str, **queries: str) -> None:
 
 
 plain("GET", "/v1/me")
+plain("GET", "/v1/me/totp")
+plain("GET", "/v1/me/sessions")
+plain("POST", "/v1/me/sessions/revoke-all")
 plain("GET", "/v1/company")
 plain("GET", "/v1/company/history")
 plain("GET", "/v1/company/onboarding")
@@ -51,6 +59,16 @@ plain("GET", "/v1/branches/{branch_id}")
 plain("GET", "/v1/warehouses", branchId="branch")
 plain("GET", "/v1/warehouses/{warehouse_id}")
 plain("GET", "/v1/cash/registers/{register_id}")
+plain("DELETE", "/v1/me/pin")
+plain("GET", "/v1/members")
+plain("GET", "/v1/members/{user_id}")
+plain("GET", "/v1/roles")
+plain("GET", "/v1/roles/{role_id}")
+plain("GET", "/v1/invitations")
+plain("GET", "/v1/invitations/{invitation_id}")
+plain("GET", "/v1/operators")
+plain("GET", "/v1/approvals")
+plain("GET", "/v1/api-keys")
 plain("GET", "/v1/products", categoryId="category", variantOf="product")
 plain("GET", "/v1/products/{product_id}")
 plain("GET", "/v1/products/{product_id}/prices")
@@ -99,10 +117,61 @@ plain("GET", "/v1/dian/documents", saleId="documented_sale")
 plain("GET", "/v1/dian/documents/{document_id}")
 plain("GET", "/v1/dian/documents/{document_id}/events")
 plain("GET", "/v1/dian/documents/{document_id}/xml")
-plain("GET", "/v1/audit/entries", subjectId="product")
-plain("GET", "/v1/audit/export")
+plain("GET", "/v1/audit/entries", subjectId="product", userId="user")
+plain("GET", "/v1/audit/export", subjectId="product", userId="user")
 plain("GET", "/v1/audit/verify")
 plain("GET", "/v1/audit/reconciliation")
+plain("GET", "/v1/privacy/consents", customerId="customer", userId="user")
+plain("GET", "/v1/privacy/customers/{customer_id}/export")
+plain("GET", "/v1/privacy/members/{user_id}/export")
+
+
+@case("PATCH", "/v1/me")
+async def _(_company: Company) -> Call:
+    return Call(body={"name": "Dueña de Prueba"})
+
+
+@case("POST", "/v1/me/password")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"currentPassword": company.shop.password, "password": f"otra clave larga {uuid4().hex}"})
+
+
+@case("POST", "/v1/me/email")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"email": f"otra-{uuid4().hex}@tienda.test", "currentPassword": company.shop.password})
+
+
+@case("POST", "/v1/me/totp")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"currentPassword": company.shop.password})
+
+
+@case("POST", "/v1/me/totp/confirm")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    return Call(body={"code": code_now(await company.shop.begin_totp())})
+
+
+@case("POST", "/v1/me/totp/disable")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    _, codes = await company.shop.enable_totp()
+    return Call(body={"currentPassword": company.shop.password, "code": codes[0]})
+
+
+@case("POST", "/v1/me/totp/recovery-codes")
+async def _(company: Company) -> Call:
+    await company.renew_account()
+    _, codes = await company.shop.enable_totp()
+    return Call(body={"currentPassword": company.shop.password, "code": codes[0]})
+
+
+@case("DELETE", "/v1/me/sessions/{login_session_id}")
+async def _(company: Company) -> Call:
+    return Call({"login_session_id": await company.login_session()})
 
 
 @case("PATCH", "/v1/company")
@@ -331,6 +400,7 @@ async def _(company: Company) -> Call:
         "/sellerId": "user",
         "/lines/0/productId": "product",
     },
+    named={"/approvalIds/0": "approval"},
 )
 async def _(company: Company) -> Call:
     return Call(
@@ -351,7 +421,12 @@ async def _(company: Company) -> Call:
     )
 
 
-@case("POST", "/v1/sales/{sale_id}/void", references={"/sessionId": "session"})
+@case(
+    "POST",
+    "/v1/sales/{sale_id}/void",
+    references={"/sessionId": "session"},
+    named={"/approvalId": "approval"},
+)
 async def _(company: Company) -> Call:
     sale = await company.sale()
     return Call({"sale_id": sale["id"]}, {"reason": "error de digitación", "sessionId": company.ids["session"]})
@@ -473,7 +548,12 @@ async def _(company: Company) -> Call:
     return Call({"transfer_id": (await company.transfer())["id"]}, {"note": "no salió"})
 
 
-@case("POST", "/v1/inventory/counts", references={"/warehouseId": "warehouse", "/productIds/0": "product"})
+@case(
+    "POST",
+    "/v1/inventory/counts",
+    references={"/warehouseId": "warehouse", "/productIds/0": "product"},
+    named={"/categoryId": "category"},
+)
 async def _(company: Company) -> Call:
     product = await company.product()
     return Call(body={"warehouseId": company.ids["warehouse"], "productIds": [product["id"]], "note": "fin de mes"})
@@ -540,7 +620,7 @@ async def _(company: Company) -> Call:
     return Call(body={"registerId": await company.register(), "openingAmount": "50000.00"})
 
 
-@case("POST", "/v1/cash/sessions/{session_id}/close")
+@case("POST", "/v1/cash/sessions/{session_id}/close", named={"/approvalId": "approval"})
 async def _(company: Company) -> Call:
     return Call(
         {"session_id": await company.session()},
@@ -579,6 +659,109 @@ async def _(_company: Company) -> Call:
 @case("POST", "/v1/imports/{import_id}/undo")
 async def _(company: Company) -> Call:
     return Call({"import_id": await company.imported()})
+
+
+@case("PATCH", "/v1/members/{user_id}", references={"/branchIds/0": "branch"})
+async def _(company: Company) -> Call:
+    person = await company.member()
+    return Call(
+        {"user_id": person.id},
+        {"role": "seller", "displayName": "Otro nombre", "active": True, "branchIds": [company.ids["branch"]]},
+    )
+
+
+@case("POST", "/v1/members/{user_id}/require-password-change")
+async def _(company: Company) -> Call:
+    return Call({"user_id": (await company.member()).id})
+
+
+@case("POST", "/v1/roles")
+async def _(_company: Company) -> Call:
+    return Call(body={"code": f"rol-{uuid4().hex[:8]}", "name": "Jefe de caja", "permissions": ["sales:read"]})
+
+
+@case("PATCH", "/v1/roles/{role_id}")
+async def _(company: Company) -> Call:
+    role = await company.role()
+    return Call({"role_id": role["id"]}, {"name": "Otro nombre", "permissions": ["sales:read", "products:read"]})
+
+
+@case("DELETE", "/v1/roles/{role_id}")
+async def _(company: Company) -> Call:
+    return Call({"role_id": (await company.role())["id"]})
+
+
+@case("POST", "/v1/invitations")
+async def _(_company: Company) -> Call:
+    return Call(body={"email": f"{uuid4().hex}@correo.co", "name": "Ana Gómez", "role": "cashier"})
+
+
+@case("POST", "/v1/invitations/{invitation_id}/resend")
+async def _(company: Company) -> Call:
+    return Call({"invitation_id": (await company.invitation())["id"]})
+
+
+@case("DELETE", "/v1/invitations/{invitation_id}")
+async def _(company: Company) -> Call:
+    return Call({"invitation_id": (await company.invitation())["id"]})
+
+
+@case("PUT", "/v1/me/pin")
+async def _(company: Company) -> Call:
+    return Call(body={"password": company.shop.password, "pin": PIN})
+
+
+@case("POST", "/v1/auth/operator", named={"/userId": "operator"})
+async def _(company: Company) -> Call:
+    return Call(body={"userId": company.ids["operator"], "pin": PIN})
+
+
+@case(
+    "POST",
+    "/v1/approvals",
+    references={"/requestedBy": "user"},
+    named={
+        "/approverId": "operator",
+        "/subject/saleId": "sale",
+        "/subject/sessionId": "session",
+        "/subject/productIds/0": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    return Call(body={"kind": "void", "subject": {"saleId": company.ids["sale"]}, "requestedBy": company.ids["member"]})
+
+
+@case("POST", "/v1/api-keys")
+async def _(_company: Company) -> Call:
+    return Call(body={"name": "Tienda en línea", "scopes": ["sales:read"], "expiresAt": "2099-01-01T00:00:00Z"})
+
+
+@case("DELETE", "/v1/api-keys/{key_id}")
+async def _(company: Company) -> Call:
+    return Call({"key_id": (await company.key())["id"]})
+
+
+@case("POST", "/v1/privacy/consents", references={"/customerId": "customer", "/userId": "user"})
+async def _(company: Company) -> Call:
+    return Call(
+        body={
+            "customerId": company.ids["customer"],
+            "purpose": "marketing",
+            "version": "2026-11",
+            "channel": "in-person",
+            "decision": "granted",
+        }
+    )
+
+
+@case("POST", "/v1/privacy/customers/{customer_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"customer_id": (await company.customer())["id"]}, {"reason": "request"})
+
+
+@case("POST", "/v1/privacy/members/{user_id}/anonymise")
+async def _(company: Company) -> Call:
+    return Call({"user_id": (await company.member()).id}, {"reason": "request"})
 
 
 @case("PUT", "/v1/dian/settings")
@@ -659,12 +842,13 @@ async def _(company: Company) -> Call:
     return Call(body={"family": "invoice", "testSetId": uuid4().hex, "invoices": 2, "creditNotes": 1, "debitNotes": 1})
 
 
-@case("POST", "/v1/dian/documents", references={"/correctsId": "document"})
+@case("POST", "/v1/dian/documents", references={"/correctsId": "document", "/customerId": "customer"})
 async def _(company: Company) -> Call:
     return Call(
         body={
             "kind": "93",
             "correctsId": company.ids["document"],
+            "customerId": company.ids["customer"],
             "concept": "3",
             "reason": "faltó cobrar el domicilio",
             "method": "cash",

@@ -8,18 +8,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from app.db.session import Database
+from app.domain.accounts.sessions import Sessions
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import DianTestSet
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
+from app.lib.passwords import hash_password
 from tests.dian_keys import PASSWORD, p12
-from tests.shop import Shop, sign_up
+from tests.people import Person, hire, invited, with_pin
+from tests.shop import Shop, forget_tries, sign_up
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
 CSV = "text/csv"
+PIN = "740286"
 
 
 def picture(width: int = 40, height: int = 20, kind: str = "PNG") -> bytes:
@@ -40,6 +44,7 @@ class Company:
     ids: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Texts that only this company wrote."""
+    password_hash: str = ""
 
     async def made(self, path: str, body: Any) -> dict[str, Any]:
         answer = await self.shop.post(path, body)
@@ -61,6 +66,26 @@ class Company:
         """An empty warehouse."""
         body = {"branchId": self.ids["branch"], "name": f"Bodega {uuid4().hex[:6]}"}
         return str((await self.made("/v1/warehouses", body))["id"])
+
+    async def login_session(self) -> str:
+        """Another session of the owner, on no device."""
+        person = UUID(self.shop.user["id"])
+        async with self.database.person_transaction(user_id=person) as work:
+            begun = await Sessions(work).begin(person, UUID(self.shop.tenant_id), "192.0.2.1", "otro aparato")
+        return str(begun.session_id)
+
+    async def renew_account(self) -> None:
+        """Make the owner's account what it was when they signed up, and forget what was tried."""
+        person = UUID(self.shop.user["id"])
+        self.password_hash = self.password_hash or await hash_password(self.shop.password)
+        async with self.database.person_transaction(user_id=person) as work:
+            for table in ("password_history", "totp_factor", "recovery_code"):
+                await work.session.execute(text(f"DELETE FROM {table} WHERE user_id = :id"), {"id": person})
+            await work.session.execute(
+                text("UPDATE app_user SET password_hash = :hash, totp_enabled_at = NULL WHERE id = :id"),
+                {"id": person, "hash": self.password_hash},
+            )
+        await forget_tries(self.database.settings)
 
     async def register(self) -> str:
         """Another till: several drawers may be open at once."""
@@ -230,6 +255,33 @@ class Company:
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await work.session.execute(update(DianTestSet).values(status="failed", finished_at=clock.now()))
 
+    async def member(self, role: str = "cashier") -> Person:
+        """Somebody new of the company."""
+        name = f"Persona {uuid4().hex[:8]}"
+        self.names.append(name)
+        return await hire(self.shop, self.database, role, name)
+
+    async def invitation(self) -> dict[str, Any]:
+        made = await invited(self.shop)
+        self.names.append(made["email"])
+        return made
+
+    async def role(self) -> dict[str, Any]:
+        name = f"Rol {uuid4().hex[:8]}"
+        self.names.append(name)
+        body = {"code": f"rol-{uuid4().hex[:8]}", "name": name, "permissions": ["sales:read"]}
+        return await self.made("/v1/roles", body)
+
+    async def approval(self) -> str:
+        """Of a void, given by the owner to somebody of the company."""
+        body = {"kind": "void", "subject": {"saleId": self.ids["sale"]}, "requestedBy": self.ids["member"]}
+        return str((await self.made("/v1/approvals", body))["id"])
+
+    async def key(self, *scopes: str) -> dict[str, Any]:
+        name = f"Llave {uuid4().hex[:8]}"
+        self.names.append(name)
+        return await self.made("/v1/api-keys", {"name": name, "scopes": list(scopes or ("sales:read",))})
+
     async def fill(self) -> "Company":
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
@@ -272,6 +324,13 @@ class Company:
         ids["import"] = await self.imported()
         await self.issue()
         ids["contingency"] = await self.contingency()
+        ids["login_session"] = await self.login_session()
+        ids["member"] = (await self.member()).id
+        ids["operator"] = (await with_pin(await self.member("admin"), PIN)).id
+        ids["invitation"] = (await self.invitation())["id"]
+        ids["role"] = (await self.role())["id"]
+        ids["approval"] = await self.approval()
+        ids["key"] = (await self.key())["id"]
         return self
 
 

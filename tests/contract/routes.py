@@ -20,7 +20,13 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/login"): "finds the company",
     ("POST", "/v1/auth/refresh"): "the token names its person",
     ("POST", "/v1/auth/logout"): "ends the session of its own token",
+    ("POST", "/v1/auth/switch"): "chooses another company of the token's person",
     ("POST", "/v1/auth/verify-email"): "the mailed token is the credential",
+    ("POST", "/v1/auth/verify-email/resend"): "answers nothing but that it was asked",
+    ("POST", "/v1/auth/forgot-password"): "answers nothing but that it was asked",
+    ("POST", "/v1/auth/reset-password"): "the mailed token is the credential",
+    ("POST", "/v1/auth/change-email"): "the mailed token is the credential",
+    ("POST", "/v1/auth/accept-invitation"): "the mailed token is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",
@@ -51,6 +57,9 @@ class Case:
     """JSON pointer of an id in the body to the kind of resource it names."""
     queries: dict[str, str]
     """Query parameter to the kind of resource it names."""
+    named: dict[str, str] = field(default_factory=dict)
+    """JSON pointer of an id that is compared and never looked up, or that this request does not need: whatever is answered
+    with somebody else's, nothing of theirs may be told or change."""
 
     @property
     def name(self) -> str:
@@ -110,7 +119,12 @@ def with_value(body: Any, pointer: str, value: Any) -> Any:
     changed = copy.deepcopy(body)
     *way, last = pointer.split("/")[1:]
     place = changed
-    for step in way:
-        place = place[int(step)] if isinstance(place, list) else place[step]
-    place[int(last) if isinstance(place, list) else last] = value
+    for step, following in zip(way, [*way, last][1:], strict=True):
+        place = (
+            place[int(step)] if isinstance(place, list) else place.setdefault(step, [] if following.isdigit() else {})
+        )
+    if isinstance(place, list):
+        place[int(last) : int(last) + 1] = [value]
+    else:
+        place[last] = value
     return changed

@@ -20,6 +20,12 @@ AUTH: dict[str, Any] = {
     "/v1/auth/login": {"email": "ana@tienda.test", "password": "una clave larga y propia"},
     "/v1/auth/refresh": {"refreshToken": "x"},
     "/v1/auth/verify-email": {"token": "x"},
+    "/v1/auth/verify-email/resend": {"email": "ana@tienda.test"},
+    "/v1/auth/forgot-password": {"email": "ana@tienda.test"},
+    "/v1/auth/reset-password": {"token": "x", "password": "una clave larga y propia"},
+    "/v1/auth/change-email": {"token": "x"},
+    "/v1/auth/switch": {"tenantId": "0193a1c2-7c4e-7000-8000-000000000000"},
+    "/v1/auth/accept-invitation": {"token": "x", "password": "una clave larga y propia", "name": "Ana"},
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
@@ -37,6 +43,9 @@ UNREAD = {
     "/v1/inventory/counts/{count_id}/cancel": "no body",
     "/v1/dian/contingencies/{contingency_id}/end": "no body",
     "/v1/dian/documents/{document_id}/resend": "no body",
+    "/v1/me/sessions/revoke-all": "no body",
+    "/v1/invitations/{invitation_id}/resend": "no body",
+    "/v1/members/{user_id}/require-password-change": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -25,6 +25,9 @@ OF_PEOPLE: Final = {
     "auth_session": "of a person; names the company it acts in, points at none",
     "refresh_token": "of a person's session",
     "one_time_token": "mailed to a person",
+    "password_history": "of a person, whatever the company",
+    "totp_factor": "of a person, whatever the company",
+    "recovery_code": "of a person, whatever the company",
 }
 """Global tables fenced by person instead of by company."""
 
@@ -67,10 +70,18 @@ EDITABLE: Final = {
     "dian_circuit": "U",
     "dian_contingency": "u",
     "dian_test_set": "u",
+    "company_role": "UD",
+    "invitation": "U",
+    "member_pin": "UD",
+    "approval": "u",
+    "api_key": "u",
+    "person_key": "u",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
 APPEND_ONLY: Final = (
+    "audit_archive",
+    "audit_checkpoint",
     "audit_entry",
     "cash_close",
     "cash_close_tender",
@@ -80,6 +91,7 @@ APPEND_ONLY: Final = (
     "document_event",
     "document_file",
     "document_version",
+    "consent",
     "import_item",
     "price_change",
     "sale",
@@ -105,13 +117,16 @@ PLATFORM: Final = {
     "audit_head": "r",
     "dian_circuit": "r",
     "document_state": "r",
+    "auth_session": "dr",
     "idempotency": "dr",
+    "one_time_token": "dr",
     "outbox": "adrw",
+    "refresh_token": "dr",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
 }
-"""Tenant tables the platform role sees across companies, by policy: a insert, d delete, r select, w update."""
+"""Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 
 EXTRA_POLICIES: Final = {"membership.own_memberships": "r"}
 """Second policies of the application role: what a person sees of companies before one is chosen."""

@@ -14,6 +14,7 @@ import pytest
 from redis import AuthenticationError, Redis
 
 from app.dev.account import server_account
+from app.dev.installation import Installation
 from app.dev.postgres import EmbeddedPostgres
 from app.dev.processes import spawn
 from app.dev.redis import EmbeddedRedis
@@ -162,3 +163,13 @@ def test_a_parent_killed_while_selling_leaves_no_process_and_loses_no_row(data: 
     with EmbeddedPostgres(data / "postgresql") as postgres, EmbeddedRedis(data / "redis") as redis:
         assert query(postgres, "SELECT count(*) FROM sale") >= acknowledged[-1] >= ROWS_BEFORE_THE_KILL
         assert int(str(client(redis).get("last"))) >= acknowledged[-1]
+
+
+def test_a_long_log_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    with (logs / "api.log").open("wb") as log:
+        log.truncate(10_000_001)
+    (logs / "worker.log").write_text("short")
+    Installation(tmp_path, 0, [])
+    assert sorted(path.name for path in logs.iterdir()) == ["api.log.1", "worker.log"]

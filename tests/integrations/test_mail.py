@@ -1,14 +1,5 @@
 """A message arrives as it was written, or the sender learns whether to try again."""
 
-import asyncio
-import socket
-import sys
-from collections.abc import AsyncIterator
-from email import policy
-from email.message import EmailMessage
-from email.parser import BytesParser
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -17,58 +8,14 @@ import pytest
 
 from app.db.jobs import JobContext
 from app.db.session import Database
-from app.dev.processes import free_port
-from app.domain.accounts.jobs import SendVerification, send_verification
+from app.domain.accounts.jobs import ToPerson, send_verification
 from app.integrations.mail import Mail, MailSender, MailUnavailable
 from app.lib.jobs import Bell
-from app.settings import Settings, read_settings
+from app.settings import Settings
 from tests.shop import Shop
+from tests.sink import Sink, token_in
 
 MESSAGE = Mail(to="ana@tienda.test", subject="Señal: ¿llegó?", text="Hola, Ana ñ\n", html="<p>Hola, Ana ñ</p>")
-
-
-class Sink:
-    """The mail sink of development, in a process of its own."""
-
-    def __init__(self, folder: Path, environ: dict[str, str], port: int) -> None:
-        self.folder = folder
-        self.settings: Settings = read_settings(
-            environ
-            | {
-                "SMTP_HOST": "127.0.0.1",
-                "SMTP_PORT": str(port),
-                "SMTP_TLS": "none",
-                "MAIL_FROM": "Mostrador <no-responder@mostrador.test>",
-            }
-        )
-
-    def received(self) -> list[EmailMessage]:
-        files = sorted(self.folder.glob("*.eml"))
-        return [BytesParser(EmailMessage, policy=policy.default).parsebytes(file.read_bytes()) for file in files]
-
-    def fail(self, fault: str | None) -> None:
-        file = self.folder / "fault.json"
-        file.unlink(missing_ok=True)
-        if fault:
-            file.write_bytes(msgspec.json.encode({"fault": fault, "until": None}))
-
-
-@pytest.fixture
-async def sink(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[Sink]:
-    port = free_port()
-    command = (sys.executable, "-m", "app.dev.smtp", str(port), str(tmp_path))
-    process = await asyncio.create_subprocess_exec(*command)
-    async with asyncio.timeout(30):
-        while not _listens(port):
-            await asyncio.sleep(0.05)
-    yield Sink(tmp_path, environ, port)
-    process.terminate()
-    await process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_a_message_arrives_in_both_shapes(sink: Sink) -> None:
@@ -118,17 +65,13 @@ async def test_the_link_in_the_mail_verifies_the_address_once(
     assert row is not None
     assert row["payload"] == f'{{"userId": "{person}"}}'
     context = JobContext(database=own, tenant_id=row["tenant_id"], job_id=row["id"], attempt=1, request_id="")
-    await send_verification.run(context, SendVerification(user_id=person))
+    await send_verification.run(context, ToPerson(user_id=person))
     (mail,) = sink.received()
     assert mail["To"] == shop.email
-    text = mail.get_body(("plain",))
-    assert text is not None
-    (link,) = (word for word in text.get_content().split() if word.startswith("http"))
-    assert link.startswith(f"{sink.settings.public_url}/verificar?token=")
-    token = parse_qs(urlsplit(link).query)["token"][0]
+    token = token_in(mail, "verificar")
     first = await shop.http.post("/v1/auth/verify-email", json={"token": token})
     again = await shop.http.post("/v1/auth/verify-email", json={"token": token})
     assert (first.status_code, again.status_code) == (204, 400)
-    await send_verification.run(context, SendVerification(user_id=person))
+    await send_verification.run(context, ToPerson(user_id=person))
     await own.close()
     assert len(sink.received()) == 1

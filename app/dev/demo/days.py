@@ -37,6 +37,8 @@ _METHODS: Final[dict[Method, int]] = {
 }
 _PACKS: Final = 0.12
 _NAMED: Final = 0.18
+_THIN: Final = frozenset({"BOLSA", "CEM-50"})
+"""Sold so near to cost that a discount would need a supervisor."""
 _DISCOUNTED: Final = 0.04
 
 
@@ -108,7 +110,7 @@ def _sale(random: Random, at: datetime, tills: int) -> DrawnSale:
 
 
 def _line(random: Random, good: Good) -> DrawnLine:
-    discount = 5 if random.random() < _DISCOUNTED else 0
+    discount = 5 if random.random() < _DISCOUNTED and good.sku not in _THIN else 0
     if good.pack is not None and random.random() < _PACKS:
         return DrawnLine(good, Decimal(1), in_packs=True, discount_percent=discount)
     # Small purchases are the usual ones.

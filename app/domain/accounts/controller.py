@@ -1,23 +1,30 @@
-"""HTTP face of people and sessions."""
+"""HTTP face of sign-up, login and mailed links: what is done without a company, or before one is chosen."""
 
+from functools import partial
 from typing import Any
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from sqlalchemy import select
 
-from app.db.session import Work
-from app.domain.accounts.models import AppUser
-from app.domain.accounts.schemas import LogIn, MeOut, Refresh, SessionOut, SignUp, TokensOut, VerifyEmail
-from app.domain.accounts.service import AccountService, Device, normalise_email, user_out
-from app.domain.standing.usage import limits_of
-from app.domain.tenants.service import TenantService, tenant_out
-from app.lib import clock
-from app.lib.access import bearer, requires
+from app.domain.accounts.links import MailedLinks
+from app.domain.accounts.schemas import (
+    AskForMail,
+    ConfirmEmail,
+    LogIn,
+    Refresh,
+    ResetPassword,
+    SessionOut,
+    SignUp,
+    Switch,
+    TokensOut,
+    VerifyEmail,
+)
+from app.domain.accounts.service import AccountService, Device, normalise_email
+from app.lib.access import bearer
 from app.lib.edge import client_address, request_id
-from app.lib.modules import active, read_spans
+from app.lib.logins import LoginLimits
 from app.lib.problem import refuse_nul
 from app.lib.ratelimit import RateLimits
 
@@ -26,9 +33,18 @@ def provide_accounts(request: Request[Any, Any, Any]) -> AccountService:
     return AccountService(request.app.state.database, request.app.state.tokens)
 
 
+def provide_links(request: Request[Any, Any, Any]) -> MailedLinks:
+    return MailedLinks(request.app.state.database)
+
+
 def provide_limits(request: Request[Any, Any, Any]) -> RateLimits:
     limits: RateLimits = request.app.state.limits
     return limits
+
+
+def provide_logins(request: Request[Any, Any, Any]) -> LoginLimits:
+    logins: LoginLimits = request.app.state.logins
+    return logins
 
 
 def provide_device(request: Request[Any, Any, Any]) -> Device:
@@ -47,7 +63,9 @@ class AuthController(Controller):
     before_request = staticmethod(refuse_nul_in_body)
     dependencies = {
         "accounts": Provide(provide_accounts, sync_to_thread=False),
+        "links": Provide(provide_links, sync_to_thread=False),
         "limits": Provide(provide_limits, sync_to_thread=False),
+        "logins": Provide(provide_logins, sync_to_thread=False),
         "device": Provide(provide_device, sync_to_thread=False),
     }
 
@@ -68,17 +86,40 @@ class AuthController(Controller):
         self,
         data: JSONBody[LogIn],
         accounts: NamedDependency[AccountService],
-        limits: NamedDependency[RateLimits],
+        logins: NamedDependency[LoginLimits],
         device: NamedDependency[Device],
     ) -> SessionOut:
-        """Inicia sesión. La respuesta es la misma para un correo desconocido y una contraseña equivocada."""
-        await limits.count_login(normalise_email(data.email), device.address)
-        return await accounts.log_in(data, device)
+        """Inicia sesión. La respuesta es la misma para un correo desconocido y una contraseña equivocada.
+
+        Con la contraseña correcta y un segundo factor activo, 401 `totp-required` pide el código en `totp`.
+        """
+        account = normalise_email(data.email)
+        knows = partial(accounts.knows_address, account, device.address)
+        async with logins.turn(), logins.attempt(account, device.address, knows):
+            return await accounts.log_in(data, device, partial(logins.code, account, device.address, knows))
+
+    @post("/switch", operation_id="SwitchCompany", status_code=HTTP_200_OK, security=[{"bearer": []}])
+    async def switch_company(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[Switch],
+        accounts: NamedDependency[AccountService],
+        device: NamedDependency[Device],
+    ) -> SessionOut:
+        """Abre una sesión de la misma persona en otra de sus empresas; la actual sigue abierta."""
+        claims = request.app.state.tokens.read(bearer(request))
+        await request.app.state.limits.count_request(request.scope, claims)
+        return await accounts.switch(claims, data.tenant_id, device)
 
     @post("/refresh", operation_id="Refresh", status_code=HTTP_200_OK)
-    async def refresh(self, data: JSONBody[Refresh], accounts: NamedDependency[AccountService]) -> TokensOut:
+    async def refresh(
+        self,
+        data: JSONBody[Refresh],
+        accounts: NamedDependency[AccountService],
+        device: NamedDependency[Device],
+    ) -> TokensOut:
         """Renueva la sesión: el token usado deja de servir pasados diez segundos."""
-        return await accounts.refresh(data.refresh_token)
+        return await accounts.refresh(data.refresh_token, device)
 
     @post("/logout", operation_id="LogOut", status_code=HTTP_204_NO_CONTENT, security=[{"bearer": []}])
     async def log_out(self, request: Request[Any, Any, Any], accounts: NamedDependency[AccountService]) -> None:
@@ -87,25 +128,61 @@ class AuthController(Controller):
         await accounts.log_out(claims.user_id, claims.session_id)
 
     @post("/verify-email", operation_id="VerifyEmail", status_code=HTTP_204_NO_CONTENT)
-    async def verify_email(self, data: JSONBody[VerifyEmail], accounts: NamedDependency[AccountService]) -> None:
+    async def verify_email(
+        self,
+        data: JSONBody[VerifyEmail],
+        links: NamedDependency[MailedLinks],
+        limits: NamedDependency[RateLimits],
+        device: NamedDependency[Device],
+    ) -> None:
         """Confirma el correo con el token del enlace."""
-        await accounts.verify_email(data.token)
+        await limits.count_link(device.address)
+        await links.verify_email(data.token)
 
+    @post("/verify-email/resend", operation_id="ResendVerification", status_code=HTTP_204_NO_CONTENT)
+    async def resend_verification(
+        self,
+        data: JSONBody[AskForMail],
+        links: NamedDependency[MailedLinks],
+        limits: NamedDependency[RateLimits],
+        device: NamedDependency[Device],
+    ) -> None:
+        """Envía otra vez el enlace de confirmación. La respuesta es la misma exista o no la cuenta."""
+        await limits.count_mail(normalise_email(data.email), device.address)
+        await links.ask_verification(data.email)
 
-class MeController(Controller):
-    path = "/me"
-    tags = ["Acceso"]
+    @post("/forgot-password", operation_id="ForgotPassword", status_code=HTTP_204_NO_CONTENT)
+    async def forgot_password(
+        self,
+        data: JSONBody[AskForMail],
+        links: NamedDependency[MailedLinks],
+        limits: NamedDependency[RateLimits],
+        device: NamedDependency[Device],
+    ) -> None:
+        """Envía un enlace para elegir otra contraseña. La respuesta es la misma exista o no la cuenta."""
+        await limits.count_mail(normalise_email(data.email), device.address)
+        await links.ask_reset(data.email)
 
-    @get(operation_id="GetMe", guards=[requires(None, in_suspended=True)])
-    async def get_me(self, work: NamedDependency[Work]) -> MeOut:
-        """Quién llama, en qué empresa, y qué puede hacer."""
-        user = (await work.session.scalars(select(AppUser).where(AppUser.id == work.actor.user_id))).one()
-        tenant = await TenantService(work).find()
-        return MeOut(
-            user=user_out(user),
-            tenant=tenant_out(tenant),
-            role=work.actor.role,
-            permissions=sorted(work.actor.permissions),
-            modules=active(read_spans(tenant.modules), clock.now()),
-            limits=await limits_of(work, tenant),
-        )
+    @post("/reset-password", operation_id="ResetPassword", status_code=HTTP_204_NO_CONTENT)
+    async def reset_password(
+        self,
+        data: JSONBody[ResetPassword],
+        links: NamedDependency[MailedLinks],
+        limits: NamedDependency[RateLimits],
+        device: NamedDependency[Device],
+    ) -> None:
+        """Elige otra contraseña con el token del enlace; todas las sesiones terminan."""
+        await limits.count_link(device.address)
+        await links.reset_password(data.token, data.password, device)
+
+    @post("/change-email", operation_id="ConfirmEmailChange", status_code=HTTP_204_NO_CONTENT)
+    async def change_email(
+        self,
+        data: JSONBody[ConfirmEmail],
+        links: NamedDependency[MailedLinks],
+        limits: NamedDependency[RateLimits],
+        device: NamedDependency[Device],
+    ) -> None:
+        """Cambia el correo con el token que llegó al nuevo; se avisa al anterior."""
+        await limits.count_link(device.address)
+        await links.change_email(data.token, device)

@@ -4,7 +4,17 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -15,7 +25,12 @@ class Role(StrEnum):
     """House roles; what each may do is `app.lib.permissions`."""
 
     OWNER = "owner"
+    ADMIN = "admin"
     CASHIER = "cashier"
+    SELLER = "seller"
+    WAREHOUSE = "warehouse"
+    ACCOUNTANT = "accountant"
+    AUDITOR = "auditor"
 
 
 class AppUser(Editable, DefaultBase):
@@ -32,6 +47,11 @@ class AppUser(Editable, DefaultBase):
     password_hash: Mapped[str]
     is_active: Mapped[bool] = mapped_column(server_default="true")
     email_verified_at: Mapped[datetime | None]
+    password_change_required: Mapped[bool] = mapped_column(server_default="false")
+    """Until the password is changed the person may do nothing else."""
+    password_changed_at: Mapped[datetime | None]
+    totp_enabled_at: Mapped[datetime | None]
+    """Since when logging in needs a second factor (`TotpFactor`)."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -42,12 +62,18 @@ class Membership(TenantRow, Editable, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        ForeignKeyConstraint(["tenant_id", "company_role_id"], ["company_role.tenant_id", "company_role.id"]),
         UniqueConstraint("tenant_id", "user_id"),
+        CheckConstraint("(company_role_id IS NULL) = (permissions IS NULL)", name="own_permissions"),
         Index("ix_membership_user_id", "user_id"),
     )
 
     user_id: Mapped[UUID]
     role: Mapped[str]
+    """Code of a house role, or of the company's own role named by `company_role_id`."""
+    company_role_id: Mapped[UUID | None]
+    permissions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Of the company's own role, copied here so that the first statement of a request reads them; none for a house role."""
     display_name: Mapped[str]
     """Printed on tickets; the shop sees this and not the person's account."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
@@ -72,15 +98,28 @@ class AuthSession(DefaultBase):
     """One login on one device: what the access token names, and what a revocation ends at once."""
 
     __tablename__ = "auth_session"
-    __table_args__ = (Index("ix_auth_session_user", "user_id"),)
+    __table_args__ = (
+        Index("ix_auth_session_user", "user_id"),
+        Index("ix_auth_session_expires", "expires_at"),
+        CheckConstraint("key_name IS NULL OR scopes IS NOT NULL", name="key_scopes"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     tenant_id: Mapped[UUID]
     """The company the session is in; no foreign key: this table is of people, not of companies."""
     address: Mapped[str]
+    """Where it was last renewed from."""
     agent: Mapped[str]
+    scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """The most it may, where that is less than its person: an operator's at a till, or an API key's."""
+    key_name: Mapped[str | None]
+    """Of the API key whose session this is, as the audit trail names it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When it was last renewed: clients renew every ten minutes while they are used."""
+    expires_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '30 days'"))
+    """When its last refresh token ends."""
     revoked_at: Mapped[datetime | None]
 
 
@@ -88,7 +127,11 @@ class RefreshToken(DefaultBase):
     """One link of a session's rotating chain."""
 
     __tablename__ = "refresh_token"
-    __table_args__ = (UniqueConstraint("token_hash"), Index("ix_refresh_token_session", "session_id"))
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        Index("ix_refresh_token_session", "session_id"),
+        Index("ix_refresh_token_expires", "expires_at"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("auth_session.id"))
@@ -105,14 +148,59 @@ class OneTimeToken(DefaultBase):
     __tablename__ = "one_time_token"
     __table_args__ = (
         UniqueConstraint("token_hash"),
-        CheckConstraint("purpose IN ('verify-email')", name="purpose"),
+        CheckConstraint("purpose IN ('verify-email','reset-password','change-email')", name="purpose"),
+        Index("ix_one_time_token_user", "user_id", "purpose"),
+        Index("ix_one_time_token_expires", "expires_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     purpose: Mapped[str]
     token_hash: Mapped[bytes]
+    email: Mapped[str | None]
+    """The address it was mailed to: it proves that one, and no other the person has by then."""
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PasswordHistory(DefaultBase):
+    """A former password, so that it is not chosen again; only the newest few are kept."""
+
+    __tablename__ = "password_history"
+    __table_args__ = (Index("ix_password_history_user", "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TotpFactor(DefaultBase):
+    """The secret that a person's authenticator shares with us."""
+
+    __tablename__ = "totp_factor"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"), primary_key=True)
+    sealed: Mapped[bytes]
+    """The secret, by `app.lib.sealing`."""
+    confirmed_at: Mapped[datetime | None]
+    """Null while the person has not shown a first code."""
+    last_step: Mapped[int | None]
+    """Of the newest code that was taken: no code counts twice."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RecoveryCode(DefaultBase):
+    """A code for the day the authenticator is lost; good once."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    code_hash: Mapped[bytes]
+    """HMAC with a key of the installation: the codes themselves are short."""
     used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

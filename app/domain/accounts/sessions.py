@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
@@ -22,6 +22,7 @@ GRACE: Final = timedelta(seconds=10)
 """How long a used token still answers its successor: the answer may have been lost."""
 _ID_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
+_NONE: Final = UUID(int=0)
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -41,15 +42,25 @@ class Sessions:
 
     async def begin(self, user_id: UUID, tenant_id: UUID, address: str, agent: str) -> Begun:
         """A new login on a device."""
-        session = AuthSession(id=uuid7(), user_id=user_id, tenant_id=tenant_id, address=address, agent=agent[:300])
+        now = clock.now()
+        session = AuthSession(
+            id=uuid7(),
+            user_id=user_id,
+            tenant_id=tenant_id,
+            address=address,
+            agent=_printable(agent),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + LIFETIME,
+        )
         self._work.session.add(session)
         await self._work.flush()
         token = write_token(user_id, hmac.digest(self._key, session.id.bytes, "sha256"))
-        await self._store(token, session.id, user_id, clock.now())
+        await self._store(token, session.id, user_id, now)
         return Begun(session.id, tenant_id, token)
 
-    async def continue_with(self, token: str) -> Begun | None:
-        """Rotate: the successor of a token, or None when it does not count.
+    async def continue_with(self, token: str, address: str, agent: str) -> Begun | None:
+        """Rotate: the successor of a token, or None when it does not count. Notes when and where the session was seen.
 
         A token used more than ten seconds ago is a copy in wrong hands: the session it belongs to ends. The
         successor is derived from the token with our key, so a repeated call within the grace answers the same one.
@@ -72,6 +83,8 @@ class Sessions:
         successor = write_token(user_id, hmac.digest(self._key, token.encode(), "sha256"))
         if row.used_at is None:
             row.used_at = now
+            session.last_seen_at, session.expires_at = now, now + LIFETIME
+            session.address, session.agent = address, _printable(agent)
             await self._store(successor, session.id, user_id, now)
         elif now - row.used_at > GRACE:
             await self.end(session.id, user_id)
@@ -86,6 +99,38 @@ class Sessions:
             .values(revoked_at=clock.now())
         )
 
+    async def end_all(self, user_id: UUID, but: UUID | None = None) -> int:
+        """End all sessions of a person, or all but one, and no API key; answers how many."""
+        ended = await self._work.session.scalars(
+            update(AuthSession)
+            .where(
+                AuthSession.user_id == user_id,
+                AuthSession.key_name.is_(None),
+                AuthSession.revoked_at.is_(None),
+                AuthSession.id != (but or _NONE),
+            )
+            .values(revoked_at=clock.now())
+            .returning(AuthSession.id)
+        )
+        return len(ended.all())
+
+    async def find_live(self, session_id: UUID, user_id: UUID) -> AuthSession | None:
+        """A session of the person that has not ended."""
+        found: AuthSession | None = await self._work.session.scalar(
+            select(AuthSession).where(AuthSession.id == session_id, *live_sessions(user_id))
+        )
+        return found
+
+    async def knows_address(self, user_id: UUID, address: str) -> bool:
+        """Whether the person has logged in, or was seen, at this address in the last months."""
+        return bool(
+            await self._work.session.scalar(
+                select(AuthSession.id)
+                .where(AuthSession.user_id == user_id, AuthSession.scopes.is_(None), AuthSession.address == address)
+                .limit(1)
+            )
+        )
+
     async def _store(self, token: str, session_id: UUID, user_id: UUID, now: datetime) -> None:
         self._work.session.add(
             RefreshToken(
@@ -98,6 +143,21 @@ class Sessions:
             )
         )
         await self._work.flush()
+
+
+def live_sessions(user_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """What is true of a person's sessions that have not ended. Those of API keys are the company's, ended with the key."""
+    return (
+        AuthSession.user_id == user_id,
+        AuthSession.key_name.is_(None),
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > clock.now(),
+    )
+
+
+def _printable(agent: str) -> str:
+    """What a client calls itself, as a person may be shown it."""
+    return "".join(letter for letter in agent if letter.isprintable())[:300]
 
 
 def write_token(user_id: UUID, secret: bytes) -> str:

@@ -14,7 +14,8 @@ from app.domain.audit.entries import AuditFilter, export_entries, list_entries
 from app.domain.audit.schemas import AuditPage, Verification
 from app.domain.audit.verify import verify_chain
 from app.lib.access import requires
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 ActionParam = Annotated[
     str | None, QueryParameter(name="action", description="Como `sale.posted`, o `sale.` para todas las de un asunto.")

@@ -1,11 +1,13 @@
 """Nightly proofs of every company's books."""
 
 from datetime import time
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from app.db.jobs import JobContext
+from app.domain.audit.anchors import anchor_head, append_to_file, read_file
 from app.domain.audit.findings import tell
 from app.domain.audit.reconcile import reconcile
 from app.domain.audit.verify import verify_chain
@@ -16,16 +18,30 @@ _LIMIT: Final = 3600
 """Seconds; a chain of ten million entries takes some minutes."""
 
 
+@job("audit.anchor-head", timeout=60, nightly=time(2, 0))
+async def anchor_head_nightly(context: JobContext, _payload: NoPayload) -> None:
+    """Keep where the company's chain ends, also in the configured folder: a cut end is found by it.
+
+    The file comes first: run again after a failure it has the head twice, never not at all.
+    """
+    async with context.transaction() as work:
+        anchor = await anchor_head(work)
+        if anchor is not None and (folder := context.settings.audit_checkpoint_dir):
+            await append_to_file(Path(folder), anchor)
+
+
 @job("audit.verify-chain", queue="long", timeout=_LIMIT, nightly=time(2, 30))
 async def verify_chain_nightly(context: JobContext, _payload: NoPayload) -> None:
     """Prove the company's audit chain; a break is the operator's alert."""
+    folder = context.settings.audit_checkpoint_dir
+    anchors = read_file(Path(folder), context.tenant_id) if folder else ()
     async with context.transaction() as work:
-        found = await verify_chain(work)
+        found = await verify_chain(work, anchors=anchors)
     detail = None
     if not found.intact:
-        places = ", ".join(str(one.seq) for one in found.breaks[:5])
-        detail = f"La cadena de auditoría tiene {len(found.breaks)} faltas; entradas: {places}."
-        _LOG.error("audit chain broken", breaks=len(found.breaks), first=found.breaks[0].seq)
+        places = ", ".join(f"{one.seq} ({one.kind})" for one in found.breaks[:5])
+        detail = f"La cadena de auditoría tiene {found.break_count} faltas; entradas: {places}."
+        _LOG.error("audit chain broken", breaks=found.break_count, first=found.breaks[0].seq)
     await tell(context.database, "audit-chain", context.tenant_id, detail)
 
 

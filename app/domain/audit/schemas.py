@@ -37,10 +37,16 @@ class AuditPage(Page):
     items: list[AuditEntryOut]
 
 
+BreakKind = Literal["changed", "missing", "inserted", "moved", "truncated", "head", "checkpoint", "archive", "unknown"]
+"""Altered content or hash; gone; put in; at another's place; the end cut off; the kept end is another; not what was
+anchored; an archive that does not fit; what cannot be proven because what stood before it is gone.
+"""
+
+
 class Break(Output):
     """A place where the chain is not what was written."""
 
-    kind: Literal["changed", "missing", "head", "unknown"]
+    kind: BreakKind
     seq: int
     last_seq: int
     """The same as `seq`, or the end of a gap."""
@@ -55,6 +61,12 @@ class Verification(Output):
     to_seq: int
     checked: int
     """Entries that were there and were computed again."""
+    archived: int
+    """Entries that lie in signed archives instead; `mostrador audit verify-archive` computes those."""
+    checkpoints: int
+    """Anchored heads that were compared."""
     head_seq: int
     intact: bool
+    break_count: int
     breaks: list[Break]
+    """The first thousand; the command tells all of them."""

@@ -13,11 +13,13 @@ from app.domain.cash.models import CashClose, CashCloseTender, CashDrawer
 from app.domain.cash.report import ReportService
 from app.domain.cash.schemas import CloseSession, Counted, Denomination, SessionOut, TenderOut
 from app.domain.cash.sessions import SESSION_CLOSED, SUPERVISE, SessionService, drawer_tenders
+from app.domain.members.approvals import approved_by
+from app.domain.members.schemas import ApprovalSubject
 from app.domain.tenants.models import Tenant
 from app.domain.tenants.numbering import next_number
 from app.lib import clock
 from app.lib.errors import FieldError, Forbidden, RuleBroken
-from app.lib.money import ZERO, cents
+from app.lib.money import ZERO, ZeroOrMorePesos, cents
 from app.lib.tenders import METHODS, TENDER_COLUMNS
 
 DENOMINATIONS: Final = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -50,7 +52,7 @@ class CloseService:
         # From here on nothing can be posted; what was under way has committed, and is in the sums that follow.
         tenders = settle(await self._shut(session_id), counted)
         cash = next(tender for tender in tenders if tender.method == "cash")
-        approved_by = await self._approve(cash.difference or ZERO, supervises=supervises)
+        approver = await self._approve(session_id, cash, data.approval_id)
         totals = await ReportService(work).totals(session, tenders)
         z_number, _ = await next_number(work, session.register_id, "z")
         at = clock.now()
@@ -63,7 +65,7 @@ class CloseService:
                 closed_by=work.actor.user_id,
                 closed_at=at,
                 business_day=clock.business_day(at, work.actor.time_zone),
-                approved_by=approved_by,
+                approved_by=approver,
                 denominations=[
                     {"value": entry.value, "count": entry.count}
                     for entry in sorted(data.denominations or (), key=lambda entry: -entry.value)
@@ -106,18 +108,21 @@ class CloseService:
             raise SESSION_CLOSED
         return {column: row[column] for column in TENDER_COLUMNS.values()}
 
-    async def _approve(self, difference: Decimal, *, supervises: bool) -> UUID | None:
-        """Who accepts a difference above the company's tolerance; None when none need. Raises `approval-required`."""
+    async def _approve(self, session_id: UUID, cash: TenderOut, approval_id: UUID | None) -> UUID | None:
+        """Who stands for a difference above the company's tolerance; None when none need. Raises `approval-required`."""
         tolerance = await self._work.session.scalar(
             select(Tenant.cash_tolerance).where(Tenant.tenant_id == self._work.tenant_id)
         )
-        if abs(difference) <= (tolerance or ZERO):
+        if abs(cash.difference or ZERO) <= (tolerance or ZERO):
             return None
-        if supervises:
-            return self._work.actor.user_id
-        raise RuleBroken(
-            "El efectivo contado no cuadra; cuente de nuevo o pida que un supervisor cierre el turno.",
-            code="approval-required",
+        # The count is part of what is approved: the supervisor has seen it.
+        subject = ApprovalSubject(session_id=session_id, counted_cash=ZeroOrMorePesos(cash.counted or ZERO))
+        return await approved_by(
+            self._work,
+            "cash-difference",
+            subject,
+            approval_id,
+            "El efectivo contado no cuadra; cuente de nuevo o pida la aprobación de un supervisor.",
         )
 
 

@@ -28,7 +28,8 @@ from app.domain.cash.schemas import (
 )
 from app.domain.cash.sessions import SessionService
 from app.lib.access import MOVES_VALUE, requires
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 PDF = "application/pdf"
 

@@ -65,6 +65,8 @@ class CloseSession(Input):
 
     counted: Annotated[list[Counted], Meta(max_length=8)]
     denominations: Annotated[list[Denomination], Meta(max_length=40)] | None = None
+    approval_id: UUID | None = None
+    """Of kind `cash-difference`, for a difference above the company's tolerance."""
 
 
 class OpenSessionOut(Output):

@@ -32,7 +32,8 @@ from app.lib.access import requires
 from app.lib.encoded import Encoded, LeanRoute
 from app.lib.errors import Malformed
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 SearchParam = Annotated[
     str | None,

@@ -27,7 +27,8 @@ from app.domain.catalog.tree_schemas import (
 from app.domain.catalog.units import unit_names
 from app.lib.access import requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 SinceParam = Annotated[
     str | None, QueryParameter(name="since", description="`nextCursor` de la última vez; sin él, todo.")

@@ -13,7 +13,8 @@ from app.domain.customers.schemas import ChangeCustomer, CreateCustomer, Custome
 from app.domain.customers.service import CustomerService, customer_out
 from app.lib.access import requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 
 def provide_customers(work: NamedDependency[Work]) -> CustomerService:

@@ -19,6 +19,7 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
         CheckConstraint("organization IN ('company','person')", name="organization"),
         CheckConstraint("merged_into IS NULL OR retired_at IS NOT NULL", name="merged_is_retired"),
         CheckConstraint("NOT is_final_consumer OR retired_at IS NULL", name="final_consumer_stays"),
+        CheckConstraint("anonymised_at IS NULL OR retired_at IS NOT NULL", name="anonymised_is_retired"),
         Index(
             "uq_customer_identification",
             "tenant_id",
@@ -57,3 +58,6 @@ class Customer(TenantRow, Editable, ChangeTracked, ClientCreated, DefaultBase):
     is_final_consumer: Mapped[bool] = mapped_column(server_default="false")
     retired_at: Mapped[datetime | None]
     merged_into: Mapped[UUID | None]
+    trail: Mapped[str | None]
+    """How the trail of a sale names this buyer: JSON, the personal fields sealed; kept here, so that a sale only copies it."""
+    anonymised_at: Mapped[datetime | None]

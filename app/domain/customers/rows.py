@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
+from app.lib.schemas import canonical
 
 FINAL_CONSUMER: Final[dict[str, Any]] = {
     "organization": "person",
@@ -25,6 +26,10 @@ FINAL_CONSUMER: Final[dict[str, Any]] = {
 async def create_final_consumer(work: Work) -> UUID:
     """Give a new company its consumidor final; answers its id. Sign-up calls this once."""
     customer_id = uuid7()
-    await work.session.execute(insert(Customer).values(tenant_id=work.tenant_id, id=customer_id, **FINAL_CONSUMER))
+    buyer = {name: FINAL_CONSUMER[name] for name in ("identification", "name")}
+    trail = canonical(buyer | {"id": customer_id}).decode()
+    await work.session.execute(
+        insert(Customer).values(tenant_id=work.tenant_id, id=customer_id, trail=trail, **FINAL_CONSUMER)
+    )
     work.record("customer.created", customer_id, after=FINAL_CONSUMER)
     return customer_id

@@ -19,8 +19,9 @@ from app.lib import clock
 from app.lib.codelists import municipalities
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken, unknown_reference
 from app.lib.pages import after, cut
+from app.lib.person_keys import Personal
 from app.lib.profile import check_municipality, check_responsibilities
-from app.lib.schemas import fingerprint
+from app.lib.schemas import canonical, fingerprint
 from app.lib.text import normalise
 
 _LAST_LETTER: Final = "\U0010ffff"
@@ -104,7 +105,7 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             return earlier, False
         identification, dv = read_identification(data.identification_type, data.identification, data.dv)
         check_municipality(data.municipality_code)
-        row = {
+        row: dict[str, Any] = {
             "tenant_id": self._work.tenant_id,
             "id": data.id or uuid7(),
             "organization": data.organization or ("company" if data.identification_type == NIT else "person"),
@@ -121,6 +122,7 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             "responsibilities": check_responsibilities(data.responsibilities),
             "body_hash": body_hash,
         }
+        row["trail"] = await self._buyer_trail(row["id"], row["name"], identification)
         made = await self._work.session.scalars(
             insert(Customer).values(row).on_conflict_do_nothing().returning(Customer)
         )
@@ -131,7 +133,7 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             await self._refuse_duplicate(data.identification_type, identification)
             raise Conflict("Otra operación está en curso; intente de nuevo.", code="busy", headers={"Retry-After": "1"})
         answer = customer_out(customer)
-        self._work.record("customer.created", customer.id, after=answer)
+        self._work.record("customer.created", customer.id, after=for_trail(answer))
         return answer, True
 
     async def change(
@@ -159,8 +161,14 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
         check_municipality(values.get("municipality_code"))
         if all(getattr(customer, field) == value for field, value in values.items()):
             return before
+        if values.keys() & {"name", "identification"}:
+            values["trail"] = await self._buyer_trail(
+                customer_id,
+                values.get("name", customer.name),
+                values.get("identification", customer.identification),
+            )
         after_change = customer_out(await self._update(customer_id, **values))
-        self._work.record("customer.changed", customer_id, before=before, after=after_change)
+        self._work.record("customer.changed", customer_id, before=for_trail(before), after=for_trail(after_change))
         return after_change
 
     async def retire(self, customer_id: UUID, check: Callable[[CustomerOut], None]) -> None:
@@ -172,7 +180,9 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
             return
         _refuse_fixed(customer)
         retired = await self._update(customer_id, retired_at=clock.now())
-        self._work.record("customer.retired", customer_id, before=before, after=customer_out(retired))
+        self._work.record(
+            "customer.retired", customer_id, before=for_trail(before), after=for_trail(customer_out(retired))
+        )
 
     async def merge(self, customer_id: UUID, into: UUID) -> CustomerOut:
         """Retire a duplicate in favour of another customer; answers the one that stays.
@@ -210,10 +220,14 @@ class CustomerService(SQLAlchemyAsyncRepositoryReadService[Customer, CustomerRep
         self._work.record(
             "customer.merged",
             source.id,
-            before={"customer": before, "followers": dict.fromkeys(names, source.id)},
-            after={"customer": customer_out(merged), "followers": dict.fromkeys(names, target.id)},
+            before={"customer": for_trail(before), "followers": dict.fromkeys(names, source.id)},
+            after={"customer": for_trail(customer_out(merged)), "followers": dict.fromkeys(names, target.id)},
         )
         return customer_out(target)
+
+    async def _buyer_trail(self, customer_id: UUID, name: str, identification: str) -> str:
+        buyer = {"id": customer_id, "name": name, "identification": identification}
+        return canonical(await self._work.seal(Personal(customer_id, buyer, ("name", "identification")))).decode()
 
     async def _lock(self, customer_id: UUID) -> Customer:
         found = (
@@ -298,6 +312,24 @@ def customer_out(row: Customer) -> CustomerOut:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+PERSONAL_FIELDS: Final = (
+    "identification",
+    "dv",
+    "name",
+    "email",
+    "phone",
+    "address",
+    "municipalityCode",
+    "municipality",
+)
+"""Of a customer: what the trail keeps sealed."""
+
+
+def for_trail(customer: CustomerOut) -> Any:
+    """A customer as the trail keeps one. Consumidor final is nobody."""
+    return customer if customer.is_final_consumer else Personal(customer.id, customer, PERSONAL_FIELDS)
 
 
 def _bare(number: str) -> str:

@@ -14,7 +14,8 @@ from app.domain.imports.service import ImportService, Upload, hide_costs
 from app.domain.imports.tables import CSV_TYPE, XLSX_TYPE, table_csv, template_csv, template_xlsx
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.errors import Malformed
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 from app.lib.text import LINE
 
 MODULE: Final = "imports"

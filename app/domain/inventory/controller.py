@@ -30,7 +30,8 @@ from app.domain.inventory.sheet import kardex_sheet
 from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.actor import Actor
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 ProductParam = Annotated[UUID | None, QueryParameter(name="productId", description="Solo este producto.")]
 WarehouseParam = Annotated[UUID | None, QueryParameter(name="warehouseId", description="Solo esta bodega.")]

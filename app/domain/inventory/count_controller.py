@@ -27,7 +27,8 @@ from app.domain.inventory.counts import CountService
 from app.domain.inventory.transfer_controller import MODULE
 from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 ProductParam = Annotated[UUID | None, QueryParameter(name="productId", description="Solo este producto.")]
 

@@ -20,7 +20,8 @@ from app.domain.inventory.transfer_schemas import (
 from app.domain.inventory.transfers import TransferService
 from app.domain.inventory.viewing import shown
 from app.lib.access import MOVES_VALUE, requires
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 MODULE: Final = "transfers"
 """Of the plan; counts are part of it."""

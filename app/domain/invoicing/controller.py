@@ -44,7 +44,8 @@ from app.domain.invoicing.setup import Setup
 from app.domain.invoicing.test_sets import test_set_page
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 MODULE = "invoicing"
 StatusParam = Annotated[

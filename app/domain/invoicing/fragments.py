@@ -63,11 +63,11 @@ DOCUMENT_NUMBERED: Final = (
 
 Raises `RANGE_SPENT` when there is none left."""
 
-NUMBER_MARK: Final = "\x03"
-UUID_MARK: Final = "\x04"
+NUMBER_MARK: Final = "\x05"
+UUID_MARK: Final = "\x06"
 """Stand for number and UUID in texts that are made before both are known."""
 
-NUMBERED: Final = "replace(replace({text}, chr(3), paper.number), chr(4), paper.uuid)"
+NUMBERED: Final = "replace(replace({text}, chr(5), paper.number), chr(6), paper.uuid)"
 """A text with both in place of the marks."""
 
 DOCUMENT_ISSUED: Final = (

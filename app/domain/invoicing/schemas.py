@@ -82,7 +82,7 @@ class DianSettingsOut(Output):
 class PutCertificate(Input):
     """A .p12 or .pfx in base64, with what opens it."""
 
-    file: Annotated[bytes, Meta(max_length=256 * 1024, description="El archivo, en base64.")]
+    file: Annotated[str, Meta(max_length=360_000, description="El archivo, en base64.", examples=["MIIKXAIBAzCC"])]
     password: Annotated[str, Meta(max_length=200)]
 
 

@@ -1,6 +1,8 @@
 """How a company issues: its settings and its certificate."""
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -22,7 +24,7 @@ from app.domain.invoicing.schemas import (
 )
 from app.domain.invoicing.vault import CertificateFile, Vault
 from app.domain.tenants.models import Tenant
-from app.integrations.dian.certificate import check_credential, open_p12
+from app.integrations.dian.certificate import CertificateUnusable, check_credential, open_p12
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 
@@ -93,7 +95,8 @@ class Setup:
         Raises `CertificateUnusable`.
         """
         tenant_id, now = self._work.tenant_id, clock.now()
-        credential = await asyncio.to_thread(open_p12, data.file, data.password)
+        p12 = _decoded(data.file)
+        credential = await asyncio.to_thread(open_p12, p12, data.password)
         tenant = await self._tenant()
         check_credential(credential, tenant.nit, now)
         # One at a time: two would both become the current one.
@@ -117,7 +120,7 @@ class Setup:
             not_before=credential.not_before,
             not_after=credential.not_after,
             is_chain_complete=credential.is_chain_complete,
-            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(data.file, data.password)),
+            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(p12, data.password)),
             user_id=self._work.actor.user_id,
             created_at=now,
         )
@@ -187,6 +190,13 @@ class Setup:
             contingency_after=row.contingency_after,
             certificate=certificate,
         )
+
+
+def _decoded(file: str) -> bytes:
+    try:
+        return base64.b64decode("".join(file.split()), validate=True)
+    except binascii.Error as error:
+        raise CertificateUnusable("El archivo no está en base64.") from error
 
 
 async def current_certificate(work: Work) -> DianCertificate | None:

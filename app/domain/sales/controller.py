@@ -34,7 +34,8 @@ from app.domain.sales.ticket import render_ticket
 from app.domain.sales.ticket_view import ticket_view
 from app.lib.access import MOVES_VALUE, documented, requires
 from app.lib.errors import DomainError
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 from app.lib.problem import body_refusal, refuse_nul
 from app.lib.schemas import JSON, json_decoder
 from app.lib.tokens import Claims

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Work
 from app.domain.cash.models import CashDrawer, CashMovement
 from app.domain.invoicing.notes import GivenBack, ReturnedGoods, issue_note
+from app.domain.sales.approval import approve_void
 from app.domain.sales.giveback_sql import GOODS_BACK, LINES, LOWER, OPEN_LINES, OWN_SESSIONS, PAID, SESSION, SHELVES
 from app.domain.sales.models import Sale, SaleRefund, SaleReturn, SaleReturnLine
 from app.domain.sales.pricing import round_cash
@@ -102,11 +103,12 @@ class GiveBackService:
         return what.id, True
 
     async def void(self, sale_id: UUID, data: VoidSale) -> tuple[UUID, bool]:
-        """Undo what remains of a ticket: every line, every tender; answers the void's id, and whether it is new."""
+        """Undo what remains of a ticket, with an approval unless the caller may approve; answers the void's id, and whether it is new."""
         body = fingerprint(data)
         sale = await SaleReader(self._work).find(sale_id)
         if data.id is not None and await self._is_known(data.id, body):
             return data.id, False
+        await approve_void(self._work, sale.id, data.approval_id)
         place = await self._place(data.session_id, sale)
         items = [
             Item(line, prorate(Remaining.of(line), line["left_quantity"]))

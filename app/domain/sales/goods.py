@@ -67,6 +67,8 @@ class BasketLine(msgspec.Struct):
     shelf: Shelf
     unit_code: str
     factor: Decimal
+    list_price: Decimal
+    """Pesos that the catalogue asks for one sold unit."""
     to_price: LineToPrice
     cost: Decimal
 
@@ -134,6 +136,7 @@ def _line(
         shelf=shelf,
         unit_code=unit_code,
         factor=factor,
+        list_price=price,
         to_price=LineToPrice(
             quantity=line.quantity,
             base_units=base_units,

@@ -27,10 +27,16 @@ from app.lib.tenders import TENDER_COLUMNS
 NUMBER: Final = "\x01"
 SEQUENCE: Final = "\x02"
 """Stand for the printed number and its integer until they are taken: raw control characters, impossible in JSON."""
+_BUYER: Final = b"\x03"
+"""Stands for the buyer, whom the trail names otherwise than the answer."""
+_CODE: Final = b"\x04"
+"""Stands for the text of the document's QR, which names the buyer too."""
 _NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER}"'.encode()))
 _SEQUENCE: Final = cast("int", msgspec.Raw(SEQUENCE.encode()))
 _DOCUMENT_NUMBER: Final = cast("str", msgspec.Raw(f'"{NUMBER_MARK}"'.encode()))
 _DOCUMENT_UUID: Final = cast("str", msgspec.Raw(f'"{UUID_MARK}"'.encode()))
+_QR: Final = cast("str", msgspec.Raw(_CODE))
+_CUSTOMER: Final = cast("BuyerOut", msgspec.Raw(_BUYER))
 
 
 class _LineRow(msgspec.Struct):
@@ -107,6 +113,7 @@ class PostedTicket:
         priced: list[PricedLine],
         settled: Settled,
         paper: Draft | None,
+        approved: Mapping[str, UUID],
     ) -> None:
         self.paper = paper
         self.sale_id = sale_id
@@ -118,12 +125,31 @@ class PostedTicket:
         self._basket = basket
         self._priced = priced
         self._settled = settled
+        self._approved = approved
         self._lines = list(zip([uuid7() for _ in priced], basket.lines, priced, strict=True))
         self._payments = _payments(data, settled.change)
         self._totals = _totals(basket, priced, settled)
 
-    def answer(self, *, costs: bool) -> bytes:
-        """The encoded `SaleOut`, with marks where its number goes; costs only for whom may see them."""
+    def answer_and_record(self) -> tuple[bytes, bytes]:
+        """The encoded `SaleOut` as its client gets it and as the trail keeps it, with marks where its number goes.
+
+        The trail always has the costs, most cashiers' answers have not; it also says who approved what.
+        """
+        whole = self._encoded(costs=True)
+        answer = whole if self.actor.may("costs:read") else self._encoded(costs=False)
+        head = self._head
+        buyer = JSON.encode(
+            BuyerOut(id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"])
+        )
+        kept: bytes = (
+            head["customer_trail"].encode() if head["customer_trail"] else JSON.encode({"id": head["customer_id"]})
+        )
+        if self._approved:
+            kept += b',"approvedBy":' + JSON.encode(self._approved)
+        code = b'""' if self.paper is None else _code_of(self.paper)
+        return answer.replace(_BUYER, buyer).replace(_CODE, code), whole.replace(_BUYER, kept).replace(_CODE, b'""')
+
+    def _encoded(self, *, costs: bool) -> bytes:
         head, data, totals = self._head, self._data, self._totals
         return JSON.encode(
             SaleOut(
@@ -134,9 +160,7 @@ class PostedTicket:
                 session_id=data.session_id,
                 branch_id=head["branch_id"],
                 register_id=head["register_id"],
-                customer=BuyerOut(
-                    id=head["customer_id"], name=head["customer_name"], identification=head["customer_identification"]
-                ),
+                customer=_CUSTOMER,
                 seller_id=self.seller_id,
                 user_id=self.actor.user_id,
                 sold_at=self.sold_at,
@@ -213,19 +237,24 @@ def _rows(value: object) -> str:
 
 
 def _document_out(paper: Draft) -> DocumentOut:
-    """The document with marks where number and UUID go, also inside its QR, which has no text of anybody's but ours."""
-    qr = JSON.encode(paper.qr)
-    for mark in (NUMBER_MARK, UUID_MARK):
-        qr = qr.replace(f"\\u{ord(mark):04x}".encode(), mark.encode())
+    """The document with marks where number, UUID and QR go."""
     return DocumentOut(
         id=paper.id,
         kind=paper.document.kind,
         number=_DOCUMENT_NUMBER,
         status="pending",
         uuid=_DOCUMENT_UUID,
-        qr=cast("str", msgspec.Raw(qr)),
+        qr=_QR,
         issued_at=paper.document.issued_at,
     )
+
+
+def _code_of(paper: Draft) -> bytes:
+    """The QR's text in JSON, with marks where number and UUID go; it has no text of anybody's but ours."""
+    qr: bytes = JSON.encode(paper.qr)
+    for mark in (NUMBER_MARK, UUID_MARK):
+        qr = qr.replace(f"\\u{ord(mark):04x}".encode(), mark.encode())
+    return qr
 
 
 def _line_out(line_id: UUID, line: BasketLine, priced: PricedLine, *, costs: bool) -> SaleLineOut:

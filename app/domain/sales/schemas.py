@@ -54,6 +54,8 @@ class PostSale(Input):
     document: DocumentWanted = "auto"
     discount: ZeroOrMorePesos | None = None
     """Pesos less on the whole ticket, spread over the lines by their totals."""
+    approval_ids: Annotated[list[UUID], Meta(max_length=4)] = []
+    """Of kinds `discount` and `below-cost`, from a supervisor, for what the seller may not do alone."""
 
 
 class SaleLineOut(Output):
@@ -176,6 +178,8 @@ class VoidSale(Input):
     reason: Reason
     session_id: UUID | None = None
     id: UUID | None = None
+    approval_id: UUID | None = None
+    """Of kind `void`, from a supervisor; who may approve needs none."""
 
 
 class ReturnLine(Input):

@@ -11,6 +11,7 @@ from app.db.kept import PIN_IS_SET, pin_within, pinned
 from app.domain.cash.fragments import MONEY_MOVED, NUMBER_TAKEN
 from app.domain.inventory.fragments import GOODS_MOVED, GOODS_OUT, SHELF
 from app.domain.invoicing.fragments import DOCUMENT_ISSUED, DOCUMENT_NUMBERED, ENABLED, ISSUING, NUMBERED
+from app.domain.sales.approval import LIMITS
 from app.domain.tenants.scope import BRANCH_ALLOWED
 from app.lib.actor import ACTOR_COLUMNS
 from app.lib.audit import APPEND
@@ -27,10 +28,10 @@ _ISSUING: Final = ISSUING.format(
 
 _ASKED: Final = f"""
 WITH head AS MATERIALIZED (
-   SELECT {ACTOR_COLUMNS}, t.cash_rounding,
+   SELECT {ACTOR_COLUMNS}, {LIMITS}, t.cash_rounding,
           ($10::timestamptz AT TIME ZONE t.time_zone)::date AS business_day,
           c.register_id, c.branch_id, c.warehouse_id, d.is_open, {BRANCH_ALLOWED.format(branch="c.branch_id")} AS branch_allowed,
-          b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification,
+          b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification, b.trail AS customer_trail,
           b.retired_at IS NULL AS customer_active,
           $9 = $2 OR (SELECT is_active FROM membership WHERE tenant_id = $1 AND user_id = $9) AS seller_active,
           CASE WHEN $11 THEN (SELECT body_hash FROM sale WHERE tenant_id = $1 AND id = $5) END AS earlier_hash,

@@ -22,7 +22,8 @@ from app.domain.tenants.schemas import (
 from app.domain.tenants.service import TenantService
 from app.lib.access import requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 SearchParam = Annotated[
     str | None, QueryParameter(name="search", max_length=100, description="Parte del nombre, o comienzo del código.")

@@ -100,6 +100,7 @@ class Tenant(Editable, DefaultBase):
             ["tenant_transition.tenant_id", "tenant_transition.seq", "tenant_transition.to_status"],
         ),
         Index("ix_tenant_trial", "trial_ends_at", postgresql_where=text("status = 'trial'")),
+        CheckConstraint("discount_limit BETWEEN 0 AND 100", name="discount_limit"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -116,6 +117,12 @@ class Tenant(Editable, DefaultBase):
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Mapped[Money] = mapped_column(server_default="5000")
     """Pesos a drawer may differ at its close without a supervisor."""
+    totp_required: Mapped[bool] = mapped_column(server_default="false")
+    """Whoever has no second factor may only enrol one here."""
+    discount_limit: Mapped[int] = mapped_column(server_default="10")
+    """Per cent of a line's list price that may be taken off without a supervisor."""
+    allow_below_cost: Mapped[bool] = mapped_column(server_default="false")
+    """Whether goods may be sold under their cost without a supervisor."""
     ticket_footer: Mapped[str] = mapped_column(server_default="")
     address: Mapped[str] = mapped_column(server_default="")
     municipality_code: Mapped[str] = mapped_column(server_default="11001")

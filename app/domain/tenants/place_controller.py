@@ -28,7 +28,8 @@ from app.domain.tenants.place_schemas import (
 from app.domain.tenants.places import branch_out, register_out, warehouse_out
 from app.lib.access import requires
 from app.lib.etag import check_if_match
-from app.lib.pages import DEFAULT_LIMIT, CursorParam, LimitParam
+from app.lib.page_params import CursorParam, LimitParam
+from app.lib.pages import DEFAULT_LIMIT
 
 RetiredParam = Annotated[bool, QueryParameter(name="retired", description="Las retiradas en lugar de las activas.")]
 BranchParam = Annotated[UUID | None, QueryParameter(name="branchId", description="Solo de esta sucursal.")]

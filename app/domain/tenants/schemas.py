@@ -82,6 +82,10 @@ class CompanyOut(Output):
     currency: str
     cash_rounding: int
     cash_tolerance: Decimal
+    totp_required: bool
+    discount_limit: int
+    """Per cent off the list price without a supervisor."""
+    allow_below_cost: bool
     ticket_footer: str
     address: str
     municipality_code: str
@@ -118,6 +122,12 @@ class ChangeCompany(Input):
     cash_rounding: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
     """Pesos that a cash total is rounded to; 0 rounds nothing."""
     cash_tolerance: Pesos | UnsetType = UNSET
+    totp_required: bool | UnsetType = UNSET
+    """Whether every member needs a second factor."""
+    discount_limit: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
+    """Per cent off the list price of a line that nobody has to approve; 100 limits nothing."""
+    allow_below_cost: bool | UnsetType = UNSET
+    """Whether goods may be sold under their cost without a supervisor."""
     ticket_footer: Annotated[str, Meta(max_length=500, pattern=_LINES)] | UnsetType = UNSET
     address: Line | UnsetType = UNSET
     municipality_code: Municipality | UnsetType = UNSET

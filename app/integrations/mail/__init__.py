@@ -1,4 +1,4 @@
-"""Sending mail by SMTP; knows no domain."""
+"""Sending mail by SMTP, and the messages' templates; knows no domain."""
 
 from app.integrations.mail.sender import Mail, MailRefused, MailSender, MailUnavailable
 

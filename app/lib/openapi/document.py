@@ -210,7 +210,8 @@ def _name(operation: Node) -> None:
 
 def _complete_parameters(path: str, method: str, operation: Node, *, guarded: bool, key_required: bool) -> None:
     parameters: list[Node] = operation.setdefault("parameters", [])
-    if guarded and method in _WRITES:
+    # What /v1/auth answers is a token, and no answer with one is kept for a second time.
+    if guarded and method in _WRITES and not path.startswith("/v1/auth/"):
         name = "IdempotencyKeyRequired" if key_required else "IdempotencyKey"
         parameters.append({"$ref": f"#/components/parameters/{name}"})
     if guarded and method == "patch":

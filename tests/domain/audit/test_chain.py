@@ -11,7 +11,7 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.audit.findings import tell
 from app.domain.audit.jobs import verify_chain_nightly
-from app.domain.audit.verify import verify_companies
+from app.domain.audit.verify import Wanted, verify_companies
 from app.lib.jobs import NoPayload
 from tests.shop import Shop
 
@@ -171,9 +171,11 @@ async def test_the_nightly_proof_tells_the_operator_until_it_is_mended(
 async def test_the_command_verifies_one_company_or_all(shop: Shop, other_shop: Shop, database: Database) -> None:
     seen: list[UUID] = []
     one = UUID(shop.tenant_id)
-    assert await verify_companies(database, one, lambda company, found, _place, _of: seen.append(company))
+    assert await verify_companies(
+        database, Wanted(tenant_id=one), lambda company, found, _place, _of: seen.append(company)
+    )
     assert seen == [one]
-    await verify_companies(database, None, lambda company, found, _place, _of: seen.append(company))
+    await verify_companies(database, Wanted(), lambda company, found, _place, _of: seen.append(company))
     assert {one, UUID(other_shop.tenant_id)} <= set(seen[1:])
 
 

@@ -116,8 +116,10 @@ async def test_beyond_the_tolerance_a_cashier_needs_a_supervisor(
     session_id = await cashier.open_drawer("100000")
     refused = await close(cashier, session_id, cash(counted))
     assert (refused.status_code, refused.json()["code"]) == (422, "approval-required")
+    # What they counted is repeated to them, for the approval; what the books say is not.
+    told = refused.text.replace(f'"{Decimal(counted):.2f}"', "")
     for secret in ("100000", "5000.01", "-5000.01"):
-        assert secret not in refused.text
+        assert secret not in told
     assert (await shop.get(f"/v1/cash/sessions/{session_id}")).json()["status"] == "open"
     for kind in ("in", "out"):
         later = await cashier.post(

@@ -149,8 +149,9 @@ async def test_a_twin_that_was_faster_is_replayed(shop: Shop, lane: BusyLane) ->
         assert again.headers["idempotency-replayed"] == "true"
 
 
-async def test_the_same_chosen_id_meanwhile(shop: Shop, lane: BusyLane) -> None:
-    product = await shop.product(stock="5")
+@pytest.mark.parametrize("stock", ["5", None], ids=["goods", "a service"])
+async def test_the_same_chosen_id_meanwhile(shop: Shop, lane: BusyLane, stock: str | None) -> None:
+    product = await shop.product(stock=stock, tracksStock=stock is not None)
     session = await shop.open_drawer()
     body = ticket(session, product) | {"id": str(uuid4())}
 
@@ -160,7 +161,16 @@ async def test_the_same_chosen_id_meanwhile(shop: Shop, lane: BusyLane) -> None:
     lane.meanwhile = the_first_arrives
     again = await shop.post("/v1/sales", body)
     assert again.status_code == 200, again.text
-    assert await quantity(shop, product) == "4.000"
+    other = body | {"id": str(uuid4())}
+
+    async def another_arrives() -> None:
+        assert (await shop.post("/v1/sales", other)).status_code == 201
+
+    lane.meanwhile = another_arrives
+    late = await shop.post("/v1/sales", other | {"discount": "1.00"})
+    assert (late.status_code, late.json()["code"]) == (409, "id-taken")
+    if stock is not None:
+        assert await quantity(shop, product) == "3.000"
 
 
 async def test_a_database_where_statements_cannot_pin_themselves(shop: Shop, lane: BusyLane) -> None:

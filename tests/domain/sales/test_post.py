@@ -228,3 +228,25 @@ async def test_a_bag_carries_its_tax_by_the_unit(shop: Shop) -> None:
     session = await shop.open_drawer()
     line = (await shop.sell(session, [{"productId": product["id"], "quantity": "2"}], "200")).json()["lines"][0]
     assert (line["base"], line["tax"], line["total"]) == ("45.38", "154.62", "200.00")
+
+
+async def test_an_offline_ticket_that_is_retried_for_days_was_in_time_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await shop.product()
+    body = {
+        "id": str(uuid4()),
+        "sessionId": await shop.open_drawer(),
+        "soldAt": clock.now().isoformat(),
+        "lines": [{"productId": product["id"], "quantity": "1"}],
+        "payments": [{"method": "cash", "amount": "20000"}],
+    }
+    first = await shop.post("/v1/sales", body, key="offline")
+    assert first.status_code == 201, first.text
+    monkeypatch.setattr("app.domain.sales.post._MAX_AGE", timedelta(0))
+    again = await shop.post("/v1/sales", body, key="offline")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (await shop.post("/v1/sales", body, key="other")).status_code == 200
+    for never in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        refused = await shop.post("/v1/sales", body | {"id": str(uuid4()), "soldAt": never})
+        assert (refused.status_code, refused.json()["code"]) == (422, "sold-at-out-of-range")

@@ -1,5 +1,6 @@
 """Short words for what tests ask of places."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,6 +8,7 @@ import httpx
 
 from app.db.session import Database
 from app.domain.accounts.branches import limit_to_branches
+from app.domain.tenants.plans import change_plan
 from tests.domain.cash.counter import Admin
 from tests.shop import Shop
 
@@ -60,3 +62,15 @@ async def limit(database: Database, admin: Admin, person: Shop, branch_ids: list
     membership_id = await membership_of(admin, person)
     async with database.job_transaction(UUID(person.tenant_id)) as work:
         await limit_to_branches(work, membership_id, None if branch_ids is None else [UUID(one) for one in branch_ids])
+
+
+async def on_plan(shop: Shop, database: Database, admin: Admin, **limits: int) -> None:
+    """Give the company a plan of its own with these limits and no others."""
+    code = f"prueba-{uuid4().hex[:8]}"
+    await admin.execute(
+        "INSERT INTO plan (code, name, position, modules, limits) VALUES ($1, 'Prueba', 9, '[\"imports\"]', $2)",
+        code,
+        json.dumps(limits),
+    )
+    async with database.job_transaction(UUID(shop.tenant_id)) as work:
+        await change_plan(work, code, "prueba")

@@ -1,7 +1,6 @@
 """What a plan allows: exactly as many as it says, however many come at once; warned of before; documents never stopped."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,26 +14,13 @@ from app.db.session import Database
 from app.domain.accounts.models import AppUser, Role
 from app.domain.accounts.service import add_member
 from app.domain.tenants.limits import PlanLimit, Resource, claim, read_limits, release
-from app.domain.tenants.plans import change_plan
 from tests.domain.inventory.race import until_blocked
 from tests.domain.inventory.shelf import differences, refusal
-from tests.domain.tenants.places import company
+from tests.domain.tenants.places import company, on_plan
 from tests.shop import Shop, sign_up
 
 AT_ONCE = 20
 PRODUCTS = "sku;nombre;precio\n" + "".join(f"IMP-{n};Importado {n};1000\n" for n in range(5))
-
-
-async def on_plan(shop: Shop, database: Database, admin: asyncpg.Connection, **limits: int) -> None:
-    """Give the company a plan of its own with these limits and no others."""
-    code = f"prueba-{uuid4().hex[:8]}"
-    await admin.execute(
-        "INSERT INTO plan (code, name, position, modules, limits) VALUES ($1, 'Prueba', 9, '[\"imports\"]', $2)",
-        code,
-        json.dumps(limits),
-    )
-    async with database.job_transaction(UUID(shop.tenant_id)) as work:
-        await change_plan(work, code, "prueba")
 
 
 async def used(shop: Shop, resource: str) -> int:
