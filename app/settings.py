@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_webhook_url: str | None
     monitor_seconds: int
     """Between two looks of the monitor, aligned to the clock."""
+    dian_url: str | None
+    """Address of DIAN's service for every company; none is the official one of each company's environment."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -187,6 +189,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         slack_webhook_url=env.optional_url("SLACK_WEBHOOK_URL", _HTTP),
         alert_webhook_url=env.optional_url("ALERT_WEBHOOK_URL", _HTTP),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
+        dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )

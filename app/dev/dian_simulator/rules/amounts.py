@@ -29,7 +29,10 @@ def judge_lines(court: Court) -> None:
 
 def _line(court: Court, line: Node) -> None:
     quantities = ("cbc:InvoicedQuantity", "cbc:CreditedQuantity", "cbc:DebitedQuantity")
-    (quantity,) = (name for name in quantities if line.has(name))
+    quantity = next((name for name in quantities if line.has(name)), "")
+    if not quantity:
+        court.reject("AV04")
+        return
     amount, price = line.amount("cbc:LineExtensionAmount"), line.amount("cac:Price/cbc:PriceAmount")
     if line.attribute(quantity, "unitCode") not in listed("unit_codes.csv"):
         court.reject("AV05")
