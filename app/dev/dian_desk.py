@@ -1,6 +1,6 @@
 """The desk of the DIAN simulator, for the demo shop and the tests: enrol companies, move its clock, break it, look inside."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -88,6 +88,10 @@ class DianDesk:
         """What it accepted: issuer, kind, number, uuid, date."""
         found: list[dict[str, str]] = self.ask("GET", "documents")["valid"]
         return found
+
+    def register(self, issuer: str, number: str, uuid: str, day: date, kind: str = "01") -> None:
+        """A valid document of somebody else, for events about it."""
+        self.ask("POST", "documents", {"issuer": issuer, "number": number, "uuid": uuid, "date": day, "kind": kind})
 
     def arrivals(self, uuid: str) -> int:
         """How often a document arrived, whatever became of it."""

@@ -10,11 +10,13 @@
 | `GET`, `POST`, `DELETE /control/faults` | `faults.Fault` |
 | `POST /control/outages` `{start, end, status?, declared?}` | 503 to everything in that window; declared, it is a contingency too |
 | `GET`, `DELETE /control/documents` | valid and rejected ones, and how often each arrived |
+| `POST /control/documents` | `Foreign`: a valid document of somebody else, for events about it |
 | `PUT /control/batches` `{pendingCalls}` | how often GetStatusZip says that it is not ready |
 | `POST /control/reset` | as new; only the keys stay |
 """
 
 import base64
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +24,7 @@ import msgspec
 from app.dev.dian_simulator.enrolment import Enrol, enrol
 from app.dev.dian_simulator.faults import Fault, Instant
 from app.dev.dian_simulator.registry import Contingency, Registry
+from app.dev.dian_simulator.store import Stored
 
 if TYPE_CHECKING:
     from app.dev.dian_simulator.server import Simulator
@@ -50,6 +53,14 @@ class Batches(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     pending_calls: int
 
 
+class Foreign(msgspec.Struct, forbid_unknown_fields=True):
+    issuer: str
+    number: str
+    uuid: str
+    date: date
+    kind: str = "01"
+
+
 def control(server: "Simulator", command: str, path: str, body: bytes) -> Any:
     """One request at the control door; None for what it does not know. Raises `msgspec.DecodeError` for a wrong body."""
     match command, path.removeprefix("/control/"):
@@ -63,6 +74,13 @@ def control(server: "Simulator", command: str, path: str, body: bytes) -> Any:
             return _move(server, msgspec.json.decode(body, type=SetClock))
         case "GET", "documents":
             return _documents(server)
+        case "POST", "documents":
+            foreign = msgspec.json.decode(body, type=Foreign)
+            key = (foreign.issuer, foreign.kind, foreign.number)
+            server.service.store.keep(
+                Stored(key=key, uuid=foreign.uuid, date=foreign.date.isoformat(), kind=foreign.kind)
+            )
+            return {}
         case "DELETE", "documents":
             server.service.store.clear()
             return {}

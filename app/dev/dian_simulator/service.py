@@ -91,7 +91,7 @@ class Service:
                 return replies.one(self._about(track, events=False))
             case "GetXmlByDocumentKey":
                 stored = self.store.valid(track)
-                return replies.stored_xml(stored.xml if stored else None, track)
+                return replies.stored_xml(stored.xml or None if stored else None, track)
             case "GetNumberingRange":
                 return self._ranges(call)
             case "GetExchangeEmails":
@@ -145,9 +145,7 @@ class Service:
             return self._rejected(paper, [_rule(problem)], file)
         first = self.store.by_key.get(paper.key)
         if first is not None:
-            return Verdict(
-                **_ERRORS, rules=[_rule("90")], response=first.response, key=first.uuid, file=first.file
-            )
+            return Verdict(**_ERRORS, rules=[_rule("90")], response=first.response, key=first.uuid, file=first.file)
         rules = judge(paper, Known(self.registry, self.clock.now(), self._find, self._events_of))
         if fault is not None and fault.kind in {"rule", "notification"}:
             rules.append(_rule(fault.code, rejects=fault.kind == "rule"))
@@ -172,7 +170,6 @@ class Service:
         stored = self.store.valid(uuid)
         if stored is None:
             return None
-        # An invoice of elsewhere is registered without its text.
         invoice = Paper(parse(stored.xml)) if stored.xml else None
         is_credit = invoice is None or invoice.text("cac:PaymentMeans/cbc:ID") == "2"
         return Valid(stored.key[2], stored.key[0], stored.date, stored.kind, is_credit)

@@ -16,9 +16,10 @@ class Stored(msgspec.Struct, kw_only=True, tag="valid"):
     uuid: str
     date: str
     kind: str
-    file: str
-    xml: bytes
-    response: bytes
+    file: str = ""
+    xml: bytes = b""
+    """Nothing of a document of elsewhere that was only registered."""
+    response: bytes = b""
     reference: str = ""
     """UUID of the document that it corrects or answers."""
     concept: str = ""

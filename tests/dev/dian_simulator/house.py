@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ def registry(**changed: Any) -> Registry:
             valid_from=paper.range.valid_from,
             valid_to=paper.range.valid_to,
             technical_key=TEST_KEY if paper.range.prefix == "SETP" else "",
+            kinds=["01", "02", "04"] if paper.range.prefix == "SETP" else [paper.kind],
         )
         for paper in (document(kind) for kind in Kind if KINDS[kind].is_numbered)
         if paper.range is not None
@@ -72,8 +73,9 @@ def simulator(folder: Path) -> Iterator[Simulator]:
 class Sender:
     """The product's own path from a frozen copy to an answer."""
 
-    def __init__(self, server: Simulator, credential: Credential) -> None:
-        self.server = server
+    def __init__(self, url: str, now: Callable[[], datetime], credential: Credential) -> None:
+        self._url = url
+        self._now = now
         self.credential = credential
         self._consecutive = 0
 
@@ -99,7 +101,7 @@ class Sender:
     def ask(self, what: Any, seconds: float = 10.0) -> Any:
         async def run() -> Any:
             async with httpx.AsyncClient(timeout=seconds, trust_env=False) as http:
-                return await what(DianClient(http, self.server.url, self.credential, self.server.clock.now))
+                return await what(DianClient(http, self._url, self.credential, self._now))
 
         return asyncio.run(run())
 

@@ -34,7 +34,7 @@ def credential() -> Credential:
 
 
 @pytest.fixture
-def dian(tmp_path: Path) -> Iterator[Simulator]:
+def simulated(tmp_path: Path) -> Iterator[Simulator]:
     with simulator(tmp_path) as server:
         pem = [each.public_bytes(Encoding.PEM).decode() for each in authorities()]
         server.service.registry = registry(trusted=pem)
@@ -42,8 +42,8 @@ def dian(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def shop(dian: Simulator, credential: Credential) -> Sender:
-    return Sender(dian, credential)
+def shop(simulated: Simulator, credential: Credential) -> Sender:
+    return Sender(simulated.url, simulated.clock.now, credential)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if not KINDS[kind].is_note])
@@ -134,22 +134,22 @@ def test_its_ranges_are_imported(shop: Sender) -> None:
     assert shop.ask(lambda client: client.numbering_ranges("800197268", NIT, software)).code == "401"
 
 
-def test_it_forgets_nothing_over_a_restart(dian: Simulator, shop: Sender, tmp_path: Path) -> None:
+def test_it_forgets_nothing_over_a_restart(simulated: Simulator, shop: Sender, tmp_path: Path) -> None:
     paper = document()
     assert shop.send(paper).outcome is Outcome.ACCEPTED
-    again = Service(tmp_path, dian.clock)
+    again = Service(tmp_path, simulated.clock)
     assert list(again.store.by_uuid) == [identify(paper, KEYS).uuid]
-    assert again.authority.own == dian.service.authority.own
+    assert again.authority.own == simulated.service.authority.own
 
 
-def test_its_own_entity_makes_certificates_that_it_trusts(dian: Simulator) -> None:
+def test_its_own_entity_makes_certificates_that_it_trusts(simulated: Simulator) -> None:
     import base64
 
-    made = control(dian, "POST", "certificates", {"nit": NIT, "name": "Tienda", "password": "clave"})
+    made = control(simulated, "POST", "certificates", {"nit": NIT, "name": "Tienda", "password": "clave"})
     own = open_p12(base64.b64decode(made["p12"]), "clave")
     assert own.is_chain_complete
-    dian.service.registry.trusted = []
-    assert Sender(dian, own).send(document()).outcome is Outcome.ACCEPTED
+    simulated.service.registry.trusted = []
+    assert Sender(simulated.url, simulated.clock.now, own).send(document()).outcome is Outcome.ACCEPTED
 
 
 def test_every_example_is_accepted(tmp_path: Path) -> None:
@@ -240,5 +240,5 @@ def _zip(name: str, xml: bytes) -> bytes:
     return packed.getvalue()
 
 
-def test_the_clock_of_the_tests_is_the_documents(dian: Simulator) -> None:
-    assert dian.clock.now() == NOW
+def test_the_clock_of_the_tests_is_the_documents(simulated: Simulator) -> None:
+    assert simulated.clock.now() == NOW
