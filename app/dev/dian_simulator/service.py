@@ -289,10 +289,13 @@ class Service:
         return _again(found[-1])
 
     def _ranges(self, call: Call) -> tuple[str, str]:
-        nit, software = call.parameters.get("accountCode", ""), call.parameters.get("softwareCode", "")
-        if nit not in {each.removesuffix(each[-1:]) for each in nits_of(call.certificate)} | nits_of(call.certificate):
+        nit, provider, software = (
+            call.parameters.get(name, "") for name in ("accountCode", "accountCodeT", "softwareCode")
+        )
+        if not nits_of(call.certificate) & self._signers_of(nit):
             return replies.numbering("401", "No autorizado.", [])
-        if self.registry.program(software, nit) is None:
+        program = self.registry.program(software, nit)
+        if program is None or provider != (program.provider_nit or nit):
             return replies.numbering("303", "El software no corresponde al NIT.", [])
         ranges = self.registry.ranges_of(nit)
         if not ranges:
