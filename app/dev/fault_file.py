@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 Misbehaviour = Literal["slow", "error", "garbage", "timeout-after-processing"]
-MISBEHAVIOURS: Final[tuple[Misbehaviour, ...]] = get_args(Misbehaviour)
+MISBEHAVIOURS: Final[dict[str, Misbehaviour]] = {each: each for each in get_args(Misbehaviour)}
 
 
 class Fault(msgspec.Struct):

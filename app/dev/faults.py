@@ -43,7 +43,7 @@ class Faults:
 
     def _misbehave(self, wanted: PutFault) -> None:
         folder = self._stand_ins.get(wanted.service)
-        how = next((each for each in MISBEHAVIOURS if each == wanted.fault), None)
+        how = MISBEHAVIOURS.get(wanted.fault)
         if folder is None or how is None:
             raise Refused(
                 f"{wanted.service} solo admite las fallas stop, freeze y kill: "

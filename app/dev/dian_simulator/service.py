@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from cryptography import x509
 from lxml import etree
+from msgspec import structs
 
 from app.dev.dian_simulator import replies
 from app.dev.dian_simulator.authority import Authority
@@ -32,11 +33,11 @@ _WAIT: Final = Verdict(code="", description="Batch en proceso de validación.")
 _UNKNOWN: Final = Verdict(code="66", description="TrackId no existe en los registros de la DIAN.")
 _IN_PROCESS: Final = Verdict(code="98", description="En Proceso")
 _INTERNAL: Final = Verdict(code="500", description="Ha ocurrido un error. Por favor inténtentelo de nuevo.")
-_ERRORS: Final = {
-    "code": "99",
-    "description": "Validación contiene errores en campos mandatorios.",
-    "message": "Documento con errores en campos mandatorios.",
-}
+_REJECTED: Final = Verdict(
+    code="99",
+    description="Validación contiene errores en campos mandatorios.",
+    message="Documento con errores en campos mandatorios.",
+)
 
 
 class Service:
@@ -145,7 +146,9 @@ class Service:
             return self._rejected(paper, [_rule(problem)], file)
         first = self.store.by_key.get(paper.key)
         if first is not None:
-            return Verdict(**_ERRORS, rules=[_rule("90")], response=first.response, key=first.uuid, file=first.file)
+            return structs.replace(
+                _REJECTED, rules=[_rule("90")], response=first.response, key=first.uuid, file=first.file
+            )
         rules = judge(paper, Known(self.registry, self.clock.now(), self._find, self._events_of))
         if fault is not None and fault.kind in {"rule", "notification"}:
             rules.append(_rule(fault.code, rejects=fault.kind == "rule"))
@@ -311,7 +314,7 @@ def _rule(code: str, *, rejects: bool = True) -> Rule:
 
 
 def _rejection(rules: list[Rule], file: str, response: bytes | None = None, key: str = "") -> Verdict:
-    return Verdict(**_ERRORS, rules=rules, response=response, key=key, file=file)
+    return structs.replace(_REJECTED, rules=rules, response=response, key=key, file=file)
 
 
 def _set_is_accepted(identity: str) -> str:

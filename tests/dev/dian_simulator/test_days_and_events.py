@@ -102,7 +102,7 @@ class Declarer:
     def declare(self, code: str, uuid: str, number: str, plant: Any = None, letters: str = "ar") -> Answer:
         """An event about an invoice."""
         self._number += 1
-        root = etree.parse(str(EXAMPLES / ("event_031_claim.xml" if code == "031" else "event_030.xml"))).getroot()
+        root: Any = etree.parse(str(EXAMPLES / ("event_031_claim.xml" if code == "031" else "event_030.xml"))).getroot()
         place = root.findall("ext:UBLExtensions/ext:UBLExtension/ext:ExtensionContent", NS)[-1]
         del place[:]
         values = {

@@ -97,8 +97,9 @@ def _changed(before: bytes, after: bytes) -> Callable[[bytes], bytes]:
 def _without(tag: str) -> Callable[[bytes], bytes]:
     def change(body: bytes) -> bytes:
         root = etree.fromstring(body)
-        (found,) = root.iter(f"{{*}}{tag}")
-        found.getparent().remove(found)
+        found = root.find(f".//{{*}}{tag}/..")
+        assert found is not None
+        found.remove(next(found.iterchildren(f"{{*}}{tag}")))
         return etree.tostring(root)
 
     return change
