@@ -253,6 +253,9 @@ class Service:
             return Verdict(code="89", description="Formato trackId inválido.")
         if fault is not None and fault.kind == "in-process":
             return _IN_PROCESS
+        waiting = self._waiting_with(track) if self.store.valid(track) is None else None
+        if waiting is not None and not self._decided(waiting, fault):
+            return _IN_PROCESS
         if stored := self.store.valid(track):
             return _again(stored)
         rejected = self.store.rejected.get(track.lower())
@@ -262,9 +265,20 @@ class Service:
         batch = self.store.batches.get(key)
         if batch is None:
             return [_UNKNOWN]
+        return self._decided(batch, fault) or [_WAIT]
+
+    def _waiting_with(self, uuid: str) -> Batch | None:
+        """The batch on its way that carries a document."""
+        for batch in self.store.batches.values():
+            if not batch.verdicts and any(_uuid_in(xml) == uuid.lower() for _, xml in batch.files):
+                return batch
+        return None
+
+    def _decided(self, batch: Batch, fault: Fault | None) -> list[Verdict]:
+        """One question more about a batch: its verdicts, or nothing while it is on its way."""
         batch.asked += 1
         if batch.asked <= self.pending_calls or (fault is not None and fault.kind == "in-process"):
-            return [_WAIT]
+            return []
         if not batch.verdicts:
             batch.verdicts = [self._once(batch, Received(stem, xml), fault) for stem, xml in batch.files]
             self.store.keep(batch)
@@ -323,10 +337,20 @@ def _set_is_accepted(identity: str) -> str:
 
 def _number_in(xml: bytes) -> str:
     """The number of a document; nothing for what is none."""
+    paper = _paper_in(xml)
+    return paper.number if paper else ""
+
+
+def _uuid_in(xml: bytes) -> str:
+    paper = _paper_in(xml)
+    return paper.uuid.lower() if paper else ""
+
+
+def _paper_in(xml: bytes) -> Paper | None:
     try:
-        return Paper(parse(xml)).number
+        return Paper(parse(xml))
     except etree.XMLSyntaxError:
-        return ""
+        return None
 
 
 def _again(stored: Stored) -> Verdict:

@@ -225,6 +225,14 @@ def test_a_batch_brings_a_verdict_for_each_document(dian: DianDesk) -> None:
     assert shop.ask(lambda client: client.status_of_zip("none-such"))[0].outcome is Outcome.ABSENT
 
 
+def test_a_document_of_a_batch_can_be_asked_for_by_its_key(dian: DianDesk) -> None:
+    shop = teach(dian)
+    shop.ask(lambda client: client.send_bills(*shop.packed(PAPER)))
+    states = [shop.ask(lambda client: client.status(UUID)) for _ in range(3)]
+    assert [each.outcome for each in states] == [Outcome.PENDING, Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert states[-1].accepts(UUID)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
