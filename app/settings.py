@@ -55,8 +55,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signups_per_hour: int
     trial_days: int
     """How long a new company tries the product."""
-    dian_url: str | None
-    """Where DIAN's service listens, when it is not DIAN's own address: a simulator."""
     smtp_host: str | None
     smtp_port: int
     smtp_user: str | None
@@ -73,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder where the daily heads of the chains are written besides the database: another machine's disk, at best."""
     audit_retention_years: int
     """Years that entries stay in the table before they may be archived."""
+    dian_url: str | None
+    """Address of DIAN's service for every company; none is the official one of each company's environment."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -189,7 +189,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rate_heavy_per_minute=env.number("RATE_LIMIT_HEAVY_PER_MINUTE", 300, 1, 10_000_000),
         signups_per_hour=env.number("SIGNUPS_PER_HOUR", 30, 1, 1_000_000),
         trial_days=env.number("TRIAL_DAYS", 30, 1, 365),
-        dian_url=env.optional_url("DIAN_URL", _HTTP),
         smtp_host=env.optional("SMTP_HOST"),
         smtp_port=env.number("SMTP_PORT", 587, 1, 65_535),
         smtp_user=env.optional("SMTP_USER"),
@@ -203,6 +202,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
+        dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )

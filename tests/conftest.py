@@ -19,8 +19,10 @@ from sqlalchemy.engine import make_url
 from app.asgi import create_litestar, dressed
 from app.db.migrate import migrate
 from app.db.session import Database
+from app.dev.dian_desk import DianDesk
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
+from tests.dian import DianProcess
 from tests.shop import Shop, sign_up
 from tests.sink import Sink, open_sink
 
@@ -182,3 +184,19 @@ async def sink(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[Sink]:
     """A real SMTP server, and what came to it."""
     async with open_sink(environ, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def dian_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DianProcess]:
+    """A DIAN of this worker, in a process of its own."""
+    process = DianProcess(tmp_path_factory.mktemp("dian"))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def dian(dian_process: DianProcess) -> DianDesk:
+    """The desk of a DIAN that knows nobody yet: `dian.url` is its service, `dian.enrol` makes a company that may issue."""
+    dian_process.start()
+    dian_process.desk.reset()
+    return dian_process.desk

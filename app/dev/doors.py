@@ -35,7 +35,7 @@ class BreakService(Input):
     service: SERVICES
     fault: FAULTS
     seconds: Annotated[float, Meta(gt=0)] | None = None
-    """Of a freeze or a fault of the mail sink; `stop` lasts until `DELETE`, `kill` is an instant."""
+    """Of a freeze or a misbehaviour; `stop` lasts until `DELETE`, `kill` is an instant."""
 
 
 def dev_router(control: Path, mail: Path) -> Router:

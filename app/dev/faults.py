@@ -5,30 +5,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from app.dev.control import PutFault, Refused
+from app.dev.fault_file import MISBEHAVIOURS, Fault, forget_fault, write_fault
 from app.dev.processes import send
 from app.dev.services import Service
-from app.dev.smtp import Fault, MailFault
 
-_MAIL_FAULTS: dict[str, MailFault] = {
-    "slow": "slow",
-    "error": "error",
-    "garbage": "garbage",
-    "timeout-after-processing": "timeout-after-processing",
-}
 _STOP_SECONDS = 8.0
 
 
 class Faults:
-    """What is broken now. `seconds` bounds a freeze or a fault of the mail sink; without it, until `clear`."""
+    """What is broken now. `seconds` bounds a freeze or a misbehaviour; without it, until `clear`."""
 
-    def __init__(self, services: dict[str, Service], mail: Path) -> None:
+    def __init__(self, services: dict[str, Service], stand_ins: Mapping[str, Path]) -> None:
+        """`stand_ins` are the services that can misbehave, with the folders where they look for how."""
         self._services = services
-        self._mail_fault = mail / "fault.json"
+        self._stand_ins = stand_ins
         self._freezers: dict[str, subprocess.Popen[bytes]] = {}
 
     async def put(self, wanted: PutFault) -> None:
@@ -44,14 +38,19 @@ class Faults:
             send([_running(service)], signal.SIGKILL)
         elif wanted.fault == "freeze":
             await self._freeze(service, wanted.seconds)
-        elif wanted.service == "smtp":
-            until = None if wanted.seconds is None else time.time() + wanted.seconds
-            self._write(Fault(_MAIL_FAULTS[wanted.fault], until))
         else:
+            self._misbehave(wanted)
+
+    def _misbehave(self, wanted: PutFault) -> None:
+        folder = self._stand_ins.get(wanted.service)
+        how = MISBEHAVIOURS.get(wanted.fault)
+        if folder is None or how is None:
             raise Refused(
                 f"{wanted.service} solo admite las fallas stop, freeze y kill: "
                 f"nada entre él y sus clientes puede hacer «{wanted.fault}»."
             )
+        until = None if wanted.seconds is None else time.time() + wanted.seconds
+        write_fault(folder, Fault(how, until))
 
     async def clear(self) -> None:
         """Everything moves and runs again when this returns."""
@@ -64,7 +63,8 @@ class Faults:
 
     def forget(self) -> None:
         """Drop what an earlier launcher left broken."""
-        self._mail_fault.unlink(missing_ok=True)
+        for folder in self._stand_ins.values():
+            forget_fault(folder)
 
     def thaw(self, name: str | None = None) -> None:
         """Let one service move again, or all."""
@@ -81,11 +81,6 @@ class Faults:
         self._freezers[service.name] = freezer
         if freezer.stdout is None or await asyncio.to_thread(freezer.stdout.readline) != b"frozen\n":
             raise Refused("El proceso no se pudo congelar.")
-
-    def _write(self, fault: Fault) -> None:
-        unfinished = self._mail_fault.with_suffix(".part")
-        unfinished.write_bytes(msgspec.json.encode(fault))
-        unfinished.rename(self._mail_fault)
 
 
 def _freezer(pid: int, seconds: float | None) -> subprocess.Popen[bytes]:

@@ -30,6 +30,7 @@ class Installation:
         self.data = data
         self.port = port
         self.mail = data / "mail"
+        self.dian = data / "dian"
         self.clock = data / "clock.json"
         self.secrets = Secrets.load(data)
         self.control = socket_folder(data / "run") / "control.sock"
@@ -38,7 +39,8 @@ class Installation:
         self._postgres = None if configured("DATABASE_URL") else EmbeddedPostgres(data / "postgresql")
         self._redis = None if configured("REDIS_URL") else EmbeddedRedis(data / "redis")
         self._smtp_port = None if configured("SMTP_HOST") else free_port()
-        for folder in (self.mail, self._logs):
+        self._dian_port = None if configured("DIAN_URL") else free_port()
+        for folder in (self.mail, self.dian, self._logs):
             folder.mkdir(mode=0o700, exist_ok=True)
         make_socket_folder(self.control.parent, None)
         # Of a launcher that was killed: its lock is ours now.
@@ -64,11 +66,26 @@ class Installation:
                     ready=partial(accepts, self._smtp_port),
                 )
             )
+        if self._dian_port:
+            services.append(
+                Program(
+                    "dian",
+                    [
+                        *(sys.executable, "-m", "app.dev.dian_simulator"),
+                        *(str(self._dian_port), str(self.dian), str(self.clock)),
+                    ],
+                    environment=os.environ,
+                    log=self.log("dian"),
+                    version=__version__,
+                    url=self._dian_url(self._dian_port),
+                    ready=partial(answers_http, self._dian_port, "/ready"),
+                )
+            )
         return services
 
     def outside(self) -> dict[str, str]:
         """Addresses, without credentials, of what the caller brings."""
-        names = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL", "smtp": "SMTP_HOST"}
+        names = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL", "smtp": "SMTP_HOST", "dian": "DIAN_URL"}
         brought = {service: configured(variable) for service, variable in names.items()}
         return {service: without_credentials(url) for service, url in brought.items() if url}
 
@@ -123,6 +140,8 @@ class Installation:
                 "SMTP_PASS": "",
                 "SMTP_TLS": "none",
             }
+        if self._dian_port:
+            chosen["DIAN_URL"] = self._dian_url(self._dian_port)
         return chosen
 
     async def make_database(self) -> None:
@@ -135,6 +154,10 @@ class Installation:
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
         finally:
             await connection.close()
+
+    @staticmethod
+    def _dian_url(port: int) -> str:
+        return f"http://127.0.0.1:{port}/WcfDianCustomerServices.svc"
 
     def _program_service(self, name: str, *words: str) -> Service:
         return Program(

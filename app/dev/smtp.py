@@ -7,33 +7,17 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import AnyStr, Literal
+from typing import AnyStr
 
-import msgspec
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from uuid_utils.compat import uuid7
 
+from app.dev.fault_file import current_fault
+
 SLOW_SECONDS = 0.5
 """Added to every line of an answer under the fault `slow`: some five seconds for a whole message."""
-
-MailFault = Literal["slow", "error", "garbage", "timeout-after-processing"]
-
-
-class Fault(msgspec.Struct):
-    fault: MailFault
-    until: float | None = None
-    """Unix time; none holds until the file is removed."""
-
-
-def current_fault(folder: Path) -> MailFault | None:
-    try:
-        fault = msgspec.json.decode(folder.joinpath("fault.json").read_bytes(), type=Fault)
-    except FileNotFoundError:
-        return None
-    return fault.fault if fault.until is None or time.time() < fault.until else None
 
 
 class Keeper:

@@ -1,4 +1,4 @@
-"""`python -m app.dev.dian_simulator PORT FOLDER`: runs until SIGTERM."""
+"""`python -m app.dev.dian_simulator PORT FOLDER [CLOCK_FILE]`: runs until SIGTERM."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ from app.dev.dian_simulator.server import Simulator
 
 
 def main() -> None:
-    simulator = Simulator(int(sys.argv[1]), Path(sys.argv[2]))
+    clock_file = Path(sys.argv[3]) if sys.argv[3:] else None
+    simulator = Simulator(int(sys.argv[1]), Path(sys.argv[2]), clock_file)
     for number in (signal.SIGTERM, signal.SIGINT):
         # A silence that a fault asked for is not waited for.
         signal.signal(number, lambda *_: os._exit(0))

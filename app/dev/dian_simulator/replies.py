@@ -46,7 +46,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     is_valid: bool = False
     description: str = ""
     message: str = ""
-    rules: Sequence[Rule] = ()
+    rules: list[Rule] = []
     response: bytes | None = None
     key: str = ""
     file: str = ""
@@ -216,6 +216,15 @@ def stored_xml(xml: bytes | None, key: str) -> tuple[str, str]:
     encoded = base64.b64encode(xml).decode() if xml is not None else ""
     return f"{_DATA}/EventResponse", (
         f"<b:Code>{code}</b:Code><b:Message>{escape(words)}</b:Message>{_field('XmlBytesBase64', encoded)}"
+    )
+
+
+def mails(known: Sequence[Acquirer]) -> tuple[str, str]:
+    """The list of reception mails, as a CSV."""
+    rows = "".join(f"{each.number};{each.mail}\r\n" for each in known if each.mail)
+    return f"{_DATA}/ExchangeEmailResponse", (
+        f"<b:CsvBase64Bytes>{base64.b64encode(rows.encode()).decode()}</b:CsvBase64Bytes>{_field('Message', '')}"
+        "<b:StatusCode>00</b:StatusCode><b:Success>true</b:Success>"
     )
 
 

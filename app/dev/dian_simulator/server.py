@@ -1,23 +1,10 @@
-"""The HTTP door: DIAN's address for the product, and a control door for whoever runs it.
+"""The HTTP door: DIAN's address for the product, and the control door beside it."""
 
-| Control | |
-|---|---|
-| `GET /ready` | 200 |
-| `PUT /control/registry`, `POST` the same | replace the registry, or add to it |
-| `GET /control/registry` | |
-| `POST /control/certificates` `{nit, name, password}` | a .p12 of the simulator's own entity, in base64 |
-| `PUT /control/clock` `{now: instant or null, stands?: bool}` | |
-| `POST /control/faults`, `GET`, `DELETE` | `faults.Fault` |
-| `GET /control/documents`, `DELETE` | valid ones, and how often each was sent |
-| `PUT /control/batches` `{pendingCalls}` | how often GetStatusZip says that it is not ready |
-"""
-
-import base64
 import json
 import socket
+import sys
 import threading
 import time
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -26,10 +13,11 @@ import msgspec
 
 from app.dev.dian_simulator import replies
 from app.dev.dian_simulator.clock import Clock
-from app.dev.dian_simulator.faults import Fault, Faults
-from app.dev.dian_simulator.registry import Registry
+from app.dev.dian_simulator.control import control
+from app.dev.dian_simulator.faults import Fault, Faults, of_launcher
 from app.dev.dian_simulator.service import Service
-from app.dev.dian_simulator.transport import SoapFault, read_call
+from app.dev.dian_simulator.transport import Call, SoapFault, read_call
+from app.dev.fault_file import current_fault
 
 PATH: Final = "/WcfDianCustomerServices.svc"
 _SOAP: Final = "application/soap+xml; charset=utf-8"
@@ -37,18 +25,41 @@ _HUGE: Final = 50_000_000
 _DOCTYPE: Final = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
 
 
+_LARGEST_REQUEST: Final = 100_000_000
+"""Bytes; DIAN takes 50 MB, which base64 makes a third larger."""
+_DROPS: Final = 50
+
+
 class Simulator(ThreadingHTTPServer):
-    """One DIAN. Calls are decided one at a time; only silences and slow answers overlap."""
+    """One DIAN. Calls are decided one at a time; only silences and slow answers overlap.
+
+    `folder` is its memory and where the launcher writes its fault; `clock_file` is the launcher's clock.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, clock_file: Path | None = None) -> None:
         super().__init__(("127.0.0.1", port), Door)
-        self.clock = Clock()
+        self.folder = folder
+        self.clock = Clock(clock_file)
         self.service = Service(folder, self.clock)
         self.faults = Faults()
         self.lock = threading.Lock()
+
+    def fault_of(self, call: Call) -> Fault | None:
+        """What goes wrong with this call: what was planted for it, else what the launcher was asked for."""
+        service = self.service
+        planted = self.faults.take(call.operation, lambda: service.numbers_in(call), self.clock.now())
+        if planted is not None:
+            return planted
+        misbehaviour = current_fault(self.folder)
+        return None if misbehaviour is None else of_launcher(misbehaviour)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no event; everything else is told, with its trace."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -68,7 +79,12 @@ class Door(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _LARGEST_REQUEST:
+            self.close_connection = True
+            self._say(411 if not length else 413, b"", "text/plain")
+            return
+        body = self.rfile.read(int(length))
         if self.path == PATH:
             self._soap(body)
         else:
@@ -90,37 +106,37 @@ class Door(BaseHTTPRequestHandler):
 
     def _soap(self, body: bytes) -> None:
         server = self.server
+        while server.faults.is_frozen:
+            time.sleep(0.02)
         with server.lock:
             try:
-                addresses = {server.url, *server.service.registry.aliases}
+                addresses = {server.url, server.url.replace("127.0.0.1", "localhost"), *server.service.registry.aliases}
                 call = read_call(self.headers.get("Content-Type", ""), body, addresses, server.clock.now())
+                fault = server.fault_of(call)
+                answer = b""
+                if fault is None or not fault.prevents:
+                    answer = replies.envelope(call.operation, server.service.answer(call, fault), server.clock.now())
             except SoapFault as problem:
                 self._say(500, replies.fault(problem), _SOAP)
                 return
-            answer = b""
-            fault = server.faults.take(call.operation, server.service.numbers_in(call))
-            if fault is None or fault.kind not in {"status", "timeout-before-processing"}:
-                try:
-                    answer = replies.envelope(call.operation, server.service.answer(call, fault), server.clock.now())
-                except SoapFault as problem:
-                    self._say(500, replies.fault(problem), _SOAP)
-                    return
         if fault is None:
             self._say(200, answer, _SOAP)
-        elif fault.kind == "status":
-            self._say(fault.status, b"<html><body>Service Unavailable</body></html>", "text/html")
-        elif fault.kind == "timeout-before-processing":
-            self._silence(fault.seconds)
         else:
             self._misbehave(fault, answer)
 
     def _misbehave(self, fault: Fault, answer: bytes) -> None:
         match fault.kind:
-            case "timeout-after-processing":
+            case "status":
+                self._say(fault.status, b"<html><body>Service Unavailable</body></html>", "text/html")
+            case "timeout-after-processing" | "timeout-before-processing":
                 self._silence(fault.seconds)
+            case "hang-up":
+                self.close_connection = True
             case "slow":
                 time.sleep(fault.seconds)
                 self._say(200, answer, _SOAP)
+            case "trickle":
+                self._say(200, answer, _SOAP, seconds=fault.seconds)
             case "truncated":
                 self._say(200, answer, _SOAP, only=len(answer) // 2)
             case "garbage":
@@ -145,7 +161,7 @@ class Door(BaseHTTPRequestHandler):
         try:
             with self.server.lock:
                 answer = control(self.server, self.command, self.path, body)
-        except (msgspec.DecodeError, KeyError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             self._say(400, json.dumps({"detail": str(error)}).encode(), "application/json")
             return
         if answer is None:
@@ -153,71 +169,19 @@ class Door(BaseHTTPRequestHandler):
         else:
             self._say(200, msgspec.json.encode(answer), "application/json")
 
-    def _say(self, status: int, body: bytes, kind: str, only: int | None = None) -> None:
+    def _say(self, status: int, body: bytes, kind: str, only: int | None = None, seconds: float = 0.0) -> None:
+        """Answer; `only` cuts the body off after so many bytes, `seconds` spreads it over a time."""
+        if only is not None:
+            self.close_connection = True
         try:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body if only is None else body[:only])
+            drop = len(body) // _DROPS + 1 if seconds else len(body) + 1
+            for start in range(0, len(body), drop):
+                self.wfile.write(body[:only][start : start + drop])
+                time.sleep(seconds / _DROPS)
         except OSError:
             # The other side has hung up, which some faults are about.
             self.close_connection = True
-        if only is not None:
-            self.close_connection = True
-
-
-def control(server: Simulator, command: str, path: str, body: bytes) -> Any:
-    """One request at the control door; None for what it does not know. Raises `ValueError` for a wrong body."""
-    service = server.service
-    match command, path.removeprefix("/control/"):
-        case "GET", "registry":
-            return service.registry
-        case "PUT", "registry":
-            service.registry = msgspec.json.decode(body, type=Registry)
-            return service.registry
-        case "POST", "registry":
-            service.registry.add(msgspec.json.decode(body, type=Registry))
-            return service.registry
-        case "POST", "certificates":
-            asked = msgspec.json.decode(body, type=dict[str, str])
-            made = service.authority.issue(asked["nit"], asked["name"], asked["password"], server.clock.now())
-            return {"p12": base64.b64encode(made).decode()}
-        case "PUT", "clock":
-            moved = msgspec.json.decode(body, type=dict[str, str | bool | None])
-            now = moved.get("now")
-            instant = datetime.fromisoformat(now) if isinstance(now, str) else None
-            if instant is not None and not moved.get("stands"):
-                server.clock.run_from(instant)
-            else:
-                server.clock.stand_at(instant)
-            return {"now": server.clock.now()}
-        case "GET", "faults":
-            return server.faults.all()
-        case "POST", "faults":
-            return {"id": server.faults.plant(msgspec.json.decode(body, type=Fault))}
-        case "DELETE", "faults":
-            server.faults.clear()
-            return {}
-        case "GET", "documents":
-            return {
-                "valid": [
-                    {
-                        "issuer": each.key[0],
-                        "kind": each.kind,
-                        "number": each.key[2],
-                        "uuid": each.uuid,
-                        "date": each.date,
-                    }
-                    for each in service.store.by_key.values()
-                ],
-                "sent": service.store.sent,
-            }
-        case "DELETE", "documents":
-            service.store.clear()
-            return {}
-        case "PUT", "batches":
-            service.pending_calls = msgspec.json.decode(body, type=dict[str, int])["pendingCalls"]
-            return {}
-        case _:
-            return None

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from cryptography import x509
 from lxml import etree
+from msgspec import structs
 
 from app.dev.dian_simulator import replies
 from app.dev.dian_simulator.authority import Authority
@@ -19,25 +20,48 @@ from app.dev.dian_simulator.replies import Rule, Verdict
 from app.dev.dian_simulator.rules import Known, judge
 from app.dev.dian_simulator.rules.court import Valid, message_of
 from app.dev.dian_simulator.signature import Trust, certificate_problem, nits_of, signature_problem
-from app.dev.dian_simulator.store import Batch, Store, Stored
+from app.dev.dian_simulator.store import Arrival, Batch, Rejected, Store, Stored
 from app.dev.dian_simulator.transport import Call, NotSent, Received, unpack, untrusted
 
-_ROOTS: Final = frozenset({"Invoice", "CreditNote", "DebitNote", "ApplicationResponse"})
+_BILLS: Final = frozenset({"Invoice", "CreditNote", "DebitNote"})
+_EVENTS: Final = frozenset({"ApplicationResponse"})
 _UUID: Final = re.compile(r"[0-9a-fA-F]{96}")
 _MOST: Final = 50
 _REFERENCE: Final = "cac:BillingReference/cac:InvoiceDocumentReference/cbc:UUID"
 _EVENT_REFERENCE: Final = "cac:DocumentResponse/cac:DocumentReference/cbc:UUID"
 _WAIT: Final = Verdict(code="", description="Batch en proceso de validación.")
+_UNKNOWN: Final = Verdict(code="66", description="TrackId no existe en los registros de la DIAN.")
+_IN_PROCESS: Final = Verdict(code="98", description="En Proceso")
+_INTERNAL: Final = Verdict(code="500", description="Ha ocurrido un error. Por favor inténtentelo de nuevo.")
+_REJECTED: Final = Verdict(
+    code="99",
+    description="Validación contiene errores en campos mandatorios.",
+    message="Documento con errores en campos mandatorios.",
+)
 
 
 class Service:
+    """DIAN behind its door; `folder` keeps its keys, its registers and what it received."""
+
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.authority = Authority(folder)
-        self.registry = Registry()
+        self.registry = Registry.load(folder)
         self.store = Store(folder)
         self.clock = clock
+        self._folder = folder
         self.pending_calls = 1
         """How often GetStatusZip says that a batch is not ready."""
+
+    def save_registry(self) -> None:
+        """To be called after each change of it."""
+        self.registry.save(self._folder)
+
+    def reset(self) -> None:
+        """As new; only the keys stay."""
+        self.registry = Registry()
+        self.save_registry()
+        self.store.clear()
+        self.pending_calls = 1
 
     def trust(self) -> Trust:
         own = [self.authority.root, self.authority.subordinate]
@@ -48,25 +72,31 @@ class Service:
         """Contract and content of the answer. Raises `SoapFault`."""
         if certificate_problem(call.certificate, self.trust(), self.clock.now()) is not None:
             raise untrusted()
+        if fault is not None and fault.kind == "internal":
+            return replies.one(_INTERNAL)
         track = call.parameters.get("trackId", "").strip()
         match call.operation:
-            case "SendBillSync" | "SendEventUpdateStatus":
-                return self._sync(call, fault)
+            case "SendBillSync":
+                return self._sync(call, _BILLS, fault)
+            case "SendEventUpdateStatus":
+                return self._sync(call, _EVENTS, fault)
             case "SendBillAsync" | "SendTestSetAsync":
                 return self._async(call)
             case "GetStatus":
                 return replies.one(self._status(track, fault))
             case "GetStatusZip":
-                return replies.several(self._status_of_zip(track))
+                return replies.several(self._status_of_zip(track, fault))
             case "GetStatusEvent":
                 return replies.one(self._about(track, events=True))
             case "GetReferenceNotes":
                 return replies.one(self._about(track, events=False))
             case "GetXmlByDocumentKey":
-                stored = self.store.by_uuid.get(track.lower())
-                return replies.stored_xml(stored.xml if stored else None, track)
+                stored = self.store.valid(track)
+                return replies.stored_xml(stored.xml or None if stored else None, track)
             case "GetNumberingRange":
                 return self._ranges(call)
+            case "GetExchangeEmails":
+                return replies.mails(self.registry.acquirers)
             case "GetAcquirer":
                 wanted = call.parameters.get("identificationType"), call.parameters.get("identificationNumber")
                 return replies.acquirer(
@@ -77,52 +107,59 @@ class Service:
 
     def numbers_in(self, call: Call) -> list[str]:
         """Numbers of the documents that a call is about, for choosing a fault."""
-        if call.operation in {"GetStatus", "GetXmlByDocumentKey"}:
-            stored = self.store.by_uuid.get(call.parameters.get("trackId", "").lower())
-            return [stored.key[2]] if stored else []
-        try:
-            return [Paper(parse(each.xml)).number for each in unpack(call, _MOST)]
-        except (NotSent, etree.XMLSyntaxError):
-            return []
+        track = call.parameters.get("trackId", "").strip()
+        if call.operation == "GetStatusZip":
+            batch = self.store.batches.get(track)
+            files = [xml for _, xml in batch.files] if batch else []
+        elif "contentFile" in call.parameters:
+            try:
+                files = [each.xml for each in unpack(call, _MOST)]
+            except NotSent:
+                return []
+        else:
+            stored, rejected = self.store.valid(track), self.store.rejected.get(track.lower())
+            return [stored.key[2]] if stored else [rejected.number] if rejected else []
+        return [number for xml in files if (number := _number_in(xml))]
 
-    def validate(self, received: Received, signers: set[str], fault: Fault | None = None) -> Verdict:
-        """Decide about one document, and remember it when it is valid."""
+    def validate(
+        self, received: Received, signers: set[str], fault: Fault | None = None, roots: frozenset[str] = _BILLS
+    ) -> Verdict:
+        """Decide about one document, and remember what was decided."""
         file = received.stem
         try:
             root = parse(received.xml)
         except etree.XMLSyntaxError:
-            return self._rejected(None, [Rule("ZB01", message_of("ZB01"), rejects=True)], file)
+            return _rejection([_rule("ZB01")], file)
         name = etree.QName(root).localname
-        if name not in _ROOTS or not schema(name).validate(root):
-            return self._rejected(None, [Rule("ZB01", message_of("ZB01"), rejects=True)], file)
+        if name not in roots or not schema(name).validate(root):
+            return _rejection([_rule("ZB01")], file)
         paper = Paper(root)
-        self.store.sent[paper.uuid] = self.store.sent.get(paper.uuid, 0) + 1
+        self.store.keep(Arrival(paper.uuid))
         allowed = self._may_sign(paper)
-        if not signers & allowed:
+        if not signers & allowed or (fault is not None and fault.kind == "not-authorised"):
             words = (
                 f"NIT {' '.join(sorted(signers))} no autorizado a enviar documentos para emisor con NIT {paper.issuer}."
             )
             return Verdict(code="89", description=words)
         problem = signature_problem(Paper(parse(received.xml)), self.trust(), allowed, self.clock.now())
         if problem is not None:
-            return self._rejected(paper, [Rule(problem, message_of(problem), rejects=True)], file)
+            return self._rejected(paper, [_rule(problem)], file)
         first = self.store.by_key.get(paper.key)
         if first is not None:
-            return Verdict(
-                code="99",
-                description="Validación contiene errores en campos mandatorios.",
-                message="Documento con errores en campos mandatorios.",
-                rules=[Rule("90", message_of("90"), rejects=True)],
-                response=first.response,
-                key=first.uuid,
-                file=first.file,
+            return structs.replace(
+                _REJECTED, rules=[_rule("90")], response=first.response, key=first.uuid, file=first.file
             )
-        rules = judge(paper, Known(self.registry, self.clock.now(), self._find))
+        rules = judge(paper, Known(self.registry, self.clock.now(), self._find, self._events_of))
         if fault is not None and fault.kind in {"rule", "notification"}:
-            rules.append(Rule(fault.code, message_of(fault.code), rejects=fault.kind == "rule"))
+            rules.append(_rule(fault.code, rejects=fault.kind == "rule"))
         if any(rule.rejects for rule in rules):
             return self._rejected(paper, rules, file)
         return self._accepted(paper, rules, received)
+
+    def _signers_of(self, nit: str) -> set[str]:
+        """The company and every provider of its programs; with or without check digit."""
+        nits = {nit, *(each.provider_nit for each in self.registry.software if each.nit == nit and each.provider_nit)}
+        return nits | {f"{each}{digit}" for each in nits for digit in "0123456789"}
 
     def _may_sign(self, paper: Paper) -> set[str]:
         """The issuer, and the provider of its registered software; with or without check digit."""
@@ -133,8 +170,15 @@ class Service:
         return nits | {f"{nit}{digit}" for nit in nits for digit in "0123456789"}
 
     def _find(self, uuid: str) -> Valid | None:
-        stored = self.store.by_uuid.get(uuid.lower())
-        return None if stored is None else Valid(stored.key[2], stored.key[0], stored.date)
+        stored = self.store.valid(uuid)
+        if stored is None:
+            return None
+        invoice = Paper(parse(stored.xml)) if stored.xml else None
+        is_credit = invoice is None or invoice.text("cac:PaymentMeans/cbc:ID") == "2"
+        return Valid(stored.key[2], stored.key[0], stored.date, stored.kind, is_credit)
+
+    def _events_of(self, uuid: str) -> set[str]:
+        return {each.concept for each in self.store.about(uuid) if each.kind == "96"}
 
     def _accepted(self, paper: Paper, rules: list[Rule], received: Received) -> Verdict:
         response = replies.response_for(paper, rules, self.authority, self.clock.local())
@@ -149,6 +193,7 @@ class Service:
                 xml=received.xml,
                 response=response,
                 reference=paper.text(_EVENT_REFERENCE) if paper.kind == "96" else paper.text(_REFERENCE),
+                concept=paper.text("cac:DocumentResponse/cac:Response/cbc:ResponseCode"),
                 message=message,
             )
         )
@@ -163,18 +208,14 @@ class Service:
             file=received.stem,
         )
 
-    def _rejected(self, paper: Paper | None, rules: list[Rule], file: str) -> Verdict:
-        return Verdict(
-            code="99",
-            description="Validación contiene errores en campos mandatorios.",
-            message="Documento con errores en campos mandatorios.",
-            rules=rules,
-            response=None if paper is None else replies.response_for(paper, rules, self.authority, self.clock.local()),
-            key="" if paper is None else paper.uuid,
-            file=file,
-        )
+    def _rejected(self, paper: Paper, rules: list[Rule], file: str) -> Verdict:
+        response = replies.response_for(paper, rules, self.authority, self.clock.local())
+        verdict = _rejection(rules, file, response, paper.uuid)
+        if _UUID.fullmatch(paper.uuid) and self.store.valid(paper.uuid) is None:
+            self.store.keep(Rejected(uuid=paper.uuid, number=paper.number, verdict=verdict))
+        return verdict
 
-    def _sync(self, call: Call, fault: Fault | None) -> tuple[str, str]:
+    def _sync(self, call: Call, roots: frozenset[str], fault: Fault | None) -> tuple[str, str]:
         try:
             (received,) = unpack(call, 1)
         except NotSent as problem:
@@ -182,28 +223,27 @@ class Service:
         signers = nits_of(call.certificate)
         if not signers:
             return replies.one(Verdict(code="89", description="NIT de la empresa no informado en el certificado."))
-        verdict = self.validate(received, signers, fault)
-        if fault is not None and fault.kind == "in-process":
-            verdict = Verdict(code="98", description="En Proceso")
-        return replies.one(verdict)
+        verdict = self.validate(received, signers, fault, roots)
+        return replies.one(_IN_PROCESS if fault is not None and fault.kind == "in-process" else verdict)
 
     def _async(self, call: Call) -> tuple[str, str]:
         name = call.parameters.get("fileName", "").removesuffix(".zip")
         test_set = call.parameters.get("testSetId", "")
+        signers = nits_of(call.certificate)
         if call.operation == "SendTestSetAsync":
             if self.registry.environment == "1":
                 return replies.receipt("", "Acción no disponible en producción.", name)
-            found = next((each for each in self.registry.test_sets if each.id == test_set), None)
-            if found is None:
+            found = self.registry.test_set(test_set)
+            if found is None or not signers & self._signers_of(found.nit):
                 return replies.receipt("", f"Set de prueba con identificador {test_set} no existe.", name)
-            if found.accepted >= found.needed:
-                return replies.receipt("", f"Set de prueba con identificador {test_set} se encuentra Aceptado.", name)
+            if found.is_accepted:
+                return replies.receipt("", _set_is_accepted(test_set), name)
         try:
             files = [(each.stem, each.xml) for each in unpack(call, _MOST)]
         except NotSent as problem:
             return replies.receipt("", str(problem), name)
         key = str(uuid4())
-        self.store.batches[key] = Batch(files=files, signer=sorted(nits_of(call.certificate)), test_set=test_set)
+        self.store.keep(Batch(id=key, files=files, signer=sorted(signers), test_set=test_set))
         return replies.receipt(key)
 
     def _status(self, track: str, fault: Fault | None) -> Verdict:
@@ -212,32 +252,49 @@ class Service:
         if not _UUID.fullmatch(track):
             return Verdict(code="89", description="Formato trackId inválido.")
         if fault is not None and fault.kind == "in-process":
-            return Verdict(code="98", description="En Proceso")
-        stored = self.store.by_uuid.get(track.lower())
-        if stored is None:
-            return Verdict(code="66", description="TrackId no existe en los registros de la DIAN.")
-        return _again(stored)
+            return _IN_PROCESS
+        waiting = self._waiting_with(track) if self.store.valid(track) is None else None
+        if waiting is not None and not self._decided(waiting, fault):
+            return _IN_PROCESS
+        if stored := self.store.valid(track):
+            return _again(stored)
+        rejected = self.store.rejected.get(track.lower())
+        return rejected.verdict if rejected else _UNKNOWN
 
-    def _status_of_zip(self, key: str) -> list[Verdict]:
+    def _status_of_zip(self, key: str, fault: Fault | None) -> list[Verdict]:
         batch = self.store.batches.get(key)
         if batch is None:
-            return [Verdict(code="66", description="TrackId no existe en los registros de la DIAN.")]
-        batch.asked += 1
-        if batch.asked <= self.pending_calls:
-            return [_WAIT]
-        verdicts = [self._once(batch, place, stem, xml) for place, (stem, xml) in enumerate(batch.files)]
-        return verdicts or [_WAIT]
+            return [_UNKNOWN]
+        return self._decided(batch, fault) or [_WAIT]
 
-    def _once(self, batch: Batch, place: int, stem: str, xml: bytes) -> Verdict:
-        """The verdict about a document of a batch: decided at the first question, repeated at the later ones."""
-        if place < len(batch.verdicts) and (stored := self.store.by_uuid.get(batch.verdicts[place].lower())):
-            return _again(stored)
-        verdict = self.validate(Received(stem, xml), set(batch.signer))
-        if place == len(batch.verdicts):
-            batch.verdicts.append(verdict.key if verdict.is_valid else "")
-            for each in self.registry.test_sets:
-                if verdict.is_valid and each.id == batch.test_set:
-                    each.accepted += 1
+    def _waiting_with(self, uuid: str) -> Batch | None:
+        """The batch on its way that carries a document."""
+        for batch in self.store.batches.values():
+            if not batch.verdicts and any(_uuid_in(xml) == uuid.lower() for _, xml in batch.files):
+                return batch
+        return None
+
+    def _decided(self, batch: Batch, fault: Fault | None) -> list[Verdict]:
+        """One question more about a batch: its verdicts, or nothing while it is on its way."""
+        batch.asked += 1
+        if batch.asked <= self.pending_calls or (fault is not None and fault.kind == "in-process"):
+            return []
+        if not batch.verdicts:
+            batch.verdicts = [self._once(batch, Received(stem, xml), fault) for stem, xml in batch.files]
+            self.store.keep(batch)
+            self.save_registry()
+        return batch.verdicts
+
+    def _once(self, batch: Batch, received: Received, fault: Fault | None) -> Verdict:
+        """The verdict about a document of a batch; a valid one counts for its test set."""
+        found = self.registry.test_set(batch.test_set)
+        if found is not None and found.is_accepted:
+            return Verdict(code="2", description=_set_is_accepted(found.id), file=received.stem)
+        number = _number_in(received.xml)
+        its_own = fault if fault is not None and fault.number in {"", number} else None
+        verdict = self.validate(received, set(batch.signer), its_own)
+        if found is not None and (stored := self.store.valid(verdict.key)) and verdict.is_valid:
+            found.count(stored.kind)
         return verdict
 
     def _about(self, track: str, *, events: bool) -> Verdict:
@@ -249,10 +306,13 @@ class Service:
         return _again(found[-1])
 
     def _ranges(self, call: Call) -> tuple[str, str]:
-        nit, software = call.parameters.get("accountCode", ""), call.parameters.get("softwareCode", "")
-        if nit not in {each.removesuffix(each[-1:]) for each in nits_of(call.certificate)} | nits_of(call.certificate):
+        nit, provider, software = (
+            call.parameters.get(name, "") for name in ("accountCode", "accountCodeT", "softwareCode")
+        )
+        if not nits_of(call.certificate) & self._signers_of(nit):
             return replies.numbering("401", "No autorizado.", [])
-        if self.registry.program(software, nit) is None:
+        program = self.registry.program(software, nit)
+        if program is None or provider != (program.provider_nit or nit):
             return replies.numbering("303", "El software no corresponde al NIT.", [])
         ranges = self.registry.ranges_of(nit)
         if not ranges:
@@ -261,6 +321,36 @@ class Service:
         if not usable:
             return replies.numbering("302", "No hay prefijos asociados a este software.", [])
         return replies.numbering("100", "Acción completada OK.", usable)
+
+
+def _rule(code: str, *, rejects: bool = True) -> Rule:
+    return Rule(code, message_of(code), rejects)
+
+
+def _rejection(rules: list[Rule], file: str, response: bytes | None = None, key: str = "") -> Verdict:
+    return structs.replace(_REJECTED, rules=rules, response=response, key=key, file=file)
+
+
+def _set_is_accepted(identity: str) -> str:
+    return f"Set de prueba con identificador {identity} se encuentra Aceptado."
+
+
+def _number_in(xml: bytes) -> str:
+    """The number of a document; nothing for what is none."""
+    paper = _paper_in(xml)
+    return paper.number if paper else ""
+
+
+def _uuid_in(xml: bytes) -> str:
+    paper = _paper_in(xml)
+    return paper.uuid.lower() if paper else ""
+
+
+def _paper_in(xml: bytes) -> Paper | None:
+    try:
+        return Paper(parse(xml))
+    except etree.XMLSyntaxError:
+        return None
 
 
 def _again(stored: Stored) -> Verdict:

@@ -19,6 +19,9 @@ _WSA: Final = "http://www.w3.org/2005/08/addressing"
 _WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 _WSSE: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 _DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+_EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+_RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+_CANONICAL: Final = (f"{{{_DS}}}CanonicalizationMethod", f"{{{_DS}}}Transform")
 _WCF: Final = "http://wcf.dian.colombia"
 _ACTION: Final = f"{_WCF}/IWcfDianCustomerServices/"
 _SKEW: Final = timedelta(minutes=5)
@@ -28,7 +31,7 @@ OPERATIONS: Final = frozenset(
     {
         "SendBillSync", "SendBillAsync", "SendTestSetAsync", "GetStatus", "GetStatusZip", "GetStatusEvent",
         "GetNumberingRange", "GetXmlByDocumentKey", "GetReferenceNotes", "SendEventUpdateStatus", "GetAcquirer",
-        "GetExchangeEmails", "SendBillAttachmentAsync",
+        "GetExchangeEmails", "SendBillAttachmentAsync", "SendNominaSync",
     }
 )  # fmt: skip
 
@@ -89,7 +92,7 @@ def read_call(content_type: str, body: bytes, addresses: set[str], now: datetime
 def _verify_header(root: etree._Element, addresses: set[str], now: datetime) -> x509.Certificate:
     """The certificate that signed `wsa:To`. Raises `SoapFault`."""
     created, expires = (_instant(root.findtext(f".//{{{_WSU}}}{name}", "")) for name in ("Created", "Expires"))
-    if created is None or expires is None or not created - _SKEW <= now <= expires:
+    if created is None or expires is None or abs(now - created) > _SKEW or now > expires:
         raise security()
     to = root.find(f".//{{{_WSA}}}To")
     token = root.find(f".//{{{_WSSE}}}BinarySecurityToken")
@@ -100,6 +103,10 @@ def _verify_header(root: etree._Element, addresses: set[str], now: datetime) -> 
     named = signature.find(f"{{{_DS}}}KeyInfo/{{{_WSSE}}}SecurityTokenReference/{{{_WSSE}}}Reference")
     identity = f"{{{_WSU}}}Id"
     if f"#{to.get(identity)}" not in referenced or named is None or named.get("URI") != f"#{token.get(identity)}":
+        raise security()
+    methods = {each.get("Algorithm") for each in signature.iterfind(f"{{{_DS}}}SignedInfo/{{{_DS}}}SignatureMethod")}
+    canonical = [each.get("Algorithm") for each in signature.iter(*_CANONICAL)]
+    if methods != {_RSA_SHA256} or set(canonical) != {_EXCLUSIVE}:
         raise security()
     context = xmlsec.SignatureContext()
     for element in root.iter():

@@ -5,7 +5,7 @@ Here the canonical XML is the exclusive one with named prefixes, the opposite of
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from uuid import uuid4
@@ -87,7 +87,8 @@ def _canonical(element: etree._Element, prefixes: list[str]) -> bytes:
 
 
 def _instant(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    utc = at.astimezone(UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
 
 
 def _base64(raw: bytes) -> str:

@@ -1,5 +1,6 @@
 """The client of DIAN's service. Every call returns; what happened is in the outcome, never in an exception."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Mapping
@@ -33,6 +34,8 @@ PRODUCTION: Final = "https://vpfe.dian.gov.co/WcfDianCustomerServices.svc"
 SILENCE: Final = 60.0
 """Seconds without an answer after which the annex counts a call as lost."""
 _CONNECT: Final = 10.0
+_LONGEST: Final = 90.0
+"""Seconds for a whole call: an answer that comes in drops never falls silent."""
 _SERVER_ERROR: Final = 500
 _OK: Final = 200
 _FORBIDDEN: Final = 403
@@ -141,10 +144,11 @@ class DianClient:
             },
         )
         try:
-            status, body = await self._exchange(request)
+            async with asyncio.timeout(_LONGEST):
+                status, body = await self._exchange(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             return Failure(Outcome.TRANSPORT, _say("no connection", error), None, is_outage=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             return Failure(Outcome.UNKNOWN, _say("no answer", error), None, is_outage=True)
         except Garbage as error:
             return Failure(Outcome.UNKNOWN, str(error), None, is_outage=False)

@@ -3,18 +3,14 @@
 import io
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import structs
 
-from app.dev.dian_simulator.registry import Issuer, Range, Registry, Software
 from app.dev.dian_simulator.server import Simulator
 from app.dev.dian_simulator.service import Service
-from app.dev.dian_simulator.store import Stored
-from app.dev.dian_simulator.transport import Received
 from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import KINDS, Kind
 from app.domain.invoicing.model import Correction
@@ -34,7 +30,7 @@ def credential() -> Credential:
 
 
 @pytest.fixture
-def dian(tmp_path: Path) -> Iterator[Simulator]:
+def simulated(tmp_path: Path) -> Iterator[Simulator]:
     with simulator(tmp_path) as server:
         pem = [each.public_bytes(Encoding.PEM).decode() for each in authorities()]
         server.service.registry = registry(trusted=pem)
@@ -42,8 +38,8 @@ def dian(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def shop(dian: Simulator, credential: Credential) -> Sender:
-    return Sender(dian, credential)
+def shop(simulated: Simulator, credential: Credential) -> Sender:
+    return Sender(simulated.url, simulated.clock.now, credential)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if not KINDS[kind].is_note])
@@ -134,103 +130,22 @@ def test_its_ranges_are_imported(shop: Sender) -> None:
     assert shop.ask(lambda client: client.numbering_ranges("800197268", NIT, software)).code == "401"
 
 
-def test_it_forgets_nothing_over_a_restart(dian: Simulator, shop: Sender, tmp_path: Path) -> None:
+def test_it_forgets_nothing_over_a_restart(simulated: Simulator, shop: Sender, tmp_path: Path) -> None:
     paper = document()
     assert shop.send(paper).outcome is Outcome.ACCEPTED
-    again = Service(tmp_path, dian.clock)
+    again = Service(tmp_path, simulated.clock)
     assert list(again.store.by_uuid) == [identify(paper, KEYS).uuid]
-    assert again.authority.own == dian.service.authority.own
+    assert again.authority.own == simulated.service.authority.own
 
 
-def test_its_own_entity_makes_certificates_that_it_trusts(dian: Simulator) -> None:
+def test_its_own_entity_makes_certificates_that_it_trusts(simulated: Simulator) -> None:
     import base64
 
-    made = control(dian, "POST", "certificates", {"nit": NIT, "name": "Tienda", "password": "clave"})
+    made = control(simulated, "POST", "certificates", {"nit": NIT, "name": "Tienda", "password": "clave"})
     own = open_p12(base64.b64decode(made["p12"]), "clave")
     assert own.is_chain_complete
-    dian.service.registry.trusted = []
-    assert Sender(dian, own).send(document()).outcome is Outcome.ACCEPTED
-
-
-def test_every_example_is_accepted(tmp_path: Path) -> None:
-    """In the order and at the hour that the specification says, with its ranges and its test entity."""
-    with simulator(tmp_path) as server:
-        _examples_registry(server)
-        server.clock.stand_at(datetime.fromisoformat("2026-11-20T10:16:00-05:00"))
-        names = [
-            "invoice_01_credit", "invoice_01_natural_cash", "invoice_01_final_consumer", "invoice_03_contingency",
-            "creditnote_91", "debitnote_92", "pos_20", "pos_adjustment_94", "support_05", "support_adjustment_95",
-        ]  # fmt: skip
-        for name in names:
-            _accept(server, name)
-        server.service.store.keep(
-            Stored(
-                key=("999888666", "01", "FV500"),
-                uuid="ab" * 48,
-                date="2026-11-20",
-                kind="01",
-                file="",
-                xml=b"",
-                response=b"",
-            )
-        )
-        server.clock.stand_at(datetime.fromisoformat("2026-11-21T09:00:30-05:00"))
-        for name in ("event_030", "event_031_claim"):
-            _accept(server, name)
-
-
-def _accept(server: Simulator, name: str) -> None:
-    xml = (EXAMPLES / f"{name}.xml").read_bytes()
-    verdict = server.service.validate(Received(name, xml), {"999888777"})
-    assert [str(rule) for rule in verdict.rules if rule.rejects] == [], name
-    assert verdict.code == "00"
-
-
-def _examples_registry(server: Simulator) -> None:
-    import json
-
-    facts = json.loads((EXAMPLES / "facts.json").read_text("utf-8"))
-    server.service.registry = Registry(
-        issuers=[Issuer(nit="999888777", name="Comercial de Ejemplo S.A.S.")],
-        software=[Software(id="11111111-2222-3333-4444-555555555555", nit="999888777", pin="12345")],
-        ranges=[
-            Range(
-                nit="999888777",
-                authorization=authorization,
-                valid_from=datetime.fromisoformat(start).date(),
-                valid_to=datetime.fromisoformat(end).date(),
-                prefix=prefix,
-                first=first,
-                last=last,
-                technical_key=key,
-            )
-            for authorization, start, end, prefix, first, last, key in facts["ranges"]
-        ],
-        trusted=[(EXAMPLES / "certs" / f"issuer-{name}.pem").read_text() for name in ("root", "sub")],
-    )
-
-
-@pytest.mark.parametrize("name", ["SendBillSync.accepted", "GetStatus", "GetNumberingRange", "SendTestSetAsync"])
-def test_the_example_requests_pass_its_door(name: str, tmp_path: Path) -> None:
-    """With the address they were signed for as an alias."""
-    import httpx
-
-    from app.dev.dian_simulator.replies import fault  # noqa: F401
-
-    with simulator(tmp_path) as server:
-        _examples_registry(server)
-        server.clock.stand_at(datetime(2026, 11, 20, 15, 16, tzinfo=UTC))
-        server.service.registry.aliases = ["https://vpfe-hab.dian.gov.co/WcfDianCustomerServices.svc"]
-        operation = name.partition(".")[0]
-        action = f"http://wcf.dian.colombia/IWcfDianCustomerServices/{operation}"
-        body = (EXAMPLES / "soap" / f"{name}.request.xml").read_bytes()
-        headers = {"Content-Type": f'application/soap+xml;charset=UTF-8;action="{action}"'}
-        answer = httpx.post(server.url, content=body, headers=headers, trust_env=False)
-        assert answer.status_code == 200
-        assert f"<{operation}Result".encode() in answer.content
-        # Six minutes later the same message is too old.
-        server.clock.stand_at(server.clock.now() + timedelta(minutes=6))
-        assert httpx.post(server.url, content=body, headers=headers, trust_env=False).status_code == 500
+    simulated.service.registry.trusted = []
+    assert Sender(simulated.url, simulated.clock.now, own).send(document()).outcome is Outcome.ACCEPTED
 
 
 def _zip(name: str, xml: bytes) -> bytes:
@@ -240,5 +155,5 @@ def _zip(name: str, xml: bytes) -> bytes:
     return packed.getvalue()
 
 
-def test_the_clock_of_the_tests_is_the_documents(dian: Simulator) -> None:
-    assert dian.clock.now() == NOW
+def test_the_clock_of_the_tests_is_the_documents(simulated: Simulator) -> None:
+    assert simulated.clock.now() == NOW

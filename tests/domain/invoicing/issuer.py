@@ -31,7 +31,7 @@ PASSWORD = "clave-del-p12"
 def dian(folder: Path) -> Iterator[Simulator]:
     """A simulator whose clock runs with ours."""
     with simulator(folder) as server:
-        server.clock.stand_at(None)
+        server.clock.run_from(datetime.now(UTC))
         yield server
 
 

@@ -47,7 +47,7 @@ async def test_a_storm_of_faults_duplicates_loses_and_leaves_nothing(
             await company.sweep()
     finally:
         clock.stand_at(None)
-        company.server.clock.stand_at(None)
+        company.server.clock.run_from(clock.now())
     rows = await company.rows(
         "SELECT d.consecutive, d.uuid, s.status FROM document d JOIN document_state s ON s.tenant_id = d.tenant_id "
         "AND s.document_id = d.id WHERE d.tenant_id = :t ORDER BY d.consecutive"

@@ -37,7 +37,7 @@ def moved(company: Company) -> Iterator[Any]:
 
     yield to
     clock.stand_at(None)
-    company.server.clock.stand_at(None)
+    company.server.clock.run_from(clock.now())
 
 
 async def states(company: Company) -> list[Any]:
@@ -218,12 +218,12 @@ async def test_the_circuit_opens_after_three_repetitions_and_closes_by_itself(co
         assert calls < 20
         moved(clock.now() + timedelta(seconds=5))
     assert circuit.opened_at - begun <= timedelta(seconds=80)
-    taken = 100 - company.server.faults.all()[0].times
+    taken = 100 - (company.server.faults.all()[0].times or 0)
     assert taken <= 5
     # While it is open one probe a minute is all that DIAN sees.
     moved(clock.now() + timedelta(seconds=61))
     await company.work()
-    assert 100 - company.server.faults.all()[0].times <= taken + 1
+    assert 100 - (company.server.faults.all()[0].times or 0) <= taken + 1
     (finding,) = await company.rows(
         "SELECT count(*) AS n FROM dian_circuit WHERE tenant_id = :t AND opened_at IS NOT NULL"
     )

@@ -10,6 +10,7 @@ _TOLERANCE: Final = Decimal(2)
 _PER_UNIT: Final = frozenset({"22", "23", "24", "34"})
 _TAX: Final = "cac:TaxCategory/cac:TaxScheme/cbc:ID"
 _IVA: Final = frozenset({Decimal(0), Decimal(5), Decimal(16), Decimal(19)})
+_AIU: Final = "Contrato de servicios AIU por concepto de:"
 _STANDARDS: Final = frozenset({"001", "010", "020", "999"})
 
 
@@ -29,7 +30,10 @@ def judge_lines(court: Court) -> None:
 
 def _line(court: Court, line: Node) -> None:
     quantities = ("cbc:InvoicedQuantity", "cbc:CreditedQuantity", "cbc:DebitedQuantity")
-    (quantity,) = (name for name in quantities if line.has(name))
+    quantity = next((name for name in quantities if line.has(name)), "")
+    if not quantity:
+        court.reject("AV04")
+        return
     amount, price = line.amount("cbc:LineExtensionAmount"), line.amount("cac:Price/cbc:PriceAmount")
     if line.attribute(quantity, "unitCode") not in listed("unit_codes.csv"):
         court.reject("AV05")
@@ -40,6 +44,8 @@ def _line(court: Court, line: Node) -> None:
         expected = ZERO
     if _differ(expected, amount):
         court.reject("AV06")
+    if court.paper.text("cbc:CustomizationID") == "09" and not line.text("cbc:Note").startswith(_AIU):
+        court.reject("AV03")
     if not line.text("cac:Item/cbc:Description"):
         court.reject("AZ02")
     standard = "cac:Item/cac:StandardItemIdentification/cbc:ID"
@@ -128,6 +134,8 @@ def _header_taxes(court: Court, lines: list[Node]) -> None:
             court.reject("AS04")
             continue
         codes.append(groups[0].text(_TAX))
+        if _differ(total.amount("cbc:TaxAmount"), sum((each.amount("cbc:TaxAmount") for each in groups), start=ZERO)):
+            court.reject("AS02")
         for each in groups:
             key = each.text(_TAX), _rate(each)
             rates.append(key)

@@ -20,6 +20,9 @@ class Valid(NamedTuple):
     number: str
     issuer: str
     date: str
+    kind: str
+    is_credit: bool
+    """Paid later; also one of which only the key is known."""
 
 
 class Known(NamedTuple):
@@ -29,6 +32,8 @@ class Known(NamedTuple):
     now: datetime
     find: Callable[[str], Valid | None]
     """A valid document by its UUID."""
+    events: Callable[[str], set[str]]
+    """Codes of the events about a document."""
 
 
 class Court:

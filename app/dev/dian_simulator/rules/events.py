@@ -3,9 +3,8 @@
 from hashlib import sha384
 from typing import Final
 
-from app.dev.dian_simulator.clock import BOGOTA
 from app.dev.dian_simulator.rules.court import Court
-from app.dev.dian_simulator.rules.fixed import SIGNING_TIME, day_of, instant_of
+from app.dev.dian_simulator.rules.fixed import judge_day
 
 _CODES: Final = frozenset({"030", "031", "032", "033", "034"})
 _PROFILES: Final = frozenset(
@@ -14,6 +13,13 @@ _PROFILES: Final = frozenset(
         "DIAN 2.1: ApplicationResponse de Factura Electrónica de Venta",
     }
 )
+_ANSWERS: Final = frozenset({"031", "033", "034"})
+_BEFORE: Final = {
+    "031": frozenset({"030"}),
+    "032": frozenset({"030"}),
+    "033": frozenset({"030", "032"}),
+    "034": frozenset({"030", "032"}),
+}
 _COMPANY: Final = "cac:PartyTaxScheme/cbc:CompanyID"
 
 
@@ -25,11 +31,8 @@ def judge_event(court: Court) -> None:
         court.reject("AD03")
     if paper.text(response) not in _CODES:
         court.exactly("LGC01")
-    if court.known.find(paper.text(f"{reference}/cbc:UUID")) is None:
-        court.reject("BG04a")
-    signed = instant_of(paper.text(SIGNING_TIME))
-    if signed is None or signed.astimezone(BOGOTA).date() != day_of(paper.text("cbc:IssueDate")):
-        court.reject("AD09e")
+    _judge_order(court, paper.text(response), paper.text(f"{reference}/cbc:UUID"))
+    judge_day(court)
     program = court.known.registry.program(paper.text(".//sts:SoftwareID"), paper.issuer)
     if program is None:
         court.reject("AB24b")
@@ -52,5 +55,17 @@ def judge_event(court: Court) -> None:
             program.pin,
         )
     )
-    if sha384(text.encode()).hexdigest() != paper.uuid:
+    if sha384(text.encode()).hexdigest() != paper.uuid.lower():
         court.reject("AD06")
+
+
+def _judge_order(court: Court, code: str, uuid: str) -> None:
+    """Receipt of the invoice, then of the goods, then one answer, each once and only for an invoice on credit."""
+    invoice, before = court.known.find(uuid), court.known.events(uuid)
+    if invoice is None:
+        court.reject("BG04a")
+        return
+    if code in before or not invoice.is_credit:
+        court.exactly("LGC01")
+    if not _BEFORE.get(code, frozenset()) <= before or (code in _ANSWERS and _ANSWERS & before):
+        court.exactly("DC24")

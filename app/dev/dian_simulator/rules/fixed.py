@@ -41,6 +41,8 @@ _PAGES: Final = {
     "2": "https://catalogo-vpfe-hab.dian.gov.co/document/searchqr?documentkey=",
 }
 _EXTENSIONS: Final = "ext:UBLExtensions/ext:UBLExtension/ext:ExtensionContent/sts:DianExtensions"
+_LATE: Final = frozenset({"03", "04", "08"})
+_OLDEST: Final = timedelta(days=10)
 SIGNING_TIME: Final = ".//xades:SigningTime"
 
 
@@ -135,16 +137,27 @@ def judge_identity(court: Court) -> None:
 
 
 def judge_dates(court: Court) -> None:
-    paper, now = court.paper, court.known.now.astimezone(BOGOTA)
-    issued, signed = day_of(paper.text("cbc:IssueDate")), instant_of(paper.text(SIGNING_TIME))
+    paper, now = court.paper, court.known.now
     if not paper.text("cbc:IssueTime").endswith("-05:00"):
         court.note("AD10")
-    if signed is None or issued != signed.astimezone(BOGOTA).date():
-        court.reject("AD09e")
-    if issued is not None and now.date() - issued > timedelta(days=10):
+    judge_day(court)
+    issued, signed = day_of(paper.text("cbc:IssueDate")), instant_of(paper.text(SIGNING_TIME))
+    if issued is not None and now.astimezone(BOGOTA).date() - issued > _OLDEST:
         court.reject("AD09c")
     if paper.kind in {"04", "08"} and (signed is None or not court.known.registry.is_away(signed)):
         court.exactly("CTG01")
+
+
+def judge_day(court: Court) -> None:
+    """The day of the document is that of its signature, and that of its arrival unless it comes from a contingency."""
+    paper, registry = court.paper, court.known.registry
+    issued, signed = day_of(paper.text("cbc:IssueDate")), instant_of(paper.text(SIGNING_TIME))
+    if issued is None or signed is None or issued != signed.astimezone(BOGOTA).date():
+        court.reject("AD09e")
+        return
+    late = court.known.now.astimezone(BOGOTA).date() - issued
+    if late < timedelta(0) or (paper.kind not in _LATE and late > timedelta(days=registry.days_late)):
+        court.reject("AD09e")
 
 
 def day_of(text: str) -> date | None:

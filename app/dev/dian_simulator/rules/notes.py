@@ -58,6 +58,8 @@ def judge_notes(court: Court) -> None:
 def judge_special(court: Court) -> None:
     paper = court.paper
     _payments(court)
+    if paper.has("cac:PaymentExchangeRate") and paper.text("cac:PaymentExchangeRate/cbc:SourceCurrencyCode") != "COP":
+        court.reject("AR02")
     if paper.kind in {"03", "08"}:
         path = "cac:AdditionalDocumentReference"
         if not paper.text(f"{path}/cbc:ID") or not paper.text(f"{path}/cbc:DocumentTypeCode"):

@@ -34,6 +34,8 @@ def judge_numbering(court: Court) -> None:
     if numbering is None:
         court.reject("AB10b")
         return
+    if numbering.kinds and paper.kind not in numbering.kinds:
+        court.reject("AB05b")
     if numbering.software_id not in {"", paper.text(".//sts:SoftwareID")}:
         court.reject("AB05c")
     _compare(court, control, numbering)

@@ -15,6 +15,13 @@ def judge_parties(court: Court) -> None:
     paper = court.paper
     supplier = next(paper.each("cac:AccountingSupplierParty"))
     customer = next(paper.each("cac:AccountingCustomerParty"))
+    # The schema lets both be empty.
+    if not supplier.has("cac:Party"):
+        court.reject("AJ44a")
+    if not customer.has("cac:Party"):
+        court.reject("AK20")
+    if not (supplier.has("cac:Party") and customer.has("cac:Party")):
+        return
     _supplier(court, supplier)
     _customer(court, customer)
     if paper.letters == "DS" and paper.text("cbc:CustomizationID") == "10":
