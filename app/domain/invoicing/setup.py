@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -195,7 +194,7 @@ class Setup:
 def _decoded(file: str) -> bytes:
     try:
         return base64.b64decode("".join(file.split()), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise CertificateUnusable("El archivo no está en base64.") from error
 
 

@@ -78,6 +78,12 @@ async def test_a_certificate_that_dian_would_refuse_is_refused(
     assert await bare.rows("SELECT 1 FROM dian_certificate WHERE tenant_id = :t") == []
 
 
+async def test_a_file_that_is_no_base64_is_refused(bare: Company) -> None:
+    for file in ("no es base64", "ñandú", "QQ"):
+        refused = await bare.put("/v1/dian/certificate", {"file": file, "password": PASSWORD})
+        assert (refused.status_code, refused.json()["code"]) == (422, "certificate-unreadable"), refused.text
+
+
 async def test_the_key_of_an_earlier_certificate_is_forgotten(company: Company) -> None:
     await company.install_certificate()
     rows = await company.rows(
