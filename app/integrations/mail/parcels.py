@@ -18,6 +18,7 @@ _CALL_LIMIT: Final = 10.0
 """Seconds for each step but the last."""
 _LAST_LIMIT: Final = 20.0
 """Seconds for the message itself and the server's word on it."""
+_FIRST_REFUSAL: Final = 400
 _FIRST_PERMANENT: Final = 500
 
 
@@ -53,6 +54,8 @@ async def hand_over(settings: Settings, parcel: Parcel, going: Callable[[], Awai
     """
     if settings.smtp_host is None:
         raise MailUnavailable("SMTP_HOST is not set: this installation sends no mail")
+    if not parcel.mail.to.isascii():
+        raise MailRefused("the address has letters that not every mail server takes")
     own = parseaddr(settings.mail_from)[1]
     domain = own.rpartition("@")[2] or "localhost"
     client = aiosmtplib.SMTP(
@@ -81,7 +84,8 @@ async def hand_over(settings: Settings, parcel: Parcel, going: Callable[[], Awai
         try:
             await client.data(write_parcel(own, domain, parcel), timeout=_LAST_LIMIT)
         except aiosmtplib.SMTPResponseException as error:
-            raise _judged(error) from error
+            # What is no answer to a message says nothing of what became of it.
+            raise (_judged(error) if error.code >= _FIRST_REFUSAL else MailUncertain(_said(error))) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailUncertain(_said(error)) from error
         return True
