@@ -21,7 +21,7 @@ from app.domain.invoicing.delivery_schemas import (
 from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.kept import Standing, note, standing
 from app.domain.invoicing.kinds import POS_KINDS, Kind
-from app.domain.invoicing.models import DocumentEvent
+from app.domain.invoicing.models import DocumentEvent, DocumentState
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
 from app.lib.pages import after, cut
@@ -92,7 +92,9 @@ class Deliveries:
             raise RuleBroken(detail, code="no-address", errors=(FieldError("/to", "no-address", detail),))
         # One at a time, or two would both be the last one.
         await work.session.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(f"{work.tenant_id}{document_id}", 0)))
+            select(DocumentState.document_id)
+            .where(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == document_id)
+            .with_for_update()
         )
         count = await work.session.scalar(
             select(func.count()).where(

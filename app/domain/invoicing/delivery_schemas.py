@@ -30,7 +30,9 @@ class PutDeliverySettings(Input):
     attach_pdf: bool = True
     line_of_business: Annotated[
         str,
-        Meta(max_length=60, pattern=LINE, description="Última parte del asunto, para quien clasifica su correo por ella."),
+        Meta(
+            max_length=60, pattern=LINE, description="Última parte del asunto, para quien clasifica su correo por ella."
+        ),
     ] = ""
 
 

@@ -32,9 +32,7 @@ async def next_file_name(
     return file_stem(family, paper.issuer.identification, year, int(number), _OWN)
 
 
-async def keep_file(
-    work: Work, document_id: UUID, version: int, kind: Kept, name: str, content: bytes
-) -> None:
+async def keep_file(work: Work, document_id: UUID, version: int, kind: Kept, name: str, content: bytes) -> None:
     """Archive what was sent, answered or handed to the buyer."""
     work.session.add(
         DocumentFile(

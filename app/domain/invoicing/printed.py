@@ -9,7 +9,7 @@ import msgspec
 
 from app.domain.invoicing.kinds import CONCEPTS, HABILITATION, KINDS, SUPPORT_KINDS
 from app.domain.invoicing.lists import TAX_NAMES, payment_names, unit_names
-from app.domain.invoicing.model import BOGOTA, NIT, Allowance, Document, Line, Party, Tax
+from app.domain.invoicing.model import BOGOTA, NIT, Allowance, Document, Line, Party, Tax, TaxTotal
 from app.domain.invoicing.versions import CONTINGENT
 from app.lib.codelists import fiscal_codes
 from app.lib.money import ZERO
@@ -99,10 +99,9 @@ def tax_quality(party: Party) -> str:
     """`Responsable de IVA, Gran contribuyente`."""
     names = fiscal_codes()["responsibilities"]
     charges = {"01": ["Responsable de IVA"], "04": ["Responsable de INC"], "ZA": ["Responsable de IVA e INC"]}
-    found = list(charges.get(party.tribute, ["No responsable de IVA"]))
-    for code in party.responsibilities:
-        found.append(code if code == "R-99-PN" else f"{names.get(code, code)} ({code})")
-    return ", ".join(found)
+    charged = charges.get(party.tribute, ["No responsable de IVA"])
+    others = [code if code == "R-99-PN" else f"{names.get(code, code)} ({code})" for code in party.responsibilities]
+    return ", ".join([*charged, *others])
 
 
 def address_line(party: Party) -> str:
@@ -177,7 +176,9 @@ def special_pairs(document: Document) -> list[Pair]:
         correction = document.correction
         if correction.reference is not None:
             reference = correction.reference
-            pairs.append(("Corrige", f"{KINDS[reference.kind].name} {reference.number} del {_day(reference.issued_on)}"))
+            pairs.append(
+                ("Corrige", f"{KINDS[reference.kind].name} {reference.number} del {_day(reference.issued_on)}")
+            )
             pairs.append((KINDS[reference.kind].scheme.partition("-")[0], reference.uuid))
         if correction.period is not None:
             first, last = correction.period
@@ -232,20 +233,12 @@ def tax_name(tax: Tax) -> str:
 
 def tax_rows(document: Document) -> list[tuple[str, str, str]]:
     """Name, base and amount of each tax at each rate."""
-    rows = []
-    for total in document.totals.taxes:
-        for rate in total.rates:
-            rows.append((tax_name(rate), _base(rate), format_amount(rate.amount)))
-    return rows
+    return _tax_rows(document.totals.taxes)
 
 
 def withholding_rows(document: Document) -> list[tuple[str, str, str]]:
     """The same of what the issuer withholds from itself: for information, in no total."""
-    return [
-        (tax_name(rate), _base(rate), format_amount(rate.amount))
-        for total in document.totals.withholdings
-        for rate in total.rates
-    ]
+    return _tax_rows(document.totals.withholdings)
 
 
 def sums(document: Document) -> list[tuple[str, Decimal]]:
@@ -260,6 +253,10 @@ def sums(document: Document) -> list[tuple[str, Decimal]]:
     if totals.prepaid:
         rows.append(("Anticipos (informativo)", totals.prepaid))
     return rows
+
+
+def _tax_rows(totals: Iterable[TaxTotal]) -> list[tuple[str, str, str]]:
+    return [(tax_name(rate), _base(rate), format_amount(rate.amount)) for total in totals for rate in total.rates]
 
 
 def _allowance_name(each: Allowance) -> str:

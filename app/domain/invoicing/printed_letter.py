@@ -26,7 +26,9 @@ def print_letter(printed: Printed) -> bytes:
     sheet.gap(5)
     issuer = words.seller_pairs(document.issuer)
     other = words.buyer_pairs(document.counterpart)
-    sheet.row([Cell("Emisor", 0.5), Cell(words.counterpart_heading(document), 0.5)], size=8.5, bold=True, shade=0.9, pad=2)
+    sheet.row(
+        [Cell("Emisor", 0.5), Cell(words.counterpart_heading(document), 0.5)], size=8.5, bold=True, shade=0.9, pad=2
+    )
     sheet.row([Cell(_block(issuer), 0.5), Cell(_block(other), 0.5)], size=8, pad=1)
     for pair in words.special_pairs(document):
         sheet.row([Cell(pair[0], 0.2), Cell(pair[1], 0.8)], size=8, pad=0.3)

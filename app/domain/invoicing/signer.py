@@ -52,7 +52,9 @@ class Line:
         built = build(paper, identity)
         return sign(built.root, built.place, self._credential, paper.issued_at)
 
-    def sign_container(self, paper: Document, identity: Identity, xml: bytes, response: Validation, at: datetime) -> bytes:
+    def sign_container(
+        self, paper: Document, identity: Identity, xml: bytes, response: Validation, at: datetime
+    ) -> bytes:
         """Build and sign what the buyer gets; for a thread of its own."""
         from app.domain.invoicing.xml.attached import build_attached
         from app.integrations.dian.sign import sign

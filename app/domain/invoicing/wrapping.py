@@ -10,14 +10,13 @@ from sqlalchemy import select
 
 from app.db.jobs import JobContext
 from app.db.session import Work
-from app.domain.invoicing.delivery_models import DeliverySetting
 from app.domain.invoicing.deliveries import WAITS_FOR_CERTIFICATE, ask_mail, deliver_by_itself, wait_for_certificate
+from app.domain.invoicing.delivery_models import DeliverySetting
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.kept import Standing, keep_once, kept_file, note, standing, validated_at
 from app.domain.invoicing.model import Identity, Validation
 from app.domain.invoicing.models import DianCertificate
 from app.domain.invoicing.printed import Printed
-from app.domain.invoicing.printed_letter import print_letter
 from app.domain.invoicing.signer import CannotSign, Line, open_line
 from app.domain.invoicing.vault import Vault
 from app.domain.tenants.logo import logo_bytes
@@ -121,6 +120,8 @@ class Wrapping:
         return answer.response
 
     async def _make(self, found: _Found, response: bytes, line: Line) -> None:
+        from app.domain.invoicing.printed_letter import print_letter
+
         document, now = found.document, clock.now().replace(microsecond=0)
         when = await asyncio.to_thread(validated_at, response, document.decided_at)
         paper = printed_of(document, when, found.logo)
