@@ -241,4 +241,5 @@ def write_delivery(document: Standing, to: str, line_of_business: str, *, has_pd
 
 
 def _short(problem: Exception) -> str:
-    return " ".join(str(problem).split())[:300]
+    """What a server said, as a line of text: it may have said anything."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(problem)).split())[:300]
