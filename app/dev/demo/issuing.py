@@ -51,11 +51,11 @@ async def issue_today(
     if url is None or urlsplit(url).hostname not in _LOOPBACK:
         return
     try:
-        taxpayer = await asyncio.to_thread(_enrol, url)
+        taxpayer, used = await asyncio.to_thread(_enrol, url)
     except httpx.HTTPError as error:
         told(f"no DIAN simulator at {url}: the shop issues no documents ({type(error).__name__})")
         return
-    await _set_up(settings, shop, taxpayer)
+    await _set_up(settings, shop, taxpayer, used)
     await history.live(today_until(clock.now(), number))
     clock.stand_at(None)
     told(f"{TICKETS} tickets of today with their documents, which the worker sends to DIAN's simulator")
@@ -90,15 +90,17 @@ def _asked_for(sale: DrawnSale) -> DrawnSale:
     )
 
 
-def _enrol(url: str) -> Taxpayer:
+def _enrol(url: str) -> tuple[Taxpayer, list[str]]:
+    """What the shop types into its settings, and the numbers that an earlier demo shop used up."""
     desk = DianDesk(url)
     try:
-        return desk.enrol(NIT, SHOP)
+        taxpayer = desk.enrol(NIT, SHOP)
+        return taxpayer, [each["number"] for each in desk.valid() if each["issuer"] == NIT]
     finally:
         desk.close()
 
 
-async def _set_up(settings: Settings, shop: DemoShop, taxpayer: Taxpayer) -> None:
+async def _set_up(settings: Settings, shop: DemoShop, taxpayer: Taxpayer, used: list[str]) -> None:
     """What an owner types, with the company's module on."""
     vault = Vault(settings)
     values: dict[str, Any] = {
@@ -114,12 +116,15 @@ async def _set_up(settings: Settings, shop: DemoShop, taxpayer: Taxpayer) -> Non
         await setup.put_certificate(PutCertificate(file=file, password=taxpayer.password))
         for kind in _KINDS:
             numbers = taxpayer.numbering(kind)
+            taken = [number.removeprefix(numbers.prefix) for number in used if number.startswith(numbers.prefix)]
+            last = max((int(number) for number in taken if number.isdigit()), default=numbers.first - 1)
             await Ranges(work, vault).create(
                 CreateRange(
                     kind=kind,  # type: ignore[arg-type]
                     prefix=numbers.prefix,
                     first=numbers.first,
                     last=numbers.last,
+                    next=last + 1,
                     authorization=numbers.authorization,
                     valid_from=datetime.fromisoformat(numbers.valid_from).date(),
                     valid_to=datetime.fromisoformat(numbers.valid_to).date(),

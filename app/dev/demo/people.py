@@ -48,7 +48,7 @@ def sign_up(password: str) -> SignUp:
 def company() -> ChangeCompany:
     return ChangeCompany(
         cash_rounding=50,
-        address="Carrera 24 # 63-18, Bogotá D.C.",
+        address="Carrera 24 # 63-18",
         municipality_code="11001",
         phone="601 555 0100",
         email="facturacion@mostrador.test",

@@ -1,11 +1,11 @@
 """Mailings of documents: who gets one by itself, asking for another, and what became of them."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, SQLColumnExpression, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -21,7 +21,8 @@ from app.domain.invoicing.delivery_schemas import (
 from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.kept import Standing, note, standing
 from app.domain.invoicing.kinds import POS_KINDS, Kind
-from app.domain.invoicing.models import DocumentEvent, DocumentState
+from app.domain.invoicing.models import Document, DocumentEvent, DocumentState
+from app.domain.tenants.scope import in_branches
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
 from app.lib.pages import after, cut
@@ -111,23 +112,33 @@ class Deliveries:
         ask_mail(work, delivery_id)
         return await self._read(delivery_id), True
 
-    async def page(self, document_id: UUID, limit: int, cursor: str | None) -> DeliveryPage:
+    async def of(self, document_id: UUID, limit: int, cursor: str | None) -> DeliveryPage:
         """Mailings of a document, the newest first."""
         document = await standing(self._work, document_id)
         if document is None:
             raise NotFound("No existe ese documento.")
         check_document_branch(self._work.actor, document.row.branch_id)
+        return await self._page([DocumentDelivery.document_id == document_id], limit, cursor)
+
+    async def page(self, status: str | None, limit: int, cursor: str | None) -> DeliveryPage:
+        """Mailings of the caller's branches, the newest first; one status, such as those that did not arrive."""
+        conditions: list[SQLColumnExpression[bool]] = [*in_branches(self._work.actor, Document.branch_id)]  # type: ignore[arg-type]
+        if status is not None:
+            conditions.append(DeliveryState.status == status)
+        return await self._page(conditions, limit, cursor)
+
+    async def _page(
+        self, conditions: Sequence[SQLColumnExpression[bool]], limit: int, cursor: str | None
+    ) -> DeliveryPage:
         statement = after(
-            _rows(self._work).where(DocumentDelivery.document_id == document_id).limit(limit + 1),
-            (DocumentDelivery.created_at, DocumentDelivery.id),
+            _rows(self._work).where(*conditions).limit(limit + 1),
+            (DocumentDelivery.id,),
             cursor,
-            tuple[datetime, UUID],
+            tuple[UUID],
             descending=True,
         )
         rows, next_cursor = cut(
-            list((await self._work.session.execute(statement)).all()),
-            limit,
-            lambda row: (row[0].created_at, row[0].id),
+            list((await self._work.session.execute(statement)).all()), limit, lambda row: (row[0].id,)
         )
         return DeliveryPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
 
@@ -191,7 +202,8 @@ async def _add(
 
 def _rows(work: Work) -> Select[*tuple[Any, ...]]:
     return (
-        select(DocumentDelivery, DeliveryState)
+        select(DocumentDelivery, DeliveryState, Document.number)
+        .join(Document, and_(Document.tenant_id == work.tenant_id, Document.id == DocumentDelivery.document_id))
         .join(
             DeliveryState,
             and_(DeliveryState.tenant_id == work.tenant_id, DeliveryState.delivery_id == DocumentDelivery.id),
@@ -202,10 +214,11 @@ def _rows(work: Work) -> Select[*tuple[Any, ...]]:
 
 
 def _out(row: Row[*tuple[Any, ...]]) -> DeliveryOut:
-    delivery, state = row
+    delivery, state, number = row
     return DeliveryOut(
         id=delivery.id,
         document_id=delivery.document_id,
+        number=number,
         to=delivery.address,
         is_automatic=delivery.is_automatic,
         status=state.status,

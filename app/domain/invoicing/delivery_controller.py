@@ -1,6 +1,6 @@
 """HTTP face of what buyers get: printed form, container, archive, mailings."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post, put
@@ -27,6 +27,11 @@ from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
 
 WidthParam = Annotated[PdfWidth, QueryParameter(name="width", description="Carta, o rollo de 80 mm.")]
+
+StatusParam = Annotated[
+    Literal["pending", "sending", "sent", "refused", "failed", "uncertain", "bounced"] | None,
+    QueryParameter(name="status"),
+]
 
 
 def provide_archive(work: NamedDependency[Work]) -> ArchiveReader:
@@ -59,6 +64,17 @@ class DeliveryController(Controller):
     ) -> DeliverySettingsOut:
         """Dice qué documentos se envían por correo al validarlos la DIAN, y con qué."""
         return await deliveries.put_settings(data, lambda current: check_if_match(request, current))
+
+    @get("/deliveries", operation_id="ListAllDeliveries", guards=[requires("dian:read", module=MODULE)])
+    async def list_all_deliveries(
+        self,
+        deliveries: NamedDependency[Deliveries],
+        status: StatusParam = None,
+        limit: LimitParam = DEFAULT_LIMIT,
+        cursor: CursorParam = None,
+    ) -> DeliveryPage:
+        """Envíos de documentos por correo, del más nuevo al más viejo: los que no llegaron, por ejemplo."""
+        return await deliveries.page(status, limit, cursor)
 
     @get(
         "/documents/{document_id:uuid}/pdf",
@@ -131,7 +147,7 @@ class DeliveryController(Controller):
         cursor: CursorParam = None,
     ) -> DeliveryPage:
         """Envíos del documento por correo, del más nuevo al más viejo, y cómo terminó cada uno."""
-        return await deliveries.page(document_id, limit, cursor)
+        return await deliveries.of(document_id, limit, cursor)
 
     @post(
         "/documents/{document_id:uuid}/deliver",

@@ -52,6 +52,8 @@ class DeliverDocument(Input):
 class DeliveryOut(Output):
     id: UUID
     document_id: UUID
+    number: str
+    """Of the document."""
     to: str
     is_automatic: bool
     status: str

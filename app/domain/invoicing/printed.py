@@ -109,7 +109,8 @@ def address_line(party: Party) -> str:
     if where is None:
         return ""
     parts = [where.line, where.city]
-    if where.department and where.department != where.city:
+    # Bogotá is its own department, under a shorter name.
+    if where.department and where.department.partition(",")[0] not in where.city:
         parts.append(where.department)
     if where.country_code != "CO":
         parts.append(where.country)
