@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
+from app.cli.bounce import take
 from app.db.jobs import JobContext
 from app.db.session import Database
 from app.dev.processes import free_port
@@ -460,3 +461,65 @@ async def test_before_dian_decides_the_printed_form_says_so(posted: Company) -> 
     whole = text_of(await file_of(posted, sale["document"]["id"], "pdf"))
     assert "pendiente" not in whole
     assert sale["document"]["uuid"] in whole.replace("\r\n", "")
+
+
+REPORT = """From: MAILER-DAEMON@mail.test
+To: no-responder@mostrador.test
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="B"
+
+--B
+Content-Type: text/plain
+
+Sorry.
+
+--B
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.test
+
+Final-Recipient: rfc822; compras@cliente.test
+Action: {action}
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 mailbox
+    unavailable
+
+--B
+Content-Type: {kind}
+
+{head}Message-ID: {message_id}
+Subject: uno
+
+--B--
+"""
+
+
+@pytest.mark.parametrize("kind", ["text/rfc822-headers", "message/rfc822"])
+async def test_a_report_of_the_mail_server_marks_what_came_back(posted: Company, sink: Sink, kind: str) -> None:
+    document_id = (await bought(posted))["document"]["id"]
+    await posted.work()
+    message_id = sink.received(BUYER)[0]["Message-ID"]
+
+    async def told(action: str, named: str) -> str:
+        report = REPORT.format(action=action, kind=kind, head="From: a@b.test\n", message_id=named)
+        return await take(posted.database.settings, report.encode())
+
+    assert await told("delayed", message_id) == "no report about a mailing of ours"
+    assert await told("failed", "<other@mail.test>") == "no report about a mailing of ours"
+    assert "unknown" in await told("failed", f"<{uuid4()}.{posted.tenant_id}@x>")
+    assert "did not arrive" in await told("failed", message_id)
+    (delivery,) = await deliveries(posted, document_id)
+    assert delivery["status"] == "bounced"
+    assert "550 5.1.1 mailbox unavailable" in delivery["message"]
+    assert "known to have failed" in await told("failed", message_id)
+    listed = (await posted.shop.get("/v1/dian/deliveries", status="bounced")).json()["items"]
+    assert [each["id"] for each in listed] == [delivery["id"]]
+    assert (await posted.shop.get("/v1/dian/deliveries", status="sent")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff", b"Content-Type: multipart/report; boundary=x\r\n\r\n--x", b"<" * 10_000]
+)
+async def test_what_is_no_report_is_passed_over(posted: Company, content: bytes) -> None:
+    assert await take(posted.database.settings, content) == "no report about a mailing of ours"
