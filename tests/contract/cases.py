@@ -118,6 +118,7 @@ plain("GET", "/v1/dian/documents/{document_id}")
 plain("GET", "/v1/dian/documents/{document_id}/events")
 plain("GET", "/v1/dian/documents/{document_id}/xml")
 plain("GET", "/v1/dian/documents/{document_id}/pdf")
+plain("GET", "/v1/dian/documents/{document_id}/attached-document")
 plain("GET", "/v1/dian/documents/{document_id}/files")
 plain("GET", "/v1/dian/documents/{document_id}/archive")
 plain("GET", "/v1/dian/documents/{document_id}/deliveries")
@@ -877,11 +878,6 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/dian/documents/{document_id}/resend")
 async def _(company: Company) -> Call:
     return Call({"document_id": company.ids["document"]})
-
-
-@case("GET", "/v1/dian/documents/{document_id}/attached-document")
-async def _(company: Company) -> Call:
-    return Call({"document_id": company.ids["accepted"]})
 
 
 @case("PUT", "/v1/dian/delivery-settings")

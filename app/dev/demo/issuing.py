@@ -120,7 +120,7 @@ async def _set_up(settings: Settings, shop: DemoShop, taxpayer: Taxpayer, used: 
             last = max((int(number) for number in taken if number.isdigit()), default=numbers.first - 1)
             await Ranges(work, vault).create(
                 CreateRange(
-                    kind=kind,  # type: ignore[arg-type]
+                    kind=kind,
                     prefix=numbers.prefix,
                     first=numbers.first,
                     last=numbers.last,

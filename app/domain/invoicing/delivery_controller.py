@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Controller, Request, Response, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from app.db.session import Work
 from app.domain.invoicing.archive import ArchiveReader, PdfWidth
@@ -153,11 +153,11 @@ class DeliveryController(Controller):
         "/documents/{document_id:uuid}/deliver",
         operation_id="DeliverDocument",
         guards=[requires("dian:issue", module=MODULE)],
-        status_code=HTTP_202_ACCEPTED,
+        status_code=HTTP_201_CREATED,
     )
     async def deliver_document(
         self, document_id: FromPath[UUID], data: JSONBody[DeliverDocument], deliveries: NamedDependency[Deliveries]
     ) -> Response[DeliveryOut]:
         """Envía el documento por correo otra vez, al mismo cliente o a otra dirección."""
         made, is_new = await deliveries.ask(document_id, data)
-        return Response(made, status_code=HTTP_202_ACCEPTED if is_new else HTTP_200_OK)
+        return Response(made, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)

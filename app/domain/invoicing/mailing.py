@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from app.db.jobs import JobContext
@@ -162,18 +162,17 @@ class Mailing:
         return await self._write(work, claim=None, claimed_until=None, mine=True, **values)
 
     async def _write(self, work: Work, *, mine: bool = False, **values: Any) -> bool:
-        changed = await work.session.scalar(
-            update(DeliveryState)
-            .where(
-                DeliveryState.tenant_id == work.tenant_id,
-                DeliveryState.delivery_id == self._id,
-                or_(not mine, DeliveryState.claim == self._claim),
-            )
-            .values(updated_at=clock.now(), **values)
+        statement = update(DeliveryState).where(
+            DeliveryState.tenant_id == work.tenant_id, DeliveryState.delivery_id == self._id
+        )
+        if mine:
+            statement = statement.where(DeliveryState.claim == self._claim)
+        changed = await work.session.execute(
+            statement.values(updated_at=clock.now(), **values)
             .returning(DeliveryState.delivery_id)
             .execution_options(synchronize_session=False)
         )
-        return changed is not None
+        return changed.one_or_none() is not None
 
     async def _pack(self, work: Work, claimed: _Claimed) -> Parcel | None:
         """The message with its zip; None when not even the container alone is small enough."""

@@ -1,7 +1,7 @@
 """Reading the report of a mail server that could not deliver (RFC 3464)."""
 
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from typing import Final
 
@@ -35,8 +35,7 @@ def _failure(message: EmailMessage) -> str | None:
     for part in message.walk():
         if part.get_content_type() != "message/delivery-status":
             continue
-        payload = part.get_payload()
-        for block in payload if isinstance(payload, list) else []:
+        for block in _inside(part):
             if str(block.get("Action", "")).strip().lower() == "failed":
                 said = [str(block.get(name, "")) for name in ("Status", "Diagnostic-Code")]
                 return " ".join(" ".join(said).split())
@@ -44,11 +43,11 @@ def _failure(message: EmailMessage) -> str | None:
 
 
 def _reported(message: EmailMessage) -> str:
+    inner: Message | None
     for part in message.walk():
         kind = part.get_content_type()
         if kind == "message/rfc822":
-            payload = part.get_payload()
-            inner = payload[0] if isinstance(payload, list) and payload else None
+            inner = next(iter(_inside(part)), None)
         elif kind == "text/rfc822-headers":
             text = part.get_payload(decode=True)
             inner = (
@@ -61,3 +60,9 @@ def _reported(message: EmailMessage) -> str:
         if inner is not None and inner.get("Message-ID"):
             return str(inner["Message-ID"]).strip()
     return " ".join(str(message[name]) for name in _IDS[1:] if message.get(name))
+
+
+def _inside(part: Message) -> "list[Message]":
+    """Messages, or blocks of headers, that a part holds."""
+    payload = part.get_payload()
+    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []

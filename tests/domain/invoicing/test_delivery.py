@@ -22,6 +22,7 @@ from app.db.session import Database
 from app.dev.processes import free_port
 from app.domain.invoicing import mailing
 from app.domain.invoicing.mailing import HELD, LARGEST, WAITS, Mailing
+from app.integrations.dian.files import pack
 from app.integrations.mail import parcels
 from app.lib import clock
 from tests.dian_verify import certificate_in, schema_errors, verify_with_signxml, verify_with_xmlsec
@@ -288,13 +289,13 @@ async def test_a_document_is_sent_again_to_another_address(posted: Company, sink
     await posted.work()
     body = {"to": "otro@cliente.test", "id": str(uuid4())}
     asked = await posted.shop.post(path, body)
-    assert (asked.status_code, asked.json()["status"]) == (202, "pending")
+    assert (asked.status_code, asked.json()["status"]) == (201, "pending")
     again = await posted.shop.post(path, body)
     assert (again.status_code, again.json()["id"]) == (200, body["id"])
     other = await posted.shop.post(path, body | {"to": "tercero@cliente.test"})
     assert (other.status_code, other.json()["code"]) == (409, "id-taken")
     same = await posted.shop.post(path)
-    assert (same.status_code, same.json()["to"]) == (202, BUYER)
+    assert (same.status_code, same.json()["to"]) == (201, BUYER)
     await posted.work()
     assert [len(sink.received(to)) for to in ("otro@cliente.test", BUYER, "tercero@cliente.test")] == [1, 2, 0]
     assert unpacked(sink.received("otro@cliente.test")[0]) == unpacked(sink.received(BUYER)[0])
@@ -325,7 +326,7 @@ async def test_a_document_bothers_nobody_more_than_twenty_times(posted: Company)
     await posted.work()
     path = f"/v1/dian/documents/{document_id}/deliver"
     answers = [(await posted.shop.post(path, {"to": f"x{n}@cliente.test"})).status_code for n in range(21)]
-    assert answers == [202] * 20 + [422]
+    assert answers == [201] * 20 + [422]
 
 
 async def test_what_is_too_heavy_with_its_pdf_goes_without_and_heavier_not_at_all(
@@ -333,7 +334,7 @@ async def test_what_is_too_heavy_with_its_pdf_goes_without_and_heavier_not_at_al
 ) -> None:
     document_id, delivery_id = await waiting_delivery(posted)
     attached = await file_of(posted, document_id, "attached-document")
-    monkeypatch.setattr(mailing, "LARGEST", len(mailing.pack({"ad00000000000000000000000001.xml": attached})) + 200)
+    monkeypatch.setattr(mailing, "LARGEST", len(pack({"ad00000000000000000000000001.xml": attached})) + 200)
     await run_of(posted, delivery_id).run()
     assert [name[-4:] for name in unpacked(sink.received(BUYER)[0])] == [".xml"]
     monkeypatch.setattr(mailing, "LARGEST", 100)
