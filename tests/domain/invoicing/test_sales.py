@@ -71,6 +71,17 @@ async def test_the_kind_is_chosen_by_law_and_by_wish(company: Company, price: st
     assert (await company.document(sale["document"]["id"]))["status"] == "accepted"
 
 
+async def test_issuing_begins_and_ends_with_the_very_next_sale(company: Company) -> None:
+    kinds = []
+    session = await company.shop.open_drawer()
+    for issues in (True, False, False, True, True):
+        answer = await company.put("/v1/dian/settings", company.settings(is_enabled=issues))
+        assert answer.status_code == 200, answer.text
+        document = (await sold(company, session=session))["document"]
+        kinds.append(document and document["number"])
+    assert kinds == ["EPOS1", None, None, "EPOS2", "EPOS3"]
+
+
 async def test_above_the_limit_a_pos_document_is_refused(company: Company) -> None:
     product = await company.shop.product(price="1190000.00")
     session = await company.shop.open_drawer()
