@@ -29,6 +29,7 @@ from app.domain.inventory.controller import AdjustmentController, ConflictContro
 from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
 from app.domain.invoicing.controller import DianController, DocumentController
+from app.domain.invoicing.delivery_controller import DeliveryController
 from app.domain.invoicing.vault import Vault
 from app.domain.members.controller import (
     AcceptanceController,
@@ -94,6 +95,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ImportController,
     DianController,
     DocumentController,
+    DeliveryController,
     AuditController,
     ReconciliationController,
     PrivacyController,

@@ -82,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("reseal", help="seal certificates, PINs and technical keys under the current SECRET_KEY")
 
+    commands.add_parser(
+        "bounce", help="read a mail server's report of a document that did not arrive, from standard input"
+    )
+
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
 

@@ -9,6 +9,7 @@ from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
+from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
 from app.domain.members import models as members
 from app.domain.privacy import models as privacy
@@ -29,5 +30,6 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    delivery,
 )
 METADATA = DefaultBase.metadata

@@ -117,6 +117,13 @@ plain("GET", "/v1/dian/documents", saleId="documented_sale")
 plain("GET", "/v1/dian/documents/{document_id}")
 plain("GET", "/v1/dian/documents/{document_id}/events")
 plain("GET", "/v1/dian/documents/{document_id}/xml")
+plain("GET", "/v1/dian/documents/{document_id}/pdf")
+plain("GET", "/v1/dian/documents/{document_id}/attached-document")
+plain("GET", "/v1/dian/documents/{document_id}/files")
+plain("GET", "/v1/dian/documents/{document_id}/archive")
+plain("GET", "/v1/dian/documents/{document_id}/deliveries")
+plain("GET", "/v1/dian/delivery-settings")
+plain("GET", "/v1/dian/deliveries")
 plain("GET", "/v1/audit/entries", subjectId="product", userId="user")
 plain("GET", "/v1/audit/export", subjectId="product", userId="user")
 plain("GET", "/v1/audit/verify")
@@ -871,3 +878,13 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/dian/documents/{document_id}/resend")
 async def _(company: Company) -> Call:
     return Call({"document_id": company.ids["document"]})
+
+
+@case("PUT", "/v1/dian/delivery-settings")
+async def _(company: Company) -> Call:
+    return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})
+
+
+@case("POST", "/v1/dian/documents/{document_id}/deliver")
+async def _(company: Company) -> Call:
+    return Call({"document_id": company.ids["accepted"]}, {"to": f"{uuid4().hex}@cliente.test"})

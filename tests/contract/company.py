@@ -221,6 +221,14 @@ class Company:
         self.ids["documented_sale"], self.ids["document"] = sale["id"], sale["document"]["id"]
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await keep_file(work, UUID(sale["document"]["id"]), 1, "xml", "fv.xml", b"<Invoice/>")
+            await keep_file(work, UUID(sale["document"]["id"]), 1, "attached", "ad.xml", b"<AttachedDocument/>")
+        delivered = await self.sale(document="auto")
+        self.ids["accepted"] = delivered["document"]["id"]
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(
+                text("UPDATE document_state SET status = 'accepted' WHERE tenant_id = :t AND document_id = :d"),
+                {"t": work.tenant_id, "d": UUID(self.ids["accepted"])},
+            )
 
     async def range_of_paper(self) -> str:
         """A range that no document of the tests uses."""

@@ -76,6 +76,8 @@ EDITABLE: Final = {
     "approval": "u",
     "api_key": "u",
     "person_key": "u",
+    "delivery_setting": "U",
+    "document_delivery_state": "U",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -109,6 +111,7 @@ APPEND_ONLY: Final = (
     "stock_transfer_line",
     "tenant_transition",
     "terms_acceptance",
+    "document_delivery",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 

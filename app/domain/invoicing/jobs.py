@@ -7,8 +7,10 @@ import msgspec
 from app.db.jobs import JobContext
 from app.domain.invoicing.catch_up import CatchUp
 from app.domain.invoicing.habilitation import Habilitation
+from app.domain.invoicing.mailing import Mailing
 from app.domain.invoicing.reading import RangeReader
 from app.domain.invoicing.transmit import Transmission
+from app.domain.invoicing.wrapping import wrap_and_deliver
 from app.lib.errors import RuleBroken
 from app.lib.jobs import NoPayload, job
 
@@ -69,3 +71,21 @@ async def follow_test_set(context: JobContext, payload: TestSet) -> None:
     """Look whether DIAN has decided about a whole test set."""
     async with context.transaction() as work:
         await Habilitation(work).follow(payload.test_set_id)
+
+
+class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A mailing to hand over."""
+
+    delivery_id: UUID
+
+
+@job("invoicing.wrap", timeout=60)
+async def wrap(context: JobContext, payload: Transmit) -> None:
+    """Make what the buyer of an accepted document gets, and mail it if the company and the buyer want that."""
+    await wrap_and_deliver(context, payload.document_id)
+
+
+@job("invoicing.mail", timeout=60)
+async def mail(context: JobContext, payload: Mail) -> None:
+    """Bring one mailing as far as it goes."""
+    await Mailing(context, payload.delivery_id).run()

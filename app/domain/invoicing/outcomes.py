@@ -111,6 +111,8 @@ async def _accept(work: Work, claimed: Claimed, found: tuple[int, str], call: Ca
     _event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
     work.record("document.accepted", claimed.id, after={"number": claimed.row.number, "uuid": uuid, "version": number})
     await _release_notes(work, claimed.id)
+    if not claimed.row.is_test:
+        work.ask("invoicing.wrap", {"documentId": str(claimed.id)})
     _LOG.info("document accepted", number=claimed.row.number)
 
 

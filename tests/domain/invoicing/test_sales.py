@@ -33,7 +33,7 @@ async def test_a_small_sale_issues_a_pos_document_that_dian_accepts(company: Com
     assert document["uuid"] in document["qr"]
     assert "NumFac: EPOS1\n" in document["qr"]
     assert sale["warnings"] == []
-    assert await company.work() == 1
+    assert await company.work() == 2
     now = (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["document"]
     assert now == document | {"status": "accepted"}
     detail = await company.document(document["id"])
