@@ -175,7 +175,7 @@ class Company:
     async def imported(self) -> str:
         answer = await self.shop.http.post(
             "/v1/imports/products",
-            content=IMPORT.format(sku=uuid4().hex[:10]).encode(),
+            content=IMPORT.format(sku=f"P-{uuid4().hex[:10]}").encode(),
             headers=self.shop.headers | {"Idempotency-Key": uuid4().hex, "Content-Type": CSV},
         )
         assert answer.status_code == 201, answer.text

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -64,7 +64,7 @@ async def issue_today(
 def today_until(now: datetime, number: int) -> Today:
     """The tickets of the hours before an instant, or of the minutes since midnight."""
     midnight = now.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
-    opens = max(now - _LOOKS_BACK, midnight + timedelta(seconds=1))
+    opens = max(now - _LOOKS_BACK, midnight + timedelta(seconds=1)).astimezone(UTC)
     step = (now - opens) / (TICKETS + 2)
     random = Random(SEED + 1)
     return Today(
