@@ -16,7 +16,7 @@ from app.domain.invoicing.claims import Claimed, set_state, versions_of
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import Document, DocumentEvent, DocumentState
 from app.domain.invoicing.preflight import Finding
-from app.domain.invoicing.versions import Version
+from app.domain.invoicing.versions import CONTINGENT, Version, is_of_another_day
 from app.lib import clock
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ _LONGEST_WAIT: Final = timedelta(minutes=15)
 _SWEEP_MARGIN: Final = timedelta(minutes=1)
 """The sweep looks after a document this much later than its own job would."""
 _WAITS_FOR_CIRCUIT: Final = timedelta(minutes=10)
+
+
+_OF_THE_DATE: Final = ("D09c", "D09e")
+"""Ends of the rules about a date that is not today's, of every kind of document."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,8 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
     found = await _accepted_as(work, claimed, version, answer)
     if found is not None:
         await _accept(work, claimed, found, call, now)
+    elif is_late(answer, version, now):
+        await _late(work, claimed, version, call, now)
     elif answer.outcome == "rejected":
         await _reject(work, claimed, version, call, now)
     elif answer.outcome == "pending":
@@ -64,6 +70,18 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
         await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message)
     elif answer.outcome != "unknown":
         await count_success(work, now)
+
+
+def is_late(answer: "Answer", version: Version, now: datetime) -> bool:
+    """Whether DIAN only says that the day was over when the document came: with today's date it may be sent again."""
+    codes = [rule.code for rule in answer.rules if rule.rejects]
+    return (
+        answer.outcome == "rejected"
+        and version.kind not in CONTINGENT
+        and is_of_another_day(version.content, now)
+        and bool(codes)
+        and all(code.endswith(_OF_THE_DATE) for code in codes)
+    )
 
 
 async def refuse_locally(work: Work, claimed: Claimed, findings: Sequence[Finding]) -> None:
@@ -126,6 +144,14 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
     _event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
     work.record("document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": False})
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
+
+
+async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
+    """It was on its way at midnight. DIAN consumed neither number nor key: the next run dates it anew."""
+    detail = "Llegó a la DIAN cuando ya era otro día: se fecha de nuevo."
+    if await set_state(work, claimed, status="signed", message=detail, next_at=now + _SWEEP_MARGIN):
+        _event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
+        _again(work, claimed.id, timedelta())
 
 
 async def _wait(work: Work, claimed: Claimed, call: Call, now: datetime, *, zip_key: str) -> None:

@@ -23,7 +23,7 @@ from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import CONTINGENCY
 from app.domain.invoicing.model import Document
 from app.domain.invoicing.models import DocumentEvent
-from app.domain.invoicing.outcomes import Call, refuse_locally, settle
+from app.domain.invoicing.outcomes import Call, is_late, refuse_locally, settle
 from app.domain.invoicing.preflight import blocking, preflight
 from app.domain.invoicing.signer import CannotSign, Line, line_of
 from app.domain.invoicing.vault import Vault
@@ -99,7 +99,7 @@ class Transmission:
     async def _work_on(self, claimed: Claimed, line: Line) -> bool:
         if claimed.status in {"sent", "unknown"} or is_of_another_day(claimed.version.content, clock.now()):
             call = await self._ask(claimed, line)
-            if not call.is_absent:
+            if not call.is_absent and not is_late(call.answer, claimed.version, clock.now()):
                 async with self._context.transaction() as work:
                     await settle(work, claimed, claimed.version, call)
                 return True
