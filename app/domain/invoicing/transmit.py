@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.invoicing.circuit import circuit_of, take_probe
-from app.domain.invoicing.claims import Claimed, SignedFile, claim_document, set_state
+from app.domain.invoicing.claims import Claimed, SignedFile, claim_document, put_off_unclaimed, set_state
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import CONTINGENCY
@@ -38,6 +38,7 @@ from app.domain.invoicing.versions import (
     write_version,
 )
 from app.lib import clock
+from app.lib.sealing import SealBroken
 
 _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 
@@ -45,6 +46,7 @@ PATIENCE: Final = 50.0
 """Seconds of silence after which a call counts as lost: the annex says a minute, and a short job has no longer."""
 _WAITS_FOR_ORIGINAL: Final = timedelta(hours=1)
 _CANNOT_SIGN: Final = timedelta(minutes=15)
+_SEALED: Final = "Los secretos de la empresa no se pueden abrir con la SECRET_KEY de la instalación: escriba el PIN otra vez."
 
 
 class Transmission:
@@ -60,8 +62,13 @@ class Transmission:
     async def run(self) -> bool:
         """Bring the document as far as it goes; answers whether DIAN was called."""
         now = clock.now()
-        async with self._context.transaction() as work:
-            claimed = await self._take(work, now)
+        try:
+            async with self._context.transaction() as work:
+                claimed = await self._take(work, now)
+        except SealBroken:
+            async with self._context.transaction() as work:
+                await put_off_unclaimed(work, self._id, _SEALED, now + _CANNOT_SIGN)
+            return False
         if claimed is None:
             return False
         try:
