@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -87,8 +87,11 @@ async def count_failure(work: Work, *, began: datetime, now: datetime, silent: b
     return True
 
 
-async def count_success(work: Work, now: datetime) -> None:
-    """DIAN answered. Closing the circuit lets everything that waits go, and ends a contingency declared by itself."""
+async def count_success(work: Work, *, began: datetime, now: datetime) -> None:
+    """DIAN answered. Closing the circuit lets everything that waits go, and ends a contingency declared by itself.
+
+    It ended when the last probe failed: what was issued after that was signed, maybe, with DIAN back.
+    """
     row = (
         await work.session.execute(
             select(DianCircuit.opened_at, DianCircuit.failures)
@@ -108,7 +111,7 @@ async def count_success(work: Work, now: datetime) -> None:
             DianContingency.is_automatic,
             DianContingency.ended_at.is_(None),
         )
-        .values(ended_at=now)
+        .values(ended_at=func.greatest(began - PROBE_EVERY, DianContingency.started_at + timedelta(seconds=1)))
         .execution_options(synchronize_session=False)
     )
     await release_waiting(work, now)

@@ -35,6 +35,7 @@ from app.domain.invoicing.versions import (
     contingency_at,
     is_of_another_day,
     redated,
+    was_contingency,
     write_version,
 )
 from app.lib import clock
@@ -166,7 +167,13 @@ class Transmission:
         reason: Reason
         if paper.kind in CONTINGENT:
             return version
-        if paper.kind in CONTINGENCY and not claimed.row.is_test and await contingency_at(work, paper.issued_at):
+        if (
+            paper.kind in CONTINGENCY
+            and not claimed.row.is_test
+            and await contingency_at(work, paper.issued_at)
+            # Once DIAN has said that it was in none of its contingencies, it stays an ordinary document.
+            and not await was_contingency(work, claimed.id)
+        ):
             paper, reason = as_contingency(paper), "contingency"
         elif is_of_another_day(paper, now):
             paper, reason = redated(paper, now), "redated"

@@ -115,7 +115,7 @@ async def test_closing_the_circuit_waits_for_nobody(company: Company) -> None:
 
         async def close() -> None:
             async with company.database.job_transaction(company.tenant_id) as work:
-                await count_success(work, clock.now())
+                await count_success(work, began=clock.now(), now=clock.now())
 
         # The run holds its document and will ask for the circuit next: whoever holds that must not want the document.
         async with asyncio.timeout(5):
@@ -211,3 +211,22 @@ async def test_a_worker_that_was_frozen_past_its_claim_changes_nothing(company: 
     assert await states(company) == before
     accepted = [kind for kind in await events(company) if kind == "accepted"]
     assert accepted == ["accepted"]
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [("invoice", "01"), ("pos", "20")])
+async def test_a_contingency_that_dian_does_not_know_gives_an_ordinary_document(
+    company: Company, wanted: str, kind: str
+) -> None:
+    """Also while the shop goes on believing in it."""
+    declared = await company.shop.post(
+        "/v1/dian/contingencies",
+        {"reason": "Alguien lo dijo", "startedAt": (clock.now() - timedelta(minutes=5)).isoformat()},
+    )
+    assert declared.status_code == 201, declared.text
+    sale = await sold(company, document=wanted)
+    await company.work()
+    (found,) = await states(company)
+    assert (found.status, found.kind, found.version) == ("accepted", kind, 3), found.message
+    assert found.number == sale["document"]["number"]
+    history = await events(company)
+    assert history == ["contingency", "signed", "sent", "rejected", "redated", "signed", "sent", "accepted"]
