@@ -33,6 +33,8 @@ class Storm(msgspec.Struct, frozen=True):
     pace: float
     minutes: int = 15
     """Simulated, from the last sale on."""
+    killing: int = 10
+    """Minutes of these in which workers are killed: one that is killed wakes nothing up for two minutes."""
     watched: timedelta = timedelta(minutes=15)
     """How long it is looked at once everything is decided: what a killed worker left behind comes back late."""
 
@@ -79,10 +81,10 @@ async def sell(issuer: Issuer, count: int) -> None:
             assert void.status_code == 201, void.text
 
 
-async def kill_often(house: DianHouse, every: float) -> None:
+async def kill_often(house: DianHouse, storm: Storm, ends: asyncio.Event) -> None:
     chance = random.Random(9)
-    while True:
-        await asyncio.sleep(every * chance.uniform(0.5, 1.5))
+    while not ends.is_set():
+        await asyncio.sleep(storm.kill_every * chance.uniform(0.5, 1.5))
         await house.worker.kill()
         await house.worker.start()
 
@@ -93,7 +95,8 @@ async def storm_over(environ: dict[str, str], folder: Path, storm: Storm) -> Non
         issuers = [await house.issuer() for _ in range(storm.companies)]
         planted = await plant(house, storm, storm.companies * storm.sales)
         await house.worker.start()
-        killing = asyncio.create_task(kill_often(house, storm.kill_every))
+        ends = asyncio.Event()
+        killing = asyncio.create_task(kill_often(house, storm, ends))
         began = time.monotonic()
         selling = asyncio.gather(*(sell(each, storm.sales) for each in issuers))
         await asyncio.wait({killing, selling}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +107,10 @@ async def storm_over(environ: dict[str, str], folder: Path, storm: Storm) -> Non
         documents: list[Any] = []
         settled_at = None
         while house.clock.now() < end:
-            assert not killing.done(), killing.exception()
+            if killing.done():
+                killing.result()
+            if house.clock.now() > end - timedelta(minutes=storm.minutes - storm.killing):
+                ends.set()
             await asyncio.sleep(0.5)
             documents = [(each, row) for each in issuers for row in await each.documents()]
             left = sum(row["status"] != "accepted" for _, row in documents)
