@@ -21,9 +21,7 @@ def totals_errors(xml: bytes) -> list[str]:
     """What does not add up. Sums of what the document says itself must be exact, products within the law's two pesos."""
     root = etree.fromstring(xml)
     lines = [
-        each
-        for name in ("InvoiceLine", "CreditNoteLine", "DebitNoteLine")
-        for each in root.findall(f"cac:{name}", NS)
+        each for name in ("InvoiceLine", "CreditNoteLine", "DebitNoteLine") for each in root.findall(f"cac:{name}", NS)
     ]
     wrong: list[str] = []
     _lines(lines, wrong)

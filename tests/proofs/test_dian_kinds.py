@@ -48,7 +48,14 @@ class Till:
         writer = csv.writer(text)
         writer.writerow(["sku", "name", "price", "taxClass", "cost", "stock"])
         for place, (code, line) in enumerate(goods.items()):
-            row = [code, line.description or code, f"{as_price(line.price):f}", TAXES[place % len(TAXES)], "1", "999999"]
+            row = [
+                code,
+                line.description or code,
+                f"{as_price(line.price):f}",
+                TAXES[place % len(TAXES)],
+                "1",
+                "999999",
+            ]
             writer.writerow(row)
         query = urlencode({"fileName": "ventas reales.csv", "decimal": "point"})
         answer = await self.shop.http.post(
@@ -299,7 +306,9 @@ async def every_kind(environ: dict[str, str], folder: Path, tickets: list[Ticket
         await until_decided(house, 900)
         found = await judge(house, issuer)
         lines = sum(len(ticket.lines) for ticket in tickets)
-        print(f"{len(tickets)} tickets of {lines} lines, as they were and as small ones; {len(counter.products)} products")
+        print(
+            f"{len(tickets)} tickets of {lines} lines, as they were and as small ones; {len(counter.products)} products"
+        )
         return found
 
 

@@ -182,16 +182,22 @@ class Story:
                 numbers.setdefault(row["prefix"], []).append(row["consecutive"])
             for taken in numbers.values():
                 assert sorted(taken) == list(range(min(taken), min(taken) + len(taken)))
-            valid = {(each["number"], each["uuid"]) for each in self.house.dian.desk.valid() if each["issuer"] == issuer.nit}
+            valid = {
+                (each["number"], each["uuid"]) for each in self.house.dian.desk.valid() if each["issuer"] == issuer.nit
+            }
             assert valid == {(row["number"], row["uuid"]) for row in documents}
             inside = [row for row in documents if self.start <= row["issued_at"] <= self.end]
             redated = sum(row["uuid"] != row["printed_uuid"] for row in documents)
             kinds = dict(sorted(Counter(row["kind"] for row in inside).items()))
-            print(f"  {name}: {len(inside)} of {len(documents)} documents issued meanwhile, as {kinds}; dated anew {redated}")
+            print(
+                f"  {name}: {len(inside)} of {len(documents)} documents issued meanwhile, as {kinds}; dated anew {redated}"
+            )
         before, during = p95(self.before), p95(self.during)
         print(f"  circuit opened {self.opened.total_seconds():.0f} s after the first 503; «{self.alert}»")
         print(f"  last document accepted {latest} after the end; every number once")
-        print(f"  sale p95 {before * 1000:.1f} ms before, {during * 1000:.1f} ms meanwhile: {during / before:.2f} times")
+        print(
+            f"  sale p95 {before * 1000:.1f} ms before, {during * 1000:.1f} ms meanwhile: {during / before:.2f} times"
+        )
         assert self.opened <= OPENS
         assert self.alert is not None
         assert "La DIAN no responde desde hace" in self.alert

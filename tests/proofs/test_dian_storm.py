@@ -130,12 +130,18 @@ async def tell(
     house: DianHouse, planted: Counter[str], documents: list[Any], sold_after: float, settled: timedelta | None
 ) -> None:
     report = house.dian.desk.ask("GET", "documents")
-    steps = {row["kind"]: row["n"] for row in await house.rows("SELECT kind, count(*) AS n FROM document_event GROUP BY 1")}
+    steps = {
+        row["kind"]: row["n"] for row in await house.rows("SELECT kind, count(*) AS n FROM document_event GROUP BY 1")
+    }
     opened = await house.rows("SELECT count(*) AS n FROM audit_entry WHERE action = 'dian.away'")
-    print(f"\nstorm: {len(documents)} documents, issued in {sold_after:.0f} s; kill -9 of the worker: {house.worker.kills}")
+    print(
+        f"\nstorm: {len(documents)} documents, issued in {sold_after:.0f} s; kill -9 of the worker: {house.worker.kills}"
+    )
     print(f"  planted: {dict(planted)}; left over: {len(house.dian.desk.ask('GET', 'faults'))}")
     print(f"  steps: {steps}; circuit opened {opened[0]['n']} times")
-    print(f"  arrivals at DIAN: {sum(report['sent'].values())}, more than once: {sum(n > 1 for n in report['sent'].values())}")
+    print(
+        f"  arrivals at DIAN: {sum(report['sent'].values())}, more than once: {sum(n > 1 for n in report['sent'].values())}"
+    )
     print(f"  states: {dict(Counter(row['status'] for _, row in documents))}; all decided after {settled}")
 
 

@@ -65,9 +65,7 @@ class CatchUp:
         original = aliased(DocumentState)
         found: UUID | None = await work.session.scalar(
             select(DocumentState.document_id)
-            .join(
-                Document, and_(Document.tenant_id == work.tenant_id, Document.id == DocumentState.document_id)
-            )
+            .join(Document, and_(Document.tenant_id == work.tenant_id, Document.id == DocumentState.document_id))
             .outerjoin(
                 original, and_(original.tenant_id == work.tenant_id, original.document_id == Document.corrects_id)
             )

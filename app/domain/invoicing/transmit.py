@@ -47,7 +47,9 @@ PATIENCE: Final = 50.0
 """Seconds of silence after which a call counts as lost: the annex says a minute, and a short job has no longer."""
 _WAITS_FOR_ORIGINAL: Final = timedelta(hours=1)
 _CANNOT_SIGN: Final = timedelta(minutes=15)
-_SEALED: Final = "Los secretos de la empresa no se pueden abrir con la SECRET_KEY de la instalación: escriba el PIN otra vez."
+_SEALED: Final = (
+    "Los secretos de la empresa no se pueden abrir con la SECRET_KEY de la instalación: escriba el PIN otra vez."
+)
 
 
 class Transmission:
