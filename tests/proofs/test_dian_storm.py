@@ -99,8 +99,7 @@ async def storm_over(environ: dict[str, str], folder: Path, storm: Storm) -> Non
         killing = asyncio.create_task(kill_often(house, storm, ends))
         began = time.monotonic()
         selling = asyncio.gather(*(sell(each, storm.sales) for each in issuers))
-        await asyncio.wait({killing, selling}, return_when=asyncio.FIRST_COMPLETED)
-        selling.result()
+        await selling
         sold_after = time.monotonic() - began
         running = asyncio.create_task(house.clock.run(storm.pace))
         end = house.clock.now() + timedelta(minutes=storm.minutes)
@@ -122,7 +121,8 @@ async def storm_over(environ: dict[str, str], folder: Path, storm: Storm) -> Non
             task.cancel()
         await asyncio.gather(killing, running, return_exceptions=True)
         documents = [(each, row) for each in issuers for row in await each.documents()]
-        await tell(house, planted, documents, sold_after, settled_at and settled_at - (end - timedelta(minutes=15)))
+        settled = None if settled_at is None else settled_at - (end - timedelta(minutes=storm.minutes))
+        await tell(house, planted, documents, sold_after, settled)
         await judge(house, issuers)
 
 

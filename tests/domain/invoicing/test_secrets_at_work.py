@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -91,10 +92,12 @@ async def test_a_lost_secret_key_is_said_on_the_document(company: Company) -> No
     assert (await state(company)).status == "accepted"
 
 
-async def test_an_expired_range_refuses_the_sale_and_changes_nothing(company: Company) -> None:
+async def test_an_expired_range_refuses_the_sale_and_changes_nothing(
+    company: Company, admin: asyncpg.Connection
+) -> None:
     product = await company.shop.product()
     session = await company.shop.open_drawer()
-    await company.rows("UPDATE document_range SET valid_to = '2020-01-01' WHERE tenant_id = :t RETURNING 1")
+    await admin.execute("UPDATE document_range SET valid_to = '2020-01-01' WHERE tenant_id = $1", company.tenant_id)
     lines = [{"productId": product["id"], "quantity": "1"}]
     refused = await company.shop.sell(session, lines, "20000")
     assert (refused.status_code, refused.json()["code"]) == (422, "no-document-range"), refused.text
