@@ -140,4 +140,7 @@ def _allowances(parent: Any) -> tuple[Decimal, Decimal]:
 
 def _amount(parent: Any, path: str, **missing: Any) -> Any:
     text = parent.findtext(path, namespaces=NS)
-    return missing["missing"] if text is None and missing else Decimal(text)
+    if text is None:
+        assert missing, f"no {path}"
+        return missing["missing"]
+    return Decimal(text)

@@ -138,10 +138,16 @@ class DianHouse:
     async def rows(self, statement: str, *values: Any) -> list[Any]:
         return list(await self.admin.fetch(statement, *values))
 
+    async def value(self, statement: str, *values: Any) -> Any:
+        """The only value of the only row."""
+        row = await self.admin.fetchrow(statement, *values)
+        assert row is not None
+        return row[0]
+
     async def waiting(self) -> int:
         """Jobs about documents that are due, offered or under way."""
         return int(
-            await self.admin.fetchval(
+            await self.value(
                 "SELECT count(*) FROM outbox WHERE kind LIKE 'invoicing.%' AND (status IN ('queued','running') "
                 "OR status = 'pending' AND due_at <= $1)",
                 self.clock.now(),

@@ -238,9 +238,7 @@ async def sell_away(house: DianHouse, counter: Till, tickets: list[Ticket]) -> N
 
 async def until_decided(house: DianHouse, seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while await house.admin.fetchval(
-            "SELECT count(*) FROM document_state WHERE status NOT IN ('accepted','rejected')"
-        ):
+        while await house.value("SELECT count(*) FROM document_state WHERE status NOT IN ('accepted','rejected')"):
             assert house.worker.is_alive
             await house.idle(seconds)
             await house.clock.forward(timedelta(seconds=30))
@@ -257,7 +255,7 @@ async def judge(house: DianHouse, issuer: Issuer) -> dict[str, dict[str, int]]:
     wrong: list[Any] = []
     for row in await issuer.documents():
         xml = bytes(
-            await house.admin.fetchval(
+            await house.value(
                 "SELECT content FROM document_file WHERE document_id = $1 AND version = $2 AND kind = 'xml'",
                 row["id"],
                 row["version"],

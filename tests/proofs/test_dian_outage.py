@@ -151,7 +151,7 @@ class Story:
         await house.admin.execute("UPDATE dian_contingency SET ended_at = $1 WHERE NOT is_automatic", self.end)
 
     async def left(self) -> int:
-        return int(await self.house.admin.fetchval("SELECT count(*) FROM document_state WHERE status <> 'accepted'"))
+        return int(await self.house.value("SELECT count(*) FROM document_state WHERE status <> 'accepted'"))
 
     async def judge(self) -> None:
         (window,) = await self.house.rows("SELECT started_at, ended_at FROM dian_contingency WHERE is_automatic")
