@@ -155,7 +155,8 @@ class Story:
 
     async def judge(self) -> None:
         (window,) = await self.house.rows("SELECT started_at, ended_at FROM dian_contingency WHERE is_automatic")
-        assert self.start <= window["started_at"] < window["ended_at"] <= self.end
+        # It ends with the last probe that failed, as far as a clock that jumps by minutes can tell.
+        assert self.start <= window["started_at"] < window["ended_at"] <= self.end + timedelta(seconds=2)
         periods = {
             "declared": (self.start, self.end),
             "none": None,
@@ -231,5 +232,5 @@ async def test_a_short_outage_across_midnight(environ: dict[str, str], tmp_path:
 @pytest.mark.timeout(3_600)
 async def test_eight_hours_without_dian(environ: dict[str, str], tmp_path: Path) -> None:
     begin = at_bogota(17)
-    outage = Outage(begin, before=60, away=480, after=15, declared=30, slower=1.5, watches=True)
+    outage = Outage(begin, before=40, away=480, after=15, declared=30, slower=1.5, watches=True)
     await outage_over(environ, tmp_path, outage)
