@@ -11,9 +11,11 @@ from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import models as invoicing
 from app.domain.members import models as members
+from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
 from app.domain.sales import models as sales
 from app.domain.tenants import models as tenants
+from app.domain.webhooks import models as webhooks
 
 MODULES = (
     platform,
@@ -29,5 +31,7 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    webhooks,
+    photos,
 )
 METADATA = DefaultBase.metadata
