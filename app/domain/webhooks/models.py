@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import ClientCreated, DefaultBase, Editable, TenantOwned, TenantRow
+from app.db.base import DefaultBase, Editable, TenantOwned, TenantRow
 
 
 class WebhookFeed(TenantOwned, DefaultBase):
@@ -26,7 +26,7 @@ class WebhookFeed(TenantOwned, DefaultBase):
     stock_at: Mapped[datetime | None]
 
 
-class WebhookEndpoint(TenantRow, Editable, ClientCreated, DefaultBase):
+class WebhookEndpoint(TenantRow, Editable, DefaultBase):
     """Where a company wants to be told, of what, and how it is doing."""
 
     __tablename__ = "webhook_endpoint"
@@ -47,7 +47,6 @@ class WebhookEndpoint(TenantRow, Editable, ClientCreated, DefaultBase):
     """Attempts that failed since one did not."""
     failing_since: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
-    last_success_at: Mapped[datetime | None]
     removed_at: Mapped[datetime | None]
 
 

@@ -145,8 +145,8 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
-        socket_options: Iterable[Any] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109, ARG002 - the library's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - the same
     ) -> httpcore.AsyncNetworkStream:
         raise Refused(f"no socket of the machine is an address: {path}")
 
