@@ -46,6 +46,7 @@ from app.domain.sales.post import SalePoster
 from app.domain.standing.controller import StandingController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
+from app.domain.webhooks.controller import WebhookController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
@@ -97,6 +98,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    WebhookController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

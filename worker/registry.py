@@ -5,5 +5,6 @@ from app.domain.audit import jobs as audit
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.tenants import jobs as tenants
+from app.domain.webhooks import jobs as webhooks
 
-MODULES = (accounts, audit, invoicing, members, tenants)
+MODULES = (accounts, audit, invoicing, members, tenants, webhooks)
