@@ -112,8 +112,8 @@ FOR_KEYS: Final = frozenset(PERMISSIONS) - (
     {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "webhooks:write"}
     | {"sales:approve", "cash:approve"}
 )
-"""What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no approving, which is a
-person's act."""
+"""What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no
+approving, which is a person's act."""
 
 
 def permissions_of(role: str, own: Iterable[str] | None) -> frozenset[str]:

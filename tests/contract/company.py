@@ -282,6 +282,19 @@ class Company:
         self.names.append(name)
         return await self.made("/v1/api-keys", {"name": name, "scopes": list(scopes or ("sales:read",))})
 
+    async def endpoint(self) -> dict[str, Any]:
+        """Where webhooks would go; nobody sends them here."""
+        name = f"Destino {uuid4().hex[:8]}"
+        self.names.append(name)
+        body = {"url": "https://sistema.example.com/avisos", "events": ["product.changed"], "description": name}
+        return await self.made("/v1/webhooks/endpoints", body)
+
+    async def drop_endpoints(self) -> None:
+        """Remove all but the first endpoint: a company may have only so many."""
+        for row in (await self.shop.get("/v1/webhooks/endpoints", limit=200)).json()["items"]:
+            if row["id"] != self.ids["endpoint"]:
+                await self.shop.delete(f"/v1/webhooks/endpoints/{row['id']}")
+
     async def fill(self) -> "Company":
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
@@ -331,6 +344,10 @@ class Company:
         ids["role"] = (await self.role())["id"]
         ids["approval"] = await self.approval()
         ids["key"] = (await self.key())["id"]
+        ids["endpoint"] = (await self.endpoint())["id"]
+        tested = await self.shop.post(f"/v1/webhooks/endpoints/{ids['endpoint']}/test")
+        assert tested.status_code == 202, tested.text
+        ids["delivery"] = tested.json()["id"]
         return self
 
 

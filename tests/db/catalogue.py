@@ -76,6 +76,12 @@ EDITABLE: Final = {
     "approval": "u",
     "api_key": "u",
     "person_key": "u",
+    "webhook_feed": "U",
+    "webhook_endpoint": "U",
+    "webhook_secret": "UD",
+    "webhook_delivery": "U",
+    "webhook_low_stock": "D",
+    "photo": "D",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -109,6 +115,8 @@ APPEND_ONLY: Final = (
     "stock_transfer_line",
     "tenant_transition",
     "terms_acceptance",
+    "webhook_attempt",
+    "webhook_event",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 
@@ -125,6 +133,11 @@ PLATFORM: Final = {
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
+    "webhook_attempt": "dr",
+    "webhook_delivery": "dr",
+    "webhook_endpoint": "r",
+    "webhook_event": "dr",
+    "webhook_feed": "r",
 }
 """Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 
