@@ -23,7 +23,7 @@ from app.domain.webhooks.schemas import (
     SecretOut,
 )
 from app.domain.webhooks.secrets import SecretVault, new_secret
-from app.integrations.webhook.outbound import Refused, check_url
+from app.integrations.outbound.addresses import Refused, check_url
 from app.lib import clock
 from app.lib.errors import FieldError, NotFound, RuleBroken
 from app.lib.pages import after, cut

@@ -20,7 +20,7 @@ from app.db.session import Work
 from app.domain.webhooks.endpoints import find_endpoint, give_up_pending, in_force, lock_feed, settle_feed
 from app.domain.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookSecret
 from app.domain.webhooks.secrets import SecretVault, signed_headers
-from app.integrations.webhook.outbound import Answer, post_signed
+from app.integrations.outbound.post import Answer, post_signed
 from app.lib import clock
 from app.lib.errors import NotFound
 

@@ -5,7 +5,6 @@ answers differently a moment later leads nowhere. No redirects, no proxy of the 
 """
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import time
@@ -16,34 +15,14 @@ import httpcore
 import msgspec
 from httpcore._backends.auto import AutoBackend  # the library names no default backend in public
 
+from app.integrations.outbound.addresses import Refused, check_url, is_literal, is_public
+
 TIMEOUT: Final = 10.0
 """Seconds for all of it: name, connection, sending, answer."""
 EXCERPT: Final = 2_000
 """Bytes of an answer that are read at most."""
-_MAX_URL: Final = 2_000
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to addresses."""
-
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-_REFUSED: Final = tuple(
-    ipaddress.ip_network(block)
-    for block in (
-        "2002::/16",  # 6to4: carries an IPv4 address
-        "2001::/32",  # Teredo: the same
-        "64:ff9b:1::/48",  # NAT64 of somebody's own network
-        "::/96",  # IPv4-compatible, deprecated
-        "fec0::/10",  # site-local, deprecated
-        "192.88.99.0/24",  # relays of 6to4
-        "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-    )
-)
-
-
-class Refused(Exception):
-    """The address is not one that we connect to. The message says why, in Spanish."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,52 +38,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_success(self) -> bool:
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - HTTP
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is somebody's on the internet; what it carries inside counts as well."""
-    try:
-        found: _Address = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
-        if found in _NAT64:
-            return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-    if any(found.version == block.version and found in block for block in _REFUSED):
-        return False
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
-
-
-def check_url(url: str, *, strict: bool) -> str:
-    """The address as it will be called. Raises `Refused`; names are not looked up here.
-
-    Not `strict`, as in development: http and addresses of the own machine are fine.
-    """
-    if len(url) > _MAX_URL or not url.isascii() or any(letter <= " " or letter == "\x7f" for letter in url):
-        raise Refused("La dirección debe ser una URL sin espacios ni letras especiales, de hasta 2.000 caracteres.")
-    try:
-        parsed = httpcore.URL(url)
-        scheme, host = parsed.scheme.decode(), parsed.host.decode()
-    except (ValueError, UnicodeError) as error:
-        raise Refused("La dirección no es una URL.") from error
-    if scheme != "https" and (strict or scheme != "http"):
-        raise Refused("La dirección debe empezar por https://.")
-    if not host or "@" in url.partition("//")[2].partition("/")[0] or "#" in url:
-        raise Refused("La dirección no puede llevar usuario, contraseña ni #.")
-    if parsed.port is not None and not 0 < parsed.port < 65_536:  # noqa: PLR2004 - ports
-        raise Refused("El puerto no existe.")
-    if strict:
-        if _is_literal(host):
-            if not is_public(host.strip("[]")):
-                raise Refused("La dirección es de una red privada o reservada.")
-        elif "." not in host.strip(".") or host.rstrip(".").lower().endswith(_LOCAL_NAMES):
-            raise Refused("La dirección debe ser un nombre público de internet.")
-    return url
-
-
-_LOCAL_NAMES: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".onion")
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -130,7 +63,7 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         bare = host.strip("[]")
-        addresses = [bare] if _is_literal(bare) else await self._look_up(bare, port)
+        addresses = [bare] if is_literal(bare) else await self._look_up(bare, port)
         if self._strict and not all(is_public(address) for address in addresses):
             # One bad address spoils the name: which one a connection takes is not ours to hope for.
             raise Refused("El nombre lleva a una red privada o reservada.")
@@ -213,16 +146,3 @@ async def _excerpt(answer: httpcore.Response) -> str:
             break
     # Kept in a text column, which takes no NUL, and shown as text.
     return found[:EXCERPT].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _is_literal(host: str) -> bool:
-    bare = host.strip("[]").partition("%")[0]
-    try:
-        ipaddress.ip_address(bare)
-    except ValueError:
-        # What the system's own resolver takes for an IPv4 address: 127.1, 0x7f000001, 2130706433.
-        try:
-            socket.inet_aton(bare)
-        except OSError:
-            return False
-    return True
