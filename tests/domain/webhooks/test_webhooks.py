@@ -413,6 +413,7 @@ async def test_secrets_are_sealed_anew_when_the_installations_key_changes(shop: 
     settings = structs.replace(database.settings, secret_key=b"n" * 16 + b"m" * 16, former_secret_keys=(former,))
     async with database.job_transaction(UUID(shop.tenant_id)) as work:
         assert await renew_secrets(work, SecretVault(settings)) == 1
+    async with database.job_transaction(UUID(shop.tenant_id)) as work:
         assert await renew_secrets(work, SecretVault(settings)) == 0
         sealed = await work.session.scalar(text("SELECT sealed FROM webhook_secret"))
     alone = SecretVault(structs.replace(settings, former_secret_keys=()))
