@@ -37,6 +37,7 @@ from app.domain.members.controller import (
     RoleController,
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
+from app.domain.photos.controller import PhotoController, read_photo
 from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
@@ -99,6 +100,8 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ReconciliationController,
     PrivacyController,
     WebhookController,
+    PhotoController,
+    read_photo,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

@@ -1,7 +1,10 @@
 """Uploaded images drawn anew: small, and without anything that was hidden in the file (EXIF, places, comments, trailing bytes)."""
 
 from io import BytesIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ACCEPTED: Final[dict[str, str]] = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 """Media type of an upload to what its bytes must be."""
@@ -13,10 +16,10 @@ class NoPicture(Exception):
     """Not an image that can be drawn. The message says why, in Spanish."""
 
 
-def draw_jpeg(content: bytes, media_type: str, *, sides: tuple[int, ...], most: int) -> tuple[bytes, int, int]:
-    """An uploaded image as JPEG with its width and height, at the first of the longest sides that takes `most` bytes or less.
+def open_picture(content: bytes, media_type: str) -> "Image":
+    """An uploaded image, RGBA and turned as its camera meant. Raises `NoPicture`; run it in a thread.
 
-    Turned as its camera meant; what is transparent becomes white. Raises `NoPicture`; run it in a thread.
+    The file must be what it says it is.
     """
     from PIL import Image, ImageOps
 
@@ -27,10 +30,20 @@ def draw_jpeg(content: bytes, media_type: str, *, sides: tuple[int, ...], most: 
         with Image.open(BytesIO(content), formats=[kind]) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise NoPicture("La imagen tiene demasiados puntos: redúzcala.")
-            opened.draft("RGB", (sides[0], sides[0]))
-            turned = ImageOps.exif_transpose(opened).convert("RGBA")
+            return ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NoPicture("El archivo no es una imagen PNG, JPEG o WebP que se pueda leer.") from error
+
+
+def draw_jpeg(content: bytes, media_type: str, *, sides: tuple[int, ...], most: int) -> tuple[bytes, int, int]:
+    """An uploaded image as JPEG with its width and height, at the first of the longest sides that takes `most` bytes or less.
+
+    What is transparent becomes white. Raises `NoPicture`; run it in a thread.
+    """
+    from PIL import Image
+
+    turned = open_picture(content, media_type)
+    turned.thumbnail((sides[0], sides[0]))
     picture = Image.new("RGB", turned.size, "white")
     picture.paste(turned, mask=turned.getchannel("A"))
     buffer = BytesIO()

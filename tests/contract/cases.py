@@ -124,6 +124,7 @@ plain("GET", "/v1/audit/reconciliation")
 plain("GET", "/v1/privacy/consents", customerId="customer", userId="user")
 plain("GET", "/v1/privacy/customers/{customer_id}/export")
 plain("GET", "/v1/privacy/members/{user_id}/export")
+plain("GET", "/v1/products/{product_id}/photos")
 plain("GET", "/v1/webhooks/event-types")
 plain("GET", "/v1/webhooks/endpoints")
 plain("GET", "/v1/webhooks/endpoints/{endpoint_id}")
@@ -919,3 +920,38 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/webhooks/deliveries/{delivery_id}/replay")
 async def _(company: Company) -> Call:
     return Call({"delivery_id": company.ids["delivery"]})
+
+
+@case("POST", "/v1/products/{product_id}/photos")
+async def _(company: Company) -> Call:
+    product = await company.shop.product(stock=None)
+    return Call({"product_id": product["id"]}, content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/products/{product_id}/photos/{photo_id}")
+async def _(company: Company) -> Call:
+    product = await company.shop.product(stock=None)
+    return Call({"product_id": product["id"], "photo_id": await company.photo(product["id"])})
+
+
+@case("GET", "/v1/me/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call()
+
+
+@case("PUT", "/v1/me/photo")
+async def _(_company: Company) -> Call:
+    return Call(content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/me/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call()
+
+
+@case("GET", "/v1/members/{user_id}/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call({"user_id": company.ids["user"]})

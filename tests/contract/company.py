@@ -289,6 +289,20 @@ class Company:
         body = {"url": "https://sistema.example.com/avisos", "events": ["product.changed"], "description": name}
         return await self.made("/v1/webhooks/endpoints", body)
 
+    async def photo(self, product_id: str) -> str:
+        """Of a product."""
+        headers = self.shop.headers | {"Content-Type": "image/png"}
+        path = f"/v1/products/{product_id}/photos"
+        answer = await self.shop.http.post(path, content=picture(), headers=headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def own_photo(self) -> None:
+        """Of the owner."""
+        headers = self.shop.headers | {"Content-Type": "image/png"}
+        answer = await self.shop.http.put("/v1/me/photo", content=picture(), headers=headers)
+        assert answer.status_code == 200, answer.text
+
     async def drop_endpoints(self) -> None:
         """Remove all but the first endpoint: a company may have only so many."""
         for row in (await self.shop.get("/v1/webhooks/endpoints", limit=200)).json()["items"]:
@@ -348,6 +362,8 @@ class Company:
         tested = await self.shop.post(f"/v1/webhooks/endpoints/{ids['endpoint']}/test")
         assert tested.status_code == 202, tested.text
         ids["delivery"] = tested.json()["id"]
+        ids["photo"] = await self.photo(ids["product"])
+        await self.own_photo()
         return self
 
 

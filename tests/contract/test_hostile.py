@@ -30,6 +30,8 @@ AUTH: dict[str, Any] = {
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
     "/v1/company/logo": "an image",
+    "/v1/me/photo": "an image",
+    "/v1/products/{product_id}/photos": "an image",
     "/v1/branches/{branch_id}/retire": "no body",
     "/v1/branches/{branch_id}/unretire": "no body",
     "/v1/warehouses/{warehouse_id}/retire": "no body",

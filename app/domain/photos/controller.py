@@ -18,7 +18,9 @@ from app.lib.errors import NotFound
 from app.lib.etag import tag_of
 from app.lib.pictures import ACCEPTED
 
-ExpiresParam = Annotated[int, QueryParameter(name="expires", ge=0, le=2**40, description="Fin del enlace, en segundos.")]
+ExpiresParam = Annotated[
+    int, QueryParameter(name="expires", ge=0, le=2**40, description="Fin del enlace, en segundos.")
+]
 SignatureParam = Annotated[str, QueryParameter(name="signature", max_length=64, description="Firma del enlace.")]
 _UPLOAD = {"accepts_file": list(ACCEPTED)}
 
@@ -66,7 +68,13 @@ class PhotoController(Controller):
         """Su foto en esta empresa, con un enlace que vence."""
         return await photos.of_person(work.actor.user_id)
 
-    @put("/me/photo", operation_id="PutMyPhoto", guards=[requires(None, heavy=True)], opt=_UPLOAD, status_code=HTTP_200_OK)
+    @put(
+        "/me/photo",
+        operation_id="PutMyPhoto",
+        guards=[requires(None, heavy=True)],
+        opt=_UPLOAD,
+        status_code=HTTP_200_OK,
+    )
     async def put_mine(
         self, request: Request[Any, Any, Any], work: NamedDependency[Work], photos: NamedDependency[PhotoService]
     ) -> PhotoOut:

@@ -6,7 +6,7 @@ until it ends, and can make no other.
 
 import base64
 import hmac
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -34,13 +34,13 @@ class PhotoLinks:
         end = (int(now.timestamp()) // step + 2) * step
         path = f"/v1/public/photos/{tenant_id}/{photo_id}"
         signature = self._sign(self._keys[0], tenant_id, photo_id, end)
-        return f"{self._base}{path}?expires={end}&signature={signature}", datetime.fromtimestamp(end, timezone.utc)
+        return f"{self._base}{path}?expires={end}&signature={signature}", datetime.fromtimestamp(end, UTC)
 
     def holds(self, tenant_id: UUID, photo_id: UUID, expires: int, signature: str, now: datetime) -> bool:
         """Whether we made this link and it has not ended."""
         given = signature.encode("utf-8", "replace")
         known = [self._sign(key, tenant_id, photo_id, expires).encode() for key in self._keys]
-        return any([hmac.compare_digest(given, one) for one in known]) and expires > now.timestamp()
+        return any(hmac.compare_digest(given, one) for one in known) and expires > now.timestamp()
 
     def _sign(self, key: bytes, tenant_id: UUID, photo_id: UUID, end: int) -> str:
         said = b"photo\0" + tenant_id.bytes + photo_id.bytes + str(end).encode()

@@ -41,7 +41,7 @@ class PhotoService:
 
     async def of_product(self, product_id: UUID) -> PhotoList:
         """In the order they were added. Raises `NotFound` for an unknown product."""
-        await ProductReading(self._work).read(product_id)
+        await ProductReading(self._work).find(product_id)
         rows = await self._rows(Photo.product_id == product_id)
         return PhotoList(items=[self._out(row) for row in rows], next_cursor=None)
 
@@ -54,7 +54,7 @@ class PhotoService:
 
     async def add_to_product(self, product_id: UUID, content: bytes, media_type: str) -> PhotoOut:
         """Raises 404, 422 `invalid-photo`, `too-many-photos` or `plan-limit`."""
-        await ProductReading(self._work).read(product_id)
+        await ProductReading(self._work).find(product_id)
         drawn = await _drawn(content, media_type, _OF_PRODUCT)
         await take_turns(self._work, Resource.STORAGE)
         if len(await self._rows(Photo.product_id == product_id)) >= MOST_OF_PRODUCT:
@@ -66,14 +66,15 @@ class PhotoService:
 
     async def put_person(self, user_id: UUID, content: bytes, media_type: str) -> PhotoOut:
         """Replaces the one before. Raises 422 `invalid-photo` or `plan-limit`, 404 for who is not of the company."""
+        drawn = await _drawn(content, media_type, _OF_PERSON)
+        await take_turns(self._work, Resource.STORAGE)
+        # Now, and not before waiting: whoever was forgotten meanwhile gets no photo.
         if not await self._work.session.scalar(
             select(Membership.id).where(
                 Membership.tenant_id == self._work.tenant_id, Membership.user_id == user_id, Membership.is_active
             )
         ):
             raise NotFound("No hay tal persona en esta empresa.")
-        drawn = await _drawn(content, media_type, _OF_PERSON)
-        await take_turns(self._work, Resource.STORAGE)
         await self._drop(await self._rows(Photo.user_id == user_id))
         await claim(self._work, Resource.STORAGE, len(drawn[0]))
         made = await self._keep(drawn, user_id=user_id)
