@@ -130,12 +130,10 @@ class DeliveryService:
         Raises `NotFound`, 409 `endpoint-inactive`, 422 `span-out-of-range` or `replay-too-large`.
         """
         work, now = self._work, clock.now()
-        if not data.since < data.until or data.since < now - KEPT:
-            raise RuleBroken(
-                f"El lapso debe estar en los últimos {KEPT.days} días y terminar después de empezar.",
-                code="span-out-of-range",
-                errors=(FieldError("/from", "span-out-of-range", "Revise el comienzo y el fin."),),
-            )
+        if data.since < now - KEPT:
+            raise _out_of_range("/from", f"El lapso debe empezar en los últimos {KEPT.days} días.")
+        if data.until <= data.since:
+            raise _out_of_range("/to", "El lapso debe terminar después de empezar.")
         endpoint = await self._wake(endpoint_id)
         types = await self._types(endpoint)
         begun = (
@@ -217,6 +215,11 @@ class DeliveryService:
 def ask_to_send(work: Work, endpoint_id: UUID) -> None:
     """Want what is due to an endpoint sent once this is committed."""
     work.ask("webhooks.send", {"endpointId": str(endpoint_id)})
+
+
+def _out_of_range(pointer: str, detail: str) -> RuleBroken:
+    code = "span-out-of-range"
+    return RuleBroken(detail, code=code, errors=(FieldError(pointer, code, detail),))
 
 
 def _out(row: WebhookDelivery, kind: str, no: int, occurred_at: datetime) -> DeliveryOut:

@@ -113,7 +113,7 @@ async def post_signed(
                 pool.stream(
                     "POST",
                     url,
-                    headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **headers},
+                    headers=[("Content-Type", "application/json"), ("Accept-Encoding", "identity"), *headers.items()],
                     content=content,
                     extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT)},
                 ) as answer,
