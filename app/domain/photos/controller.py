@@ -52,16 +52,10 @@ class PhotoController(Controller):
         """Agrega una foto: el cuerpo es una imagen PNG, JPEG o WebP de hasta 8 MB; se guarda reducida y sin metadatos."""
         return await photos.add_to_product(product_id, await request.body(), _media_type(request))
 
-    @delete(
-        "/products/{product_id:uuid}/photos/{photo_id:uuid}",
-        operation_id="RemoveProductPhoto",
-        guards=[requires("products:write")],
-    )
-    async def remove_from_product(
-        self, product_id: FromPath[UUID], photo_id: FromPath[UUID], photos: NamedDependency[PhotoService]
-    ) -> None:
+    @delete("/photos/{photo_id:uuid}", operation_id="RemoveProductPhoto", guards=[requires("products:write")])
+    async def remove_from_product(self, photo_id: FromPath[UUID], photos: NamedDependency[PhotoService]) -> None:
         """Borra una foto de un producto."""
-        await photos.remove_from_product(product_id, photo_id)
+        await photos.remove_from_product(photo_id)
 
     @get("/me/photo", operation_id="GetMyPhoto", guards=[requires(None)])
     async def get_mine(self, work: NamedDependency[Work], photos: NamedDependency[PhotoService]) -> PhotoOut:

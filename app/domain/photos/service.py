@@ -81,14 +81,14 @@ class PhotoService:
         self._work.record("membership.photo-changed", user_id, after=_trail(made))
         return made
 
-    async def remove_from_product(self, product_id: UUID, photo_id: UUID) -> None:
-        """Raises `NotFound`."""
+    async def remove_from_product(self, photo_id: UUID) -> None:
+        """Raises `NotFound`, also for a person's."""
         await take_turns(self._work, Resource.STORAGE)
-        rows = await self._rows((Photo.product_id == product_id) & (Photo.id == photo_id))
+        rows = await self._rows(Photo.product_id.is_not(None) & (Photo.id == photo_id))
         if not rows:
-            raise NotFound("Ese producto no tiene esa foto.")
+            raise NotFound("No hay tal foto de un producto.")
         await self._drop(rows)
-        self._work.record("product.photo-removed", product_id, before=_trail(self._out(rows[0])))
+        self._work.record("product.photo-removed", rows[0].product_id, before=_trail(self._out(rows[0])))
 
     async def remove_of_person(self, user_id: UUID) -> None:
         """Take a person's photo away. Again: nothing happens."""
@@ -150,7 +150,14 @@ async def photo_bytes(work: Work, photo_id: UUID) -> bytes:
 
 async def _rows(work: Work, which: Any) -> Sequence[Any]:
     statement = (
-        select(Photo.id, Photo.width, Photo.height, func.octet_length(Photo.content).label("size"), Photo.created_at)
+        select(
+            Photo.id,
+            Photo.product_id,
+            Photo.width,
+            Photo.height,
+            func.octet_length(Photo.content).label("size"),
+            Photo.created_at,
+        )
         .where(Photo.tenant_id == work.tenant_id, which)
         .order_by(Photo.created_at, Photo.id)
     )

@@ -56,7 +56,7 @@ async def test_a_camera_picture_is_turned_made_small_and_loses_what_it_knew(shop
     path = f"/v1/products/{product['id']}/photos"
     made = await put(shop, camera(), path=path)
     assert made.status_code == 201, made.text
-    assert (made.json()["width"], made.json()["height"]) == (853, 1280) or made.json()["height"] <= 1280
+    assert made.json()["width"] < made.json()["height"] <= 1280
     answer = await shop.http.get(local(made.json()["url"]))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert GPS not in answer.content
@@ -68,7 +68,7 @@ async def test_a_camera_picture_is_turned_made_small_and_loses_what_it_knew(shop
     assert await used(shop, admin) == len(answer.content)
     listed = (await shop.get(path)).json()["items"]
     assert [one["id"] for one in listed] == [made.json()["id"]]
-    assert (await shop.delete(f"{path}/{made.json()['id']}")).status_code == 204
+    assert (await shop.delete(f"/v1/photos/{made.json()['id']}")).status_code == 204
     assert (await shop.http.get(local(made.json()["url"]))).status_code == 404
     assert await used(shop, admin) == 0
 
