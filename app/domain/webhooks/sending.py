@@ -55,7 +55,6 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     secrets: list[str]
     deliveries: list[Any]
-    is_probe: bool
 
 
 async def take(work: Work, vault: SecretVault, endpoint_id: UUID) -> Batch | None:
@@ -93,7 +92,6 @@ async def take(work: Work, vault: SecretVault, endpoint_id: UUID) -> Batch | Non
         url=endpoint.url,
         secrets=[vault.open(work.tenant_id, endpoint_id, one) for one in sealed],
         deliveries=sorted(rows, key=lambda row: row.no),
-        is_probe=count == 1,
     )
 
 
