@@ -21,6 +21,7 @@ from worker.relay import Relay
 from worker.runner import JobRunner
 from worker.scheduler import Scheduler, nightly_jobs
 from worker.supervisor import QueueSupervisor
+from worker.webhook_chores import CHORES as WEBHOOK_CHORES
 from worker.wire import close, connect
 
 _LOG = structlog.stdlib.get_logger("mostrador.worker")
@@ -56,7 +57,7 @@ async def run_worker(
             group.create_task(heartbeat.run(stop), name="heartbeat")
             if "short" in queues:
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
-                scheduler = Scheduler(database, [*CHORES, *nightly_jobs()], pace)
+                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
             for supervisor in supervisors:
                 group.create_task(supervisor.run(stop), name=supervisor.lane)
