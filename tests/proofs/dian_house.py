@@ -154,7 +154,7 @@ class DianHouse:
             )
         )
 
-    async def idle(self, seconds: float = 120) -> None:
+    async def idle(self, seconds: float = 900) -> None:
         """Wait until the worker has done what is due now."""
         async with asyncio.timeout(seconds):
             while await self.waiting():
