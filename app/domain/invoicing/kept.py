@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.invoicing.events import event
 from app.domain.invoicing.files import Kept
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
-from app.domain.invoicing.models import Document, DocumentEvent, DocumentFile, DocumentState, DocumentVersion
-from app.lib import clock
+from app.domain.invoicing.models import Document, DocumentFile, DocumentState, DocumentVersion
 
 _NS: Final = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 
@@ -120,18 +120,7 @@ async def keep_once(work: Work, document_id: UUID, version: int, kind: Kept, nam
 
 def note(work: Work, document_id: UUID, kind: str, detail: str = "", user_id: UUID | None = None) -> None:
     """Write a step of a document's life."""
-    work.session.add(
-        DocumentEvent(
-            tenant_id=work.tenant_id,
-            id=uuid7(),
-            document_id=document_id,
-            kind=kind,
-            at=clock.now(),
-            detail=detail,
-            data={},
-            user_id=user_id,
-        )
-    )
+    event(work, document_id, kind, {}, detail, user_id)
 
 
 def validated_at(response: bytes | None, decided_at: datetime | None) -> datetime | None:

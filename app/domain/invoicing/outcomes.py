@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 import structlog
 from sqlalchemy import and_, select
-from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.invoicing.circuit import QUICK_WAIT, SILENT_WAIT, count_failure, count_success
 from app.domain.invoicing.claims import Claimed, set_state, versions_of
+from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file
-from app.domain.invoicing.models import Document, DocumentEvent, DocumentState
+from app.domain.invoicing.models import Document, DocumentState
 from app.domain.invoicing.preflight import Finding
 from app.domain.invoicing.versions import CONTINGENT, Version, as_usual, is_of_another_day, write_version
 from app.lib import clock
@@ -96,7 +96,7 @@ async def refuse_locally(work: Work, claimed: Claimed, findings: Sequence[Findin
     rules = [{"code": each.code, "text": each.message, "rejects": True} for each in findings]
     message = f"No se envió: {findings[0].message}"
     if await set_state(work, claimed, status="rejected", message=message, rules=rules, decided_at=clock.now()):
-        _event(work, claimed.id, "rejected", {"rules": rules, "local": True}, message)
+        event(work, claimed.id, "rejected", {"rules": rules, "local": True}, message)
         work.record(
             "document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": True}
         )
@@ -133,7 +133,7 @@ async def _accept(work: Work, claimed: Claimed, found: tuple[int, str], call: Ca
         return
     if answer.response:
         await keep_file(work, claimed.id, number, "response", f"ar-{claimed.row.number}.xml", answer.response)
-    _event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
+    event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
     work.record("document.accepted", claimed.id, after={"number": claimed.row.number, "uuid": uuid, "version": number})
     await _release_notes(work, claimed.id)
     if not claimed.row.is_test:
@@ -150,7 +150,7 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
         return
     if answer.response:
         await keep_file(work, claimed.id, version.number, "response", f"ar-{claimed.row.number}.xml", answer.response)
-    _event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
+    event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
     work.record("document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": False})
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
 
@@ -159,7 +159,7 @@ async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now:
     """It was on its way at midnight. DIAN consumed neither number nor key: the next run dates it anew."""
     detail = "Llegó a la DIAN cuando ya era otro día: se fecha de nuevo."
     if await set_state(work, claimed, status="signed", message=detail, next_at=now + _SWEEP_MARGIN):
-        _event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
+        event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
         _again(work, claimed.id, timedelta())
 
 
@@ -168,13 +168,13 @@ async def _outside(work: Work, claimed: Claimed, version: Version, call: Call, n
     detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal de hoy."
     if not await set_state(work, claimed, keep=True, status="pending", message=detail):
         return
-    _event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
+    event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
     paper = as_usual(version.content, now)
     made = await write_version(work, version, paper, claimed.keys, "redated", claimed.id)
     await set_state(
         work, claimed, version=made.number, kind=made.kind.value, uuid=made.uuid, next_at=now + _SWEEP_MARGIN
     )
-    _event(work, claimed.id, "redated", {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
+    event(work, claimed.id, "redated", {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
     _again(work, claimed.id, timedelta())
 
 
@@ -191,7 +191,7 @@ async def _wait(work: Work, claimed: Claimed, call: Call, now: datetime, *, zip_
         next_at=now + wait + _SWEEP_MARGIN,
         **values,
     ):
-        _event(work, claimed.id, "asked" if call.operation == "asked" else "received", _data(call), call.answer.message)
+        event(work, claimed.id, "asked" if call.operation == "asked" else "received", _data(call), call.answer.message)
         _again(work, claimed.id, wait)
 
 
@@ -206,7 +206,7 @@ async def _refused(work: Work, claimed: Claimed, call: Call, now: datetime) -> N
         message=f"La DIAN no recibió el envío: {call.answer.message}",
         next_at=now + _REFUSED_WAIT + _SWEEP_MARGIN,
     ):
-        _event(work, claimed.id, "refused", _data(call), call.answer.message)
+        event(work, claimed.id, "refused", _data(call), call.answer.message)
         _again(work, claimed.id, _REFUSED_WAIT)
 
 
@@ -225,7 +225,7 @@ async def _unknown(work: Work, claimed: Claimed, call: Call, now: datetime) -> N
         message=answer.message,
         next_at=now + max(wait + _SWEEP_MARGIN, _WAITS_FOR_CIRCUIT),
     ):
-        _event(work, claimed.id, "unknown", _data(call), answer.message)
+        event(work, claimed.id, "unknown", _data(call), answer.message)
         _again(work, claimed.id, wait)
 
 
@@ -270,18 +270,3 @@ def _data(call: Call, uuid: str = "") -> dict[str, Any]:
         "rules": _rules(answer),
         "uuid": uuid,
     }
-
-
-def _event(work: Work, document_id: UUID, kind: str, data: dict[str, Any], detail: str) -> None:
-    work.session.add(
-        DocumentEvent(
-            tenant_id=work.tenant_id,
-            id=uuid7(),
-            document_id=document_id,
-            kind=kind,
-            at=clock.now(),
-            detail=detail,
-            data=data,
-            user_id=None,
-        )
-    )

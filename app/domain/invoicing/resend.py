@@ -5,17 +5,17 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import select, update
-from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
 from app.domain.invoicing.drafts import check_draft
+from app.domain.invoicing.events import event
 from app.domain.invoicing.issue import read_issuer
 from app.domain.invoicing.keys import keys_of_range
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
-from app.domain.invoicing.models import Document, DocumentEvent, DocumentState, DocumentVersion
+from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
 from app.domain.invoicing.versions import USUAL, Version, redated, write_version
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
@@ -74,17 +74,13 @@ class Resend:
             .values(next_at=now, attempts=0, message="", **values)
             .execution_options(synchronize_session=False)
         )
-        self._work.session.add(
-            DocumentEvent(
-                tenant_id=self._work.tenant_id,
-                id=uuid7(),
-                document_id=row.id,
-                kind="corrected" if values else "resend",
-                at=now,
-                detail="",
-                data={"before": before["uuid"], "after": after["uuid"]},
-                user_id=self._work.actor.user_id,
-            )
+        event(
+            self._work,
+            row.id,
+            "corrected" if values else "resend",
+            {"before": before["uuid"], "after": after["uuid"]},
+            "",
+            self._work.actor.user_id,
         )
         self._work.ask("invoicing.transmit", {"documentId": str(row.id)})
         self._work.record("document.resent", row.id, before=before, after=after)
