@@ -93,7 +93,7 @@ async def test_what_arrives_a_second_after_midnight_is_dated_anew_by_itself(comp
     assert (found.status, found.version) == ("accepted", 2), found.message
     assert found.uuid != sale["document"]["uuid"]
     assert found.number == sale["document"]["number"]
-    assert await events(company) == ["signed", "sent", "rejected", "redated", "signed", "sent", "accepted"]
+    assert await events(company) == ["signed", "sent", "rejected", "redated", "signed", "sent", "accepted", "wrapped"]
     valid = [each.uuid for each in company.server.service.store.by_key.values() if each.key[0] == company.nit]
     assert valid == [found.uuid]
 
@@ -229,4 +229,4 @@ async def test_a_contingency_that_dian_does_not_know_gives_an_ordinary_document(
     assert (found.status, found.kind, found.version) == ("accepted", kind, 3), found.message
     assert found.number == sale["document"]["number"]
     history = await events(company)
-    assert history == ["contingency", "signed", "sent", "rejected", "redated", "signed", "sent", "accepted"]
+    assert history == ["contingency", "signed", "sent", "rejected", "redated", "signed", "sent", "accepted", "wrapped"]
