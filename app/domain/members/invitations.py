@@ -128,6 +128,8 @@ class InvitationService:
         if row.expires_at <= now:
             await reserve_seat(work)
         row.mailing += 1
+        # Whoever sends it again stands for it from now on.
+        row.invited_by = work.actor.user_id
         row.expires_at = now + VALID
         row.token_hash = token_hash(invitation_token(work, row))
         await work.flush()
