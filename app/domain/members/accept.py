@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import SYSTEM_USER, Database, Work
 from app.domain.accounts.models import AppUser, Membership
-from app.domain.accounts.service import AccountService, Device, add_member, user_out
+from app.domain.accounts.service import AccountService, Device, accepted_terms, add_member, user_out
 from app.domain.accounts.sessions import Begun, Sessions, read_token
 from app.domain.members.company import find_membership, lock_company
 from app.domain.members.invitations import ALREADY_MEMBER, token_hash
@@ -101,6 +101,9 @@ class Acceptance:
             await _refuse_without_backing(work, invitation.invited_by, role)
             await _join(work, user_id, name, role)
             invitation.accepted_at, invitation.accepted_by = clock.now(), user_id
+            if invitation.invited_by == SYSTEM_USER:
+                # Nobody signed this company up: its first owner accepts the terms by coming in.
+                work.session.add(accepted_terms(work.tenant_id, user_id, device.address))
             await work.flush()
             work.record("invitation.accepted", invitation.id, after={"userId": user_id, "role": role.code})
             begun: Begun | None = None

@@ -25,6 +25,7 @@ from app.domain.provider.staff_schemas import (
     StaffPassword,
     StaffTotpOut,
 )
+from app.domain.provider.support import end_all_of
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.pages import after, cut
@@ -92,6 +93,8 @@ class StaffService:
         if not active:
             await end_sessions(work, user_id)
         told = staff_out(row)
+        if not active or "support:open" not in STAFF_ROLES[role]:
+            await end_all_of(self._desk, user_id)
         await work.pin(user_id=self._desk.staff.id)
         changed = {"role": role, "active": active, "before": {"role": before[0], "active": before[1]}}
         await self._desk.note("staff.changed", user_id, after=changed)

@@ -1,0 +1,121 @@
+"""Bodies of the operator's panel of companies and of support's look into one."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from app.domain.standing.schemas import UseOut
+from app.domain.tenants.schemas import TransitionOut
+from app.lib.schemas import Input, Output, Page
+
+CompanyStatus = Literal["trial", "active", "past-due", "read-only", "suspended", "closed"]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, examples=["Pidió ayuda con una devolución, caso 4512"])]
+
+
+class NewCompany(Input):
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Ferretería El Tornillo S.A.S."])]
+    nit: Annotated[str, Meta(max_length=20, examples=["901555123-8"])]
+    """Bare, or with its check digit, which must be right."""
+
+
+class NewOwner(Input):
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Ana Gómez"])]
+    email: Annotated[
+        str, Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["ana@tienda.co"])
+    ]
+
+
+class CreateCompany(Input):
+    """A company whose owner is invited by mail."""
+
+    id: UUID | None = None
+    company: NewCompany
+    owner: NewOwner
+    plan: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class WithReason(Input):
+    reason: Reason
+
+
+class Reactivate(Input):
+    reason: Reason
+    status: Literal["active", "read-only"] | None = None
+    """Where to; by default read-only for a company that was, and active for any other. A closed one only to read-only."""
+
+
+class OwnerInvitationOut(Output):
+    id: UUID
+    email: str
+    status: Literal["pending", "accepted", "revoked", "expired"]
+    expires_at: datetime
+
+
+class CompanyItem(Output):
+    """A company as the operator lists it."""
+
+    id: UUID
+    name: str
+    nit: str
+    dv: str
+    status: CompanyStatus
+    status_since: datetime
+    plan: str
+    trial_ends_at: datetime | None
+    is_demo: bool
+    created_at: datetime
+    usage: dict[str, int]
+    """Resource to how many; storage in bytes."""
+
+
+class CompanyPage(Page):
+    items: list[CompanyItem]
+
+
+class CompanyDetail(CompanyItem):
+    """With its plan's limits, the last steps of its life, and its owner's invitation while nobody has come in."""
+
+    use: UseOut
+    history: list[TransitionOut]
+    owner_invitation: OwnerInvitationOut | None
+
+
+class OpenSupport(Input):
+    id: UUID | None = None
+    tenant_id: UUID
+    reason: Reason
+    minutes: Annotated[int, Meta(ge=1, le=60, examples=[30])]
+
+
+class StaffAccessOut(Output):
+    """The same as the operator sees it."""
+
+    id: UUID
+    tenant_id: UUID
+    company_name: str
+    staff_id: UUID
+    staff_name: str
+    reason: str
+    opened_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    ended_by: Literal["company", "provider"] | None
+    is_open: bool
+
+
+class StaffAccessPage(Page):
+    items: list[StaffAccessOut]
+
+
+class SupportTokenOut(Output):
+    """A short token for the company's reading routes; another one is asked for while the access lasts."""
+
+    access_id: UUID
+    tenant_id: UUID
+    expires_at: datetime
+    """Of the access, whatever token."""
+    access_token: str | None
+    expires_in: int
+    """Seconds, of the token."""
