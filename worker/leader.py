@@ -17,7 +17,8 @@ _LOCK: Final = 7_046_030
 _KEY: Final = "mostrador:monitor-leader"
 _LOOK_SECONDS: Final = 10.0
 _KEY_SECONDS: Final = 45
-_LIMIT: Final = 5
+_LIMIT: Final = 3
+"""Seconds for each of the two: a leader that hangs with its server must be replaced in time."""
 
 _RENEW: Final = """
 local holder = redis.call('GET', KEYS[1])
@@ -28,10 +29,11 @@ return 1
 
 
 class Leadership:
-    """`leads` is looked at anew every ten seconds; the lock lives and dies with a connection of its own."""
+    """`leads` is looked at anew every interval, ten seconds at most; the lock lives and dies with a connection of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._every = min(_LOOK_SECONDS, settings.monitor_seconds)
         self._identity = secrets.token_hex(8)
         self._connection: asyncpg.Connection | None = None
         self.leads = False
@@ -40,7 +42,7 @@ class Leadership:
         try:
             while not stop.is_set():
                 await self.look()
-                await pause(stop, _LOOK_SECONDS)
+                await pause(stop, self._every)
         finally:
             if self._connection is not None:
                 self._connection.terminate()

@@ -1,5 +1,7 @@
 """Alerts with their life and deliveries, silences, runs of schedules, releases; jobs that were given up by hand."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,7 +18,7 @@ _INSTANTS = ("acknowledged_at", "told_at", "end_told_at", "escalated_at")
 _TEXTS = ("title", "affected")
 
 
-def _instant(name: str, *, nullable: bool = True) -> sa.Column[sa.DateTime]:
+def _instant(name: str, *, nullable: bool = True) -> sa.Column[datetime]:
     default = None if nullable else sa.text("now()")
     return sa.Column(name, sa.DateTime(timezone=True), server_default=default, nullable=nullable)
 
@@ -45,7 +47,8 @@ def upgrade() -> None:
         _instant("next_at"),
         _instant("finished_at"),
         sa.CheckConstraint(
-            "event IN ('opened','resolved','repeated','escalated','digest','test')", name=op.f("ck_alert_delivery_event")
+            "event IN ('opened','resolved','repeated','escalated','digest','test')",
+            name=op.f("ck_alert_delivery_event"),
         ),
         sa.CheckConstraint("channel IN ('mail','slack','webhook')", name=op.f("ck_alert_delivery_channel")),
         sa.CheckConstraint("status IN ('pending','sent','failed','skipped')", name=op.f("ck_alert_delivery_status")),
@@ -97,15 +100,11 @@ def upgrade() -> None:
     )
     op.drop_constraint("ck_outbox_status", "outbox", type_="check")
     op.create_check_constraint(op.f("ck_outbox_status"), "outbox", f"status IN ({_STATES},'discarded')")
-    tenancy.share(
-        "alert_delivery", ("select", "insert", "update"), platform=("select", "insert", "update", "delete")
-    )
+    tenancy.share("alert_delivery", ("select", "insert", "update"), platform=("select", "insert", "update", "delete"))
     tenancy.share("alert_silence", ("select", "insert", "update"), platform=("select",))
     tenancy.share("schedule_run", (), platform=("select", "insert", "update", "delete"))
     tenancy.share("release_mark", (), platform=("select", "insert"))
-    op.execute(
-        f"GRANT UPDATE (acknowledged_at, acknowledged_by, note) ON monitor_alert TO {tenancy.APP_ROLE}"
-    )
+    op.execute(f"GRANT UPDATE (acknowledged_at, acknowledged_by, note) ON monitor_alert TO {tenancy.APP_ROLE}")
     for table in ("dian_certificate", "document_range", "document_counter"):
         op.execute(f'CREATE POLICY platform_select ON "{table}" FOR SELECT TO {tenancy.PLATFORM_ROLE} USING (true)')
     # What is sealed and who changed it stay the company's.

@@ -12,8 +12,10 @@ import pytest
 
 from app.settings import read_settings
 from tests.worker.house import House, eventually
-from worker.checks import Check, Looks, Unknown, all_checks
+from worker.check import Check, Unknown
+from worker.checks import all_checks
 from worker.leader import Leadership
+from worker.looks import Looks
 from worker.monitor import run_monitor
 
 
@@ -178,7 +180,7 @@ async def test_what_another_failure_explains_is_not_told(house: House, inbox: In
 
 
 async def test_an_alert_waits_for_its_channel(house: House, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.notices._FIRST_WAIT", 0.1)
+    monkeypatch.setattr("worker.post.FIRST_WAIT", 0.1)
     patient = Patient()
     patient.wrong = "Le duele."
     inbox.failing = True

@@ -60,7 +60,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         told = [
             f"Qué: {self.title} (severidad {_SEVERITY_NAMES[self.severity]})",
             f"Desde: {_local(self.opened_at)}",
-            f"Hasta: {_local(self.resolved_at)}, {length_of(self.resolved_at - self.opened_at)}" if self.resolved_at else "",
+            f"Hasta: {_local(self.resolved_at)}, {length_of(self.resolved_at - self.opened_at)}"
+            if self.resolved_at
+            else "",
             f"A quién afecta: {self.affected}",
             f"Evidencia: {self.detail}",
             self.remark,

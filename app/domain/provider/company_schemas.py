@@ -23,7 +23,8 @@ class NewCompany(Input):
 class NewOwner(Input):
     name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Ana Gómez"])]
     email: Annotated[
-        str, Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["ana@tienda.co"])
+        str,
+        Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["ana@tienda.co"]),
     ]
 
 
