@@ -109,7 +109,10 @@ def staff_rows_of(routes: Iterable[Any]) -> list[Row]:
             method,
             route.path_format,
             guard.access.permission,
-            {role: guard.access.permission is None or guard.access.permission in STAFF_ROLES[role] for role in STAFF_ROLES},
+            {
+                role: guard.access.permission is None or guard.access.permission in STAFF_ROLES[role]
+                for role in STAFF_ROLES
+            },
         )
         for route in routes
         if isinstance(route, HTTPRoute)

@@ -134,7 +134,11 @@ def _support() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_support_access")),
     )
     op.create_index(
-        "ix_support_access_open", "support_access", ["staff_id"], unique=False, postgresql_where=sa.text("ended_at IS NULL")
+        "ix_support_access_open",
+        "support_access",
+        ["staff_id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
     )
     tenancy.protect(
         "support_access",

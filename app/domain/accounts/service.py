@@ -228,9 +228,7 @@ class AccountService:
 
 def accepted_terms(tenant_id: UUID, user_id: UUID, address: str) -> TermsAcceptance:
     """That a person accepts the current terms for a company."""
-    return TermsAcceptance(
-        tenant_id=tenant_id, id=uuid7(), user_id=user_id, version=TERMS_VERSION, address=address
-    )
+    return TermsAcceptance(tenant_id=tenant_id, id=uuid7(), user_id=user_id, version=TERMS_VERSION, address=address)
 
 
 async def found_company(

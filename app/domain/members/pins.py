@@ -44,9 +44,7 @@ WRONG_PIN: Final = RuleBroken(
     "El PIN no es correcto.", code="wrong-pin", errors=(FieldError("/pin", "wrong-pin", "No es ese."),)
 )
 
-_PIN = text(
-    "SELECT pin_hash, strangers FROM member_pin WHERE tenant_id = :tenant_id AND user_id = :user_id FOR UPDATE"
-)
+_PIN = text("SELECT pin_hash, strangers FROM member_pin WHERE tenant_id = :tenant_id AND user_id = :user_id FOR UPDATE")
 _ATTEMPT = text(
     "INSERT INTO member_pin_try AS t (tenant_id, user_id, asker_id, failures, wrong) "
     "VALUES (:tenant_id, :user_id, :asker_id, 1, 1) ON CONFLICT (tenant_id, user_id, asker_id) DO UPDATE "

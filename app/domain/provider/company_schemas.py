@@ -23,17 +23,18 @@ class NewCompany(Input):
 class NewOwner(Input):
     name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Ana Gómez"])]
     email: Annotated[
-        str, Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["ana@tienda.co"])
+        str,
+        Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["ana@tienda.co"]),
     ]
 
 
 class CreateCompany(Input):
     """A company whose owner is invited by mail."""
 
-    id: UUID | None = None
     company: NewCompany
     owner: NewOwner
     plan: Annotated[str, Meta(max_length=40)] | None = None
+    id: UUID | None = None
 
 
 class WithReason(Input):
@@ -83,10 +84,10 @@ class CompanyDetail(CompanyItem):
 
 
 class OpenSupport(Input):
-    id: UUID | None = None
     tenant_id: UUID
     reason: Reason
     minutes: Annotated[int, Meta(ge=1, le=60, examples=[30])]
+    id: UUID | None = None
 
 
 class StaffAccessOut(Output):

@@ -143,9 +143,7 @@ class StaffLogins:
 
     def _begun(self, user: ProviderUser, session_id: UUID, generation: int) -> StaffSessionOut:
         return StaffSessionOut(
-            access_token=self._tokens.issue(
-                user_id=user.id, tenant_id=NO_COMPANY, session_id=session_id, kind="staff"
-            ),
+            access_token=self._tokens.issue(user_id=user.id, tenant_id=NO_COMPANY, session_id=session_id, kind="staff"),
             expires_in=int(LIFETIME.total_seconds()),
             refresh_token=self._write(_Named(user.id, session_id, generation)),
             user=staff_out(user),
@@ -166,9 +164,7 @@ class StaffLogins:
         return _Named(UUID(bytes=said[:16]), UUID(bytes=said[16:32]), int.from_bytes(said[32:], "big"))
 
 
-async def end_sessions(
-    work: Work, user_id: UUID, session_id: UUID | None = None, *, but: UUID | None = None
-) -> None:
+async def end_sessions(work: Work, user_id: UUID, session_id: UUID | None = None, *, but: UUID | None = None) -> None:
     """End one session of somebody of the staff, or all, or all but one, in a transaction pinned to them."""
     statement = update(ProviderSession).where(ProviderSession.user_id == user_id, ProviderSession.revoked_at.is_(None))
     if session_id is not None:

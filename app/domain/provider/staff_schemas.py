@@ -11,7 +11,8 @@ from app.lib.schemas import Input, Output, Page
 StaffRole = Literal["admin", "support", "billing", "ops"]
 Name = Annotated[str, Meta(min_length=1, max_length=200, examples=["Marta Ruiz"])]
 Email = Annotated[
-    str, Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["marta@operador.co"])
+    str,
+    Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$", examples=["marta@operador.co"]),
 ]
 Secret = Annotated[str, Meta(max_length=512)]
 Code = Annotated[str, Meta(max_length=20, examples=["123456"])]

@@ -142,7 +142,8 @@ async def end_all_of(desk: Desk, staff_id: UUID) -> None:
     async with desk.database.platform_transaction() as session:
         rows = (
             await session.execute(
-                select(SupportAccess.tenant_id, SupportAccess.id).where(
+                select(SupportAccess.tenant_id, SupportAccess.id)
+                .where(
                     SupportAccess.staff_id == staff_id,
                     SupportAccess.ended_at.is_(None),
                     SupportAccess.expires_at > clock.now(),

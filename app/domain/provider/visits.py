@@ -54,15 +54,11 @@ class SupportVisits:
         routes: dict[UUID, list[SupportRouteOut]] = defaultdict(list)
         for route in await self._work.session.scalars(
             select(SupportRoute)
-            .where(
-                SupportRoute.tenant_id == self._work.tenant_id, SupportRoute.access_id.in_([row.id for row in rows])
-            )
+            .where(SupportRoute.tenant_id == self._work.tenant_id, SupportRoute.access_id.in_([row.id for row in rows]))
             .order_by(SupportRoute.first_at, SupportRoute.route)
         ):
             routes[route.access_id].append(
-                SupportRouteOut(
-                    route=route.route, times=route.times, first_at=route.first_at, last_at=route.last_at
-                )
+                SupportRouteOut(route=route.route, times=route.times, first_at=route.first_at, last_at=route.last_at)
             )
         return [
             SupportAccessOut(

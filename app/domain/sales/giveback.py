@@ -118,7 +118,9 @@ class GiveBackService:
             return data.id, False
         await approve_void(self._work, sale.id, data.approval_id)
         place = await self._place(data.session_id, sale)
-        items = [Item(line, prorate(Remaining.of(line), line["left_quantity"])) for line in lines if line["left_quantity"]]
+        items = [
+            Item(line, prorate(Remaining.of(line), line["left_quantity"])) for line in lines if line["left_quantity"]
+        ]
         if not items:
             raise Conflict("No queda nada por anular de esta venta.", code="nothing-to-void")
         due = sum((item.portion.total for item in items), start=ZERO)
