@@ -150,7 +150,7 @@ async def test_companies_are_found_by_name_nit_status_and_plan(boss: StaffPerson
     first = (await boss.get("/v1/provider/tenants", limit=1)).json()
     assert [row["id"] for row in first["items"]] == [company["id"]], "the newest first"
     second = (await boss.get("/v1/provider/tenants", limit=1, cursor=first["nextCursor"])).json()
-    assert second["items"][0]["id"] < company["id"]
+    assert second["items"][0]["createdAt"] < company["createdAt"]
     assert (await boss.get("/v1/provider/tenants", status="alegre")).status_code == 400
 
 
