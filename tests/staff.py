@@ -9,9 +9,9 @@ import httpx
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
-from app.domain.provider.models import SupportAccess
 from app.domain.provider.staff import add_staff
 from app.domain.provider.staff_schemas import CreateStaff, NewStaffOut, StaffRole
+from app.domain.support.models import SupportAccess
 from app.lib import clock
 from tests.shop import forget_tries
 

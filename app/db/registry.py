@@ -14,6 +14,7 @@ from app.domain.members import models as members
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
 from app.domain.sales import models as sales
+from app.domain.support import models as support
 from app.domain.tenants import models as tenants
 
 MODULES = (
@@ -31,5 +32,6 @@ MODULES = (
     privacy,
     invoicing,
     provider,
+    support,
 )
 METADATA = DefaultBase.metadata
