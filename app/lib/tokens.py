@@ -116,7 +116,7 @@ class AccessTokens:
                 audience=[audience for audience, _ in _MARKS.values()],
                 options={"require": ["exp", "iat", "sub", "jti"], "verify_exp": False, "verify_iat": False},
             )
-            kind = _KINDS.get((body["aud"], body.get("typ")))
+            kind = _KINDS.get((str(body["aud"]), str(body.get("typ"))))
             if kind is None:
                 raise Unauthenticated("El token no es de acceso.")
             return Claims(

@@ -65,7 +65,7 @@ class SupportDesk:
         await work.flush()
         told = {"staffId": staff.id, "staffName": staff.name, "reason": reason, "expiresAt": row.expires_at}
         work.record("support.opened", row.id, after=told)
-        work.ask("support.tell-owners", {"accessId": str(row.id)})
+        work.ask("provider.tell-owners", {"accessId": str(row.id)})
         await self._desk.note("support.opened", row.id, company_id=data.tenant_id, after=told)
         return self._token(row), True
 

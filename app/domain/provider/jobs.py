@@ -1,4 +1,4 @@
-"""Background jobs of support: a company's owners are told."""
+"""Background jobs of the operator's panel: a company's owners are told of support."""
 
 from typing import Final
 from uuid import UUID
@@ -29,7 +29,7 @@ class TellOwner(Input):
     user_id: UUID
 
 
-@job("support.tell-owners")
+@job("provider.tell-owners")
 async def tell_owners(context: JobContext, payload: TellOwners) -> None:
     """Ask for a mail to each owner of a company that support looks into: one that is refused keeps nobody from the rest."""
     async with context.transaction() as work:
@@ -39,10 +39,10 @@ async def tell_owners(context: JobContext, payload: TellOwners) -> None:
             )
         )
         for user_id in owners:
-            work.ask("support.tell-owner", {"accessId": str(payload.access_id), "userId": str(user_id)})
+            work.ask("provider.tell-owner", {"accessId": str(payload.access_id), "userId": str(user_id)})
 
 
-@job("support.tell-owner", timeout=60)
+@job("provider.tell-owner", timeout=60)
 async def tell_owner(context: JobContext, payload: TellOwner) -> None:
     """Tell an owner who of the operator's support looks into the company, why and until when. Run twice, it tells twice."""
     async with context.transaction() as work:
