@@ -29,7 +29,7 @@ _MARKS: Final[dict[Kind, tuple[str, str]]] = {
     "staff": ("mostrador-provider", "access"),
 }
 """Audience and type of each: none is taken for another."""
-_KINDS: Final = {marks: kind for kind, marks in _MARKS.items()}
+_KINDS: Final[dict[tuple[str, str], Kind]] = {marks: kind for kind, marks in _MARKS.items()}
 NO_COMPANY: Final = UUID(int=0)
 """The company of a token of the operator's staff."""
 _CACHED: Final = 4096

@@ -216,6 +216,7 @@ async def test_a_change_in_the_trail_is_found(
 
     assert await broken() == []
     last = await admin.fetchval("SELECT max(seq) FROM provider_entry")
+    assert last is not None
     for change, found in (
         (f"UPDATE provider_entry SET content = replace(content, 'ops', 'OPS') WHERE seq = {last}", [last]),
         (f"DELETE FROM provider_entry WHERE seq = {last}", [last]),
