@@ -39,11 +39,7 @@ from app.domain.members.controller import (
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
 from app.domain.privacy.controller import PrivacyController
-from app.domain.provider.company_controller import (
-    ProviderCompanyController,
-    ProviderSupportController,
-    SupportAccessController,
-)
+from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
@@ -51,6 +47,8 @@ from app.domain.sales.controller import HeldTicketController, ReturnController, 
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
 from app.domain.standing.controller import StandingController
+from app.domain.support.controller import SupportAccessController
+from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
 from app.lib.access import check_routes

@@ -15,6 +15,7 @@ from app.domain.members import models as members
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
 from app.domain.sales import models as sales
+from app.domain.support import models as support
 from app.domain.tenants import models as tenants
 
 MODULES = (
@@ -33,5 +34,6 @@ MODULES = (
     invoicing,
     provider,
     alerts,
+    support,
 )
 METADATA = DefaultBase.metadata

@@ -83,7 +83,8 @@ def entry_content(actor: Actor, entry: Entry, at: datetime) -> str:
     """Canonical JSON of everything a reader of the trail will ask.
 
     People are named by their id alone: what they are called is read from their membership, so that whoever leaves can be
-    forgotten. The system, programs and the operator's staff have none, and are named here. Personal fields of `before` and `after` come sealed (`app.lib.person_keys`).
+    forgotten. The system, programs and the operator's staff have none, and are named here. Personal fields of `before`
+    and `after` come sealed (`app.lib.person_keys`).
     """
     who: dict[str, Any] = {"userId": actor.user_id, "role": actor.role}
     if actor.role in {SYSTEM_ROLE, KEY_ROLE, PROVIDER_ROLE}:

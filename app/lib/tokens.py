@@ -29,7 +29,7 @@ _MARKS: Final[dict[Kind, tuple[str, str]]] = {
     "staff": ("mostrador-provider", "access"),
 }
 """Audience and type of each: none is taken for another."""
-_KINDS: Final = {marks: kind for kind, marks in _MARKS.items()}
+_KINDS: Final[dict[tuple[str, str], Kind]] = {marks: kind for kind, marks in _MARKS.items()}
 NO_COMPANY: Final = UUID(int=0)
 """The company of a token of the operator's staff."""
 _CACHED: Final = 4096
@@ -116,7 +116,7 @@ class AccessTokens:
                 audience=[audience for audience, _ in _MARKS.values()],
                 options={"require": ["exp", "iat", "sub", "jti"], "verify_exp": False, "verify_iat": False},
             )
-            kind = _KINDS.get((body["aud"], body.get("typ")))
+            kind = _KINDS.get((str(body["aud"]), str(body.get("typ"))))
             if kind is None:
                 raise Unauthenticated("El token no es de acceso.")
             return Claims(

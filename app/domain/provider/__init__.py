@@ -1,4 +1,4 @@
-"""The platform as its operator sees it: health and metrics; its staff, the companies, and the staff's look into one.
+"""The platform as its operator sees it: health and metrics; its staff, and the companies.
 
-Owns `provider_user`, `provider_session`, `provider_answer`, `provider_entry` and its head, `support_access`, `support_route`.
+Owns `provider_user`, `provider_session`, `provider_answer`, `provider_entry` and its head.
 """

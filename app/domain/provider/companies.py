@@ -6,6 +6,7 @@ else must follow from a new company, as its customer at the payment provider, is
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -75,10 +76,13 @@ class Companies:
                     Tenant.nit.startswith(words.partition("-")[0], autoescape=True),
                 )
             )
-        statement = after(statement, [Tenant.tenant_id], cursor, tuple[UUID], descending=True)
+        # By when they were made: an id may be the client's choice.
+        statement = after(
+            statement, (Tenant.created_at, Tenant.tenant_id), cursor, tuple[datetime, UUID], descending=True
+        )
         async with self._desk.database.platform_transaction() as session:
             rows = (await session.scalars(statement)).all()
-            page, next_cursor = cut(rows, limit, lambda row: (row.tenant_id,))
+            page, next_cursor = cut(rows, limit, lambda row: (row.created_at, row.tenant_id))
             counted = await session.scalars(
                 select(TenantUsage).where(TenantUsage.tenant_id.in_([row.tenant_id for row in page]))
             )

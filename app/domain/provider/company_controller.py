@@ -1,37 +1,27 @@
-"""HTTP face of the companies for the operator's staff, and of support's look into one, for both sides."""
+"""HTTP face of the companies for the operator's staff."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from msgspec import structs
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from app.db.desk import Desk, provide_desk
-from app.db.session import Work
 from app.domain.provider.companies import Companies, CompanyFilter
 from app.domain.provider.company_schemas import (
     CompanyDetail,
     CompanyPage,
     CompanyStatus,
     CreateCompany,
-    OpenSupport,
     OwnerInvitationOut,
     Reactivate,
-    StaffAccessPage,
-    SupportTokenOut,
     WithReason,
 )
-from app.domain.provider.staff_controller import CompanyParam
-from app.domain.provider.support import SupportDesk
-from app.domain.provider.visit_schemas import SupportAccessOut, SupportAccessPage
-from app.domain.provider.visits import SupportVisits
-from app.lib.access import requires, requires_staff
+from app.lib.access import requires_staff
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
-from app.lib.schemas import JSON
 
 SearchParam = Annotated[
     str | None, QueryParameter(name="search", max_length=100, description="Parte del nombre, o comienzo del NIT.")
@@ -42,14 +32,6 @@ PlanParam = Annotated[str | None, QueryParameter(name="plan", max_length=40, des
 
 def provide_companies(desk: NamedDependency[Desk]) -> Companies:
     return Companies(desk)
-
-
-def provide_support(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> SupportDesk:
-    return SupportDesk(desk, request.app.state.tokens)
-
-
-def provide_visits(work: NamedDependency[Work]) -> SupportVisits:
-    return SupportVisits(work)
 
 
 class ProviderCompanyController(Controller):
@@ -130,81 +112,3 @@ class ProviderCompanyController(Controller):
     ) -> CompanyDetail:
         """Cierra la cuenta de una empresa, con su motivo; sus datos se conservan."""
         return await companies.close(tenant_id, data.reason)
-
-
-class ProviderSupportController(Controller):
-    path = "/provider/support-accesses"
-    tags = ["Operador"]
-    dependencies = {"desk": Provide(provide_desk), "support": Provide(provide_support, sync_to_thread=False)}
-
-    @get(operation_id="ListAllSupportAccesses", guards=[requires_staff("support:read")])
-    async def list_accesses(
-        self,
-        support: NamedDependency[SupportDesk],
-        tenant_id: CompanyParam = None,
-        limit: LimitParam = DEFAULT_LIMIT,
-        cursor: CursorParam = None,
-    ) -> StaffAccessPage:
-        """Quién del personal entró a qué empresa, por qué y hasta cuándo, de lo más nuevo a lo más viejo."""
-        return await support.page(tenant_id, limit, cursor)
-
-    @post(operation_id="OpenSupportAccess", guards=[requires_staff("support:open")])
-    async def open_access(
-        self, request: Request[Any, Any, Any], data: JSONBody[OpenSupport], support: NamedDependency[SupportDesk]
-    ) -> Response[SupportTokenOut]:
-        """Entra a consultar una empresa, con motivo y por minutos (a lo sumo 60); se avisa a sus dueños.
-
-        El token solo sirve para las rutas de consulta de esa empresa.
-        """
-        opened, is_new = await support.open(data)
-        request.scope["state"]["request_work"].kept = JSON.encode(structs.replace(opened, access_token=None))
-        return Response(opened, status_code=HTTP_201_CREATED if is_new else HTTP_200_OK)
-
-    @post(
-        "/{support_access_id:uuid}/token",
-        operation_id="RenewSupportToken",
-        guards=[requires_staff("support:open")],
-        status_code=HTTP_200_OK,
-    )
-    async def renew_token(
-        self, request: Request[Any, Any, Any], support_access_id: FromPath[UUID], support: NamedDependency[SupportDesk]
-    ) -> SupportTokenOut:
-        """Otro token corto de un acceso propio que sigue abierto."""
-        renewed = await support.token(support_access_id)
-        request.scope["state"]["request_work"].kept = JSON.encode(structs.replace(renewed, access_token=None))
-        return renewed
-
-    @post(
-        "/{support_access_id:uuid}/end",
-        operation_id="EndAnySupportAccess",
-        guards=[requires_staff("support:read")],
-        status_code=HTTP_204_NO_CONTENT,
-    )
-    async def end_access(self, support_access_id: FromPath[UUID], support: NamedDependency[SupportDesk]) -> None:
-        """Termina un acceso de inmediato, propio o de otra persona."""
-        await support.end(support_access_id)
-
-
-class SupportAccessController(Controller):
-    path = "/support-accesses"
-    tags = ["Empresa"]
-    dependencies = {"visits": Provide(provide_visits, sync_to_thread=False)}
-
-    @get(operation_id="ListSupportAccesses", guards=[requires("audit:read", in_suspended=True)])
-    async def list_accesses(
-        self, visits: NamedDependency[SupportVisits], limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
-    ) -> SupportAccessPage:
-        """Quién del soporte del operador entró a consultar la empresa, por qué, hasta cuándo y qué miró."""
-        return await visits.page(limit, cursor)
-
-    @post(
-        "/{support_access_id:uuid}/end",
-        operation_id="EndSupportAccess",
-        guards=[requires("members:write", in_read_only=True, in_suspended=True)],
-        status_code=HTTP_200_OK,
-    )
-    async def end_access(
-        self, support_access_id: FromPath[UUID], visits: NamedDependency[SupportVisits]
-    ) -> SupportAccessOut:
-        """Termina de inmediato un acceso del soporte del operador."""
-        return await visits.end(support_access_id)

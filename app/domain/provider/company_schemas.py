@@ -1,4 +1,4 @@
-"""Bodies of the operator's panel of companies and of support's look into one."""
+"""Bodies of the operator's panel of companies."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -31,10 +31,10 @@ class NewOwner(Input):
 class CreateCompany(Input):
     """A company whose owner is invited by mail."""
 
-    id: UUID | None = None
     company: NewCompany
     owner: NewOwner
     plan: Annotated[str, Meta(max_length=40)] | None = None
+    id: UUID | None = None
 
 
 class WithReason(Input):
@@ -81,42 +81,3 @@ class CompanyDetail(CompanyItem):
     use: UseOut
     history: list[TransitionOut]
     owner_invitation: OwnerInvitationOut | None
-
-
-class OpenSupport(Input):
-    id: UUID | None = None
-    tenant_id: UUID
-    reason: Reason
-    minutes: Annotated[int, Meta(ge=1, le=60, examples=[30])]
-
-
-class StaffAccessOut(Output):
-    """The same as the operator sees it."""
-
-    id: UUID
-    tenant_id: UUID
-    company_name: str
-    staff_id: UUID
-    staff_name: str
-    reason: str
-    opened_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None
-    ended_by: Literal["company", "provider"] | None
-    is_open: bool
-
-
-class StaffAccessPage(Page):
-    items: list[StaffAccessOut]
-
-
-class SupportTokenOut(Output):
-    """A short token for the company's reading routes; another one is asked for while the access lasts."""
-
-    access_id: UUID
-    tenant_id: UUID
-    expires_at: datetime
-    """Of the access, whatever token."""
-    access_token: str | None
-    expires_in: int
-    """Seconds, of the token."""

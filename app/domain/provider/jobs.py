@@ -1,4 +1,4 @@
-"""Background jobs of the operator's panel."""
+"""Background jobs of the operator's panel: a company's owners are told of support."""
 
 from typing import Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.db.jobs import JobContext
 from app.domain.accounts.company_sessions import addresses_of
 from app.domain.accounts.models import Membership
-from app.domain.provider.models import SupportAccess
+from app.domain.support.models import SupportAccess
 from app.domain.tenants.service import TenantService
 from app.integrations.mail import MailRefused, MailSender
 from app.integrations.mail.templating import write_mail

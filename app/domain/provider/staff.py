@@ -25,7 +25,7 @@ from app.domain.provider.staff_schemas import (
     StaffPassword,
     StaffTotpOut,
 )
-from app.domain.provider.support import end_all_of
+from app.domain.support.desk import end_all_of
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.pages import after, cut

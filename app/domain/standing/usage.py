@@ -8,8 +8,8 @@ from sqlalchemy import select, text
 
 from app.db.session import Work
 from app.domain.standing.schemas import ModuleOut, NoticeOut, Severity, UseOut
-from app.domain.provider.models import SupportAccess
-from app.domain.provider.visits import open_visits
+from app.domain.support.models import SupportAccess
+from app.domain.support.visits import open_visits
 from app.domain.tenants.limits import DOCUMENTS, NAMES, LimitOut, document_limit, limit_out, read_limits
 from app.domain.tenants.models import Plan, Tenant, TenantStatus
 from app.domain.tenants.service import TenantService

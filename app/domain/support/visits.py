@@ -14,8 +14,8 @@ import msgspec
 from sqlalchemy import select, update
 
 from app.db.session import Work
-from app.domain.provider.models import SupportAccess, SupportRoute
-from app.domain.provider.visit_schemas import SupportAccessOut, SupportAccessPage, SupportRouteOut
+from app.domain.support.models import SupportAccess, SupportRoute
+from app.domain.support.schemas import SupportAccessOut, SupportAccessPage, SupportRouteOut
 from app.lib import clock
 from app.lib.errors import NotFound
 from app.lib.pages import after, cut

@@ -1,4 +1,4 @@
-"""Support's look into a company: opened by somebody of the staff, with a reason and for minutes."""
+"""The operator's side of support's look into a company: opened by somebody of the staff, with a reason and for minutes."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,9 +9,9 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.db.desk import Desk
-from app.domain.provider.company_schemas import OpenSupport, StaffAccessOut, StaffAccessPage, SupportTokenOut
-from app.domain.provider.models import SupportAccess
-from app.domain.provider.visits import NO_SUCH, Ended, end_access, find_access, is_open
+from app.domain.support.models import SupportAccess
+from app.domain.support.schemas import OpenSupport, StaffAccessOut, StaffAccessPage, SupportTokenOut
+from app.domain.support.visits import NO_SUCH, Ended, end_access, find_access, is_open
 from app.domain.tenants.models import Tenant
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, unknown_reference
