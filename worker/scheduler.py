@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from math import inf
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -32,13 +33,17 @@ _REGISTER = text(
     "WHERE schedule.every_seconds <> excluded.every_seconds OR schedule.next_run_at > excluded.next_run_at"
 )
 _CLAIM = text(
-    "SELECT name FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
+    "SELECT name, every_seconds, next_run_at FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
     "ORDER BY next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 _BEGIN = text(
     "UPDATE schedule SET next_run_at = :next_run_at, last_run_at = :now, last_error = NULL WHERE name = :name"
 )
 _FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = :error WHERE name = :name")
+_RUN = text(
+    "INSERT INTO schedule_run (id, name, due_at, started_at, missed) VALUES (:id, :name, :due_at, :now, :missed)"
+)
+_RAN = text("UPDATE schedule_run SET finished_at = :now, error = :error WHERE id = :id")
 _COMPANIES = text("SELECT tenant_id FROM tenant WHERE status <> 'closed'")
 _ASK = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
@@ -120,21 +125,27 @@ class Scheduler:
     async def _run_one(self) -> bool:
         now = clock.now()
         async with self._database.platform_transaction() as session:
-            name = await session.scalar(_CLAIM, {"names": list(self._recurring), "now": now})
-            if name is None:
+            row = (await session.execute(_CLAIM, {"names": list(self._recurring), "now": now})).one_or_none()
+            if row is None:
                 return False
+            name, run_id = row.name, uuid7()
             one = self._recurring[name]
             await session.execute(_BEGIN, {"name": name, "now": now, "next_run_at": one.next_run(now)})
+            missed = int((now - row.next_run_at).total_seconds() // row.every_seconds)
+            await session.execute(
+                _RUN, {"id": run_id, "name": name, "due_at": row.next_run_at, "now": now, "missed": missed}
+            )
             if isinstance(one, NightlyJob):
                 # With the row's own transaction: each company's job exists exactly once a night.
                 await _ask_for_all(session, one.job, now)
                 await session.execute(_FINISH, {"name": name, "now": now, "error": None})
+                await session.execute(_RAN, {"id": run_id, "now": now, "error": None})
         _LOG.info("schedule", name=name)
         if isinstance(one, Chore):
-            await self._run_chore(one)
+            await self._run_chore(one, run_id)
         return True
 
-    async def _run_chore(self, chore: Chore) -> None:
+    async def _run_chore(self, chore: Chore, run_id: UUID) -> None:
         error = None
         try:
             await chore.run(self._database)
@@ -142,7 +153,9 @@ class Scheduler:
             error = f"{type(outage).__name__}: {outage}"
             _LOG.warning("chore failed", name=chore.name, reason=error)
         async with self._database.platform_transaction() as session:
-            await session.execute(_FINISH, {"name": chore.name, "now": clock.now(), "error": error})
+            now = clock.now()
+            await session.execute(_FINISH, {"name": chore.name, "now": now, "error": error})
+            await session.execute(_RAN, {"id": run_id, "now": now, "error": error})
 
 
 async def _ask_for_all(session: AsyncSession, job: Job[Any, Any], now: datetime) -> None:

@@ -98,7 +98,7 @@ def upgrade() -> None:
         _instant("at", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release_mark")),
     )
-    op.drop_constraint("ck_outbox_status", "outbox", type_="check")
+    op.drop_constraint(op.f("ck_outbox_status"), "outbox", type_="check")
     op.create_check_constraint(op.f("ck_outbox_status"), "outbox", f"status IN ({_STATES},'discarded')")
     tenancy.share("alert_delivery", ("select", "insert", "update"), platform=("select", "insert", "update", "delete"))
     tenancy.share("alert_silence", ("select", "insert", "update"), platform=("select",))
@@ -131,7 +131,7 @@ def downgrade() -> None:
         op.execute(f'DROP POLICY platform_select ON "{table}"')
     op.execute(f"REVOKE UPDATE (acknowledged_at, acknowledged_by, note) ON monitor_alert FROM {tenancy.APP_ROLE}")
     op.execute("DELETE FROM outbox WHERE status = 'discarded'")
-    op.drop_constraint("ck_outbox_status", "outbox", type_="check")
+    op.drop_constraint(op.f("ck_outbox_status"), "outbox", type_="check")
     op.create_check_constraint(op.f("ck_outbox_status"), "outbox", f"status IN ({_STATES})")
     op.drop_table("release_mark")
     op.drop_table("schedule_run")
