@@ -31,9 +31,23 @@ STAFF_ADMIN: Final = "admin"
 
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
-    "support": frozenset({"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}),
+    "support": frozenset(
+        {"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}
+    ),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
-    "ops": frozenset({"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "alerts:read", "alerts:write", "jobs:read", "jobs:write"}),
+    "ops": frozenset(
+        {
+            "companies:read",
+            "companies:suspend",
+            "support:read",
+            "trail:read",
+            "staff:read",
+            "alerts:read",
+            "alerts:write",
+            "jobs:read",
+            "jobs:write",
+        }
+    ),
 }
 """Role to permissions."""
 

@@ -33,10 +33,14 @@ from app.lib.access import requires_staff
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
 
-StatusParam = Annotated[AlertStatus | None, QueryParameter(name="status", description="Abiertas, atendidas o resueltas.")]
+StatusParam = Annotated[
+    AlertStatus | None, QueryParameter(name="status", description="Abiertas, atendidas o resueltas.")
+]
 SeverityParam = Annotated[Severity | None, QueryParameter(name="severity", description="De una severidad.")]
 TestSeverityParam = Annotated[Severity, QueryParameter(name="severity", description="Con qué severidad se prueba.")]
-JobStatusParam = Annotated[JobStatus | None, QueryParameter(name="status", description="`dead`: fallaron definitivamente.")]
+JobStatusParam = Annotated[
+    JobStatus | None, QueryParameter(name="status", description="`dead`: fallaron definitivamente.")
+]
 KindParam = Annotated[str | None, QueryParameter(name="kind", description="De una clase, como `mail.send`.")]
 CompanyParam = Annotated[UUID | None, QueryParameter(name="tenantId", description="De una empresa.")]
 ScheduleParam = Annotated[str | None, QueryParameter(name="name", description="De una tarea programada.")]

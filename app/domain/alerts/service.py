@@ -102,7 +102,9 @@ class ProviderAlerts:
             won = changed.scalar_one_or_none() is not None
             await self._desk.work.session.refresh(row)
             if won:
-                await self._desk.note("alert.acknowledged", alert_id, after={"fingerprint": row.fingerprint, "note": data.note})
+                await self._desk.note(
+                    "alert.acknowledged", alert_id, after={"fingerprint": row.fingerprint, "note": data.note}
+                )
         return self._out(row)
 
     async def silence(self, data: CreateSilence) -> SilenceOut:
@@ -124,7 +126,9 @@ class ProviderAlerts:
         self._desk.work.session.add(row)
         await self._desk.work.flush()
         await self._desk.note(
-            "alert.silenced", row.id, after={"fingerprint": data.fingerprint, "minutes": data.minutes, "reason": data.reason}
+            "alert.silenced",
+            row.id,
+            after={"fingerprint": data.fingerprint, "minutes": data.minutes, "reason": data.reason},
         )
         return msgspec.convert(row, SilenceOut, from_attributes=True)
 
@@ -177,7 +181,9 @@ class ProviderAlerts:
         await self._desk.work.pin(user_id=staff.id)
         items = [result for _, result in tried]
         await self._desk.note(
-            "alert.tested", tried[0][0].id, after={"severity": severity, "results": [msgspec.to_builtins(one) for one in items]}
+            "alert.tested",
+            tried[0][0].id,
+            after={"severity": severity, "results": [msgspec.to_builtins(one) for one in items]},
         )
         return TestOut(severity=severity, items=items)
 
@@ -251,7 +257,12 @@ async def _try(channels: Channels, channel: Channel, notice: Notice) -> tuple[Al
         finished_at=now,
     )
     result = msgspec.convert(
-        {"channel": channel, "status": status, "reason": reason, "milliseconds": round((time.perf_counter() - began) * 1000)},
+        {
+            "channel": channel,
+            "status": status,
+            "reason": reason,
+            "milliseconds": round((time.perf_counter() - began) * 1000),
+        },
         TestResult,
     )
     return row, result
