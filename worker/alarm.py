@@ -29,6 +29,7 @@ from worker.store import Silence, Store
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
 TIMES: Final = 2
+POSTGRESQL: Final = "postgresql"
 REPEAT_AFTER: Final = timedelta(hours=4)
 ESCALATE_AFTER: Final = timedelta(minutes=30)
 GRACE: Final = timedelta(seconds=30)
@@ -67,6 +68,9 @@ class State(msgspec.Struct):
     """Openings and ends of the last hour."""
     last_told_at: datetime | None = None
     recovered_at: datetime | None = None
+    failing_since: datetime | None = None
+    good_at: datetime | None = None
+    """When the last question was asked that had a good answer."""
     turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     version: int = 0
     """Grows with every change of ours: what was read before it is stale."""
@@ -122,16 +126,20 @@ class Alarm:
     def state(self, check: Check) -> State:
         return self._states[check.name]
 
-    async def note(self, check: Check, answer: Answer) -> None:
+    async def note(self, check: Check, answer: Answer, asked_at: datetime | None = None) -> None:
         """Take a check's answer: what is wrong, or None."""
         finding = Finding(answer) if isinstance(answer, str) else answer
         state, now = self.state(check), clock.now()
+        if finding is not None and check.name == POSTGRESQL:
+            self._store.rest()
         async with state.turn:
             if finding is None:
                 if state.failures:
                     state.recovered_at = now
+                state.good_at, state.failing_since = asked_at or now, None
                 state.goods, state.failures = state.goods + 1, 0
             else:
+                state.failing_since = state.failing_since or asked_at or now
                 state.goods, state.failures = 0, state.failures + 1
             if finding is not None and state.open is None and state.failures >= TIMES:
                 state.open = self._opened(check, finding, now)
@@ -141,6 +149,18 @@ class Alarm:
             elif finding is None and state.open is not None and state.goods >= TIMES:
                 await self._ended(state, state.open, now)
             await self._settle(check, state, now)
+
+    def suspects(self, check: Check) -> list[Check]:
+        """Checks that may explain this one's failure and were not asked since it began."""
+        since = self.state(check).failing_since
+        if since is None:
+            return []
+        found = []
+        for name in sorted(check.muted_by & self._states.keys()):
+            good_at = self._states[name].good_at
+            if good_at is None or good_at < since:
+                found.append(self._checks[name])
+        return found
 
     async def tick(self) -> None:
         """What time alone brings: repeats, escalation, the end of a silence, a flapping check that came to rest."""
@@ -254,7 +274,10 @@ class Alarm:
         if state.open is not None and state.heard is None:
             if not state.open.saved:
                 await self._save(state.open)
-            await self._tell_beginning(check, state, state.open, self._why_quiet(check, now, steady=steady))
+            quiet = self._why_quiet(check, now, steady=steady)
+            # Told once it is known that nothing else explains it.
+            if quiet is not None or not self.suspects(check):
+                await self._tell_beginning(check, state, state.open, quiet)
         elif state.open is None and state.heard is not None and steady:
             await self._tell_end(check, state, state.heard, now)
         elif state.open is not None and state.heard is not None:

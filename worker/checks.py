@@ -111,6 +111,14 @@ def _background(looks: Looks) -> Sequence[Check]:
             muted_by=_WORK,
         ),
         Check(
+            name="webhooks",
+            title="Los webhooks de las empresas fallan",
+            severity="warning",
+            ask=looks.webhooks,
+            next_step="Si fallan los de muchas empresas, revise la salida a internet; si son de una, el receptor es suyo.",
+            muted_by=_WORK,
+        ),
+        Check(
             name="channels",
             title="Un canal de avisos no recibe",
             severity="warning",

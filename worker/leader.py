@@ -70,7 +70,7 @@ class Leadership:
         return bool(held)
 
     async def _connect(self) -> asyncpg.Connection:
-        self.leads = False
+        # `leads` stays what it was meanwhile: a server that hangs gives the lock to nobody, and what is told is claimed first.
         # Past a pooler, which would lend the connection, and the lock, to others.
         connection: asyncpg.Connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
         self._connection = connection

@@ -34,6 +34,8 @@ _SKEW: Final = 5.0
 _OUTSIDE_SKEW: Final = 30.0
 _ENDING: Final = timedelta(days=15)
 _STUCK: Final = timedelta(minutes=10)
+_ENOUGH_ATTEMPTS: Final = 20
+_FAILED_SHARE: Final = 0.5
 _MANY: Final = 10
 """Dead jobs in 24 hours that are no longer single mishaps."""
 
@@ -77,6 +79,13 @@ _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "
     "AND created_at < $1::timestamptz - $2::interval GROUP BY channel ORDER BY channel"
 )
+_ATTEMPTS_THERE = "SELECT to_regclass('webhook_attempt') IS NOT NULL"
+_ATTEMPTS = (
+    "SELECT count(*) AS attempts, count(*) FILTER (WHERE status_code IS NULL OR status_code >= 300) AS failed, "
+    "count(DISTINCT tenant_id) FILTER (WHERE status_code IS NULL OR status_code >= 300) AS companies "
+    "FROM webhook_attempt WHERE at > $1::timestamptz - interval '1 hour'"
+)
+"""Of companies' own webhooks (`webhook_attempt`: `at`, `status_code`), once they exist."""
 
 
 class Looks:
@@ -181,6 +190,17 @@ class Looks:
             return None
         named = [f"{row['channel']}: {row['messages']} ({row['reason'] or 'sin intentar'})" for row in rows]
         return f"Avisos que esperan hace más de 10 minutos: {'; '.join(named)[:500]}."
+
+    async def webhooks(self) -> Answer:
+        if not (await self.fetch(_ATTEMPTS_THERE))[0][0]:
+            return None
+        row = (await self.fetch(_ATTEMPTS, clock.now()))[0]
+        if row["attempts"] < _ENOUGH_ATTEMPTS or row["failed"] < _FAILED_SHARE * row["attempts"]:
+            return None
+        return Finding(
+            f"Fallaron {row['failed']} de {row['attempts']} entregas de webhooks en la última hora.",
+            affected=f"A {row['companies']} empresas: sus sistemas se enteran tarde.",
+        )
 
     async def clock(self, outside: float | None) -> Answer:
         """`outside` is how far we are ahead of a clock beyond this machine, seconds."""

@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from app.domain.alerts.channels import Channels
+from app.lib import clock
 from app.lib.clock import follow_clock_file
 from app.lib.log import set_up_logging
 from app.settings import Settings
@@ -47,6 +48,7 @@ class Monitor:
             settings, self.checks, store=store, spool=self.spool, leadership=self.leadership, post=self.post
         )
         self._asked = dict.fromkeys((check.name for check in self.checks), time.monotonic())
+        self._hurry = {check.name: asyncio.Event() for check in self.checks}
         self.longest_delay = 0.0
         """Seconds by which a look came later than it was due, at worst."""
 
@@ -79,11 +81,23 @@ class Monitor:
             wait = self._every - time.time() % self._every
             wait = wait if self.alarm.state(check).settled else min(wait, _SOON, self._every)
             due = time.monotonic() + wait
-            await pause(stop, wait)
-            if not stop.is_set():
+            hurried = await self._rest(check, wait, stop)
+            if not hurried and not stop.is_set():
                 self.longest_delay = max(self.longest_delay, time.monotonic() - due)
 
+    async def _rest(self, check: Check, seconds: float, stop: asyncio.Event) -> bool:
+        """Wait for the next look; answers whether another check's failure called for it."""
+        hurry = self._hurry[check.name]
+        waits = [asyncio.create_task(event.wait()) for event in (stop, hurry)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        hurried = hurry.is_set()
+        hurry.clear()
+        return hurried
+
     async def _look(self, check: Check) -> None:
+        asked_at = clock.now()
         self._asked[check.name] = time.monotonic()
         answer: Answer
         try:
@@ -95,7 +109,9 @@ class Monitor:
         except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, not the end of the watch
             _LOG.error("check broke", check=check.name, exc_info=error)
             answer = f"La comprobación «{check.name}» no terminó: {type(error).__name__}."
-        await self.alarm.note(check, answer)
+        await self.alarm.note(check, answer, asked_at)
+        for suspect in self.alarm.suspects(check):
+            self._hurry[suspect.name].set()
 
 
 async def run_monitor(settings: Settings, stop: asyncio.Event, checks: Sequence[Check] | None = None) -> None:

@@ -97,6 +97,10 @@ class Store:
         self._release = settings.release or __version__
         self._away_until = 0.0
 
+    def rest(self) -> None:
+        """PostgreSQL was just seen to be away: nobody waits for it now."""
+        self._away_until = time.monotonic() + _AWAY
+
     async def fetch(self, statement: str, *values: Any) -> list[Any] | None:
         """Rows, or None while PostgreSQL is away."""
         if time.monotonic() < self._away_until:
@@ -113,7 +117,7 @@ class Store:
                     connection.terminate()
         except POSTGRES_AWAY as error:
             _LOG.warning("alerts not stored", reason=f"{type(error).__name__}: {error}")
-            self._away_until = time.monotonic() + _AWAY
+            self.rest()
             return None
 
     async def save_open(self, alert: Alert) -> bool:

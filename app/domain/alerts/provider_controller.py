@@ -72,7 +72,9 @@ class ProviderAlertController(Controller):
         return await alerts.page(status=status, severity=severity, limit=limit, cursor=cursor)
 
     @post("/test", operation_id="TestProviderAlerts", guards=[requires_staff("alerts:write")], status_code=HTTP_200_OK)
-    async def test_channels(self, alerts: NamedDependency[ProviderAlerts], severity: TestSeverityParam) -> TestOut:
+    async def test_channels(
+        self, alerts: NamedDependency[ProviderAlerts], severity: TestSeverityParam = "critical"
+    ) -> TestOut:
         """Envía un aviso de verdad por cada canal configurado y dice cómo le fue a cada uno."""
         return await alerts.test(severity)
 
