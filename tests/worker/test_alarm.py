@@ -166,8 +166,13 @@ async def test_what_is_silenced_is_told_when_the_silence_ends_and_the_record_say
         )
         await one.alarm.sync()
         await one.fails()
-        await one.told()
+
+        async def written() -> bool:
+            return len(await one.skipped()) == 1
+
+        await eventually(written, 10)
         (reason,) = await one.skipped()
+        await one.told()
         assert reason.startswith("Silenciada por Marta hasta 2026-11-24 16:00 UTC: mudanza")
         at(minutes=61)
         await one.alarm.tick()
@@ -221,6 +226,10 @@ async def test_mail_that_was_off_for_an_hour_arrives_within_five_minutes_and_the
     async with watch(**mail) as one:
         await one.fails()
         await one.told("opened")
+        await house.admin.execute(
+            "UPDATE monitor_alert SET acknowledged_at = $1, acknowledged_by = 'Marta'", clock.now()
+        )
+        await one.alarm.sync()
         for minute in range(1, 61):
             at(minutes=minute)
             await asyncio.sleep(0.25 if minute < 4 else 0.05)
@@ -295,7 +304,11 @@ async def test_the_record_names_what_explains_an_alert_that_was_not_told(watch: 
         await one.fails(cause)
         await one.fails(effect)
         await one.told("opened")
-        assert await one.skipped() == ["La explica otra alerta: El paciente."]
+
+        async def written() -> bool:
+            return await one.skipped() == ["La explica otra alerta: El paciente."]
+
+        await eventually(written, 10)
         await one.recovers(cause)
         at(seconds=5)
         await one.fails(effect)
