@@ -290,7 +290,7 @@ async def test_without_postgresql_an_alert_survives_the_monitor_on_its_own_disk(
             rows = await house.admin.fetch(
                 "SELECT event, status FROM alert_delivery WHERE channel = 'webhook' ORDER BY id"
             )
-            return [tuple(row) for row in rows] == [("opened", "sent"), ("resolved", "sent")]
+            return bool([tuple(row) for row in rows] == [("opened", "sent"), ("resolved", "sent")])
 
         await eventually(kept)
     row = await house.admin.fetchrow("SELECT * FROM monitor_alert")

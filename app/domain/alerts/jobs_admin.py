@@ -33,8 +33,6 @@ _DISCARD: Final = text(
 )
 _FIND: Final = text("SELECT kind, status FROM outbox WHERE tenant_id = :tenant_id AND id = :id")
 
-JobKey = tuple[datetime, UUID]
-
 
 class JobNotDead(Conflict):
     """Only a job that failed for good is retried or given up by hand."""
@@ -66,7 +64,7 @@ class JobAdmin:
             statement = statement.where(job.kind == kind)
         if tenant_id is not None:
             statement = statement.where(job.tenant_id == tenant_id)
-        statement = after(statement, [job.created_at, job.id], cursor, JobKey, descending=True)
+        statement = after(statement, [job.created_at, job.id], cursor, tuple[datetime, UUID], descending=True)
         async with self._desk.database.platform_transaction() as session:
             rows = (await session.scalars(statement)).all()
         items, following = cut(rows, limit, lambda row: (row.created_at, row.id))
@@ -107,7 +105,7 @@ class JobAdmin:
         statement = select(run).limit(limit + 1)
         if name is not None:
             statement = statement.where(run.name == name)
-        statement = after(statement, [run.started_at, run.id], cursor, JobKey, descending=True)
+        statement = after(statement, [run.started_at, run.id], cursor, tuple[datetime, UUID], descending=True)
         async with self._desk.database.platform_transaction() as session:
             rows = (await session.scalars(statement)).all()
         items, following = cut(rows, limit, lambda row: (row.started_at, row.id))

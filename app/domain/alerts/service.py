@@ -43,8 +43,6 @@ GROUP: Final = "proofs"
 _GROUPED: Final = f"Va dentro de la alerta «{GROUP}», que cuenta a todas las empresas."
 _TEST: Final = "prueba"
 
-Key = tuple[datetime, UUID]
-
 
 class AlertClosed(Conflict):
     """Nothing to attend to any more."""
@@ -72,7 +70,7 @@ class ProviderAlerts:
             statement = statement.where(and_(alert.resolved_at.is_(None), known))
         if severity is not None:
             statement = statement.where(alert.severity == severity)
-        statement = after(statement, [alert.opened_at, alert.id], cursor, Key, descending=True)
+        statement = after(statement, [alert.opened_at, alert.id], cursor, tuple[datetime, UUID], descending=True)
         rows = (await self._desk.work.session.scalars(statement)).all()
         items, following = cut(rows, limit, lambda row: (row.opened_at, row.id))
         return AlertPage(items=[self._out(row) for row in items], next_cursor=following)
@@ -136,7 +134,11 @@ class ProviderAlerts:
         """Silences, newest first, also those that are over."""
         silence = AlertSilence
         statement = after(
-            select(silence).limit(limit + 1), [silence.created_at, silence.id], cursor, Key, descending=True
+            select(silence).limit(limit + 1),
+            [silence.created_at, silence.id],
+            cursor,
+            tuple[datetime, UUID],
+            descending=True,
         )
         rows = (await self._desk.work.session.scalars(statement)).all()
         items, following = cut(rows, limit, lambda row: (row.created_at, row.id))
