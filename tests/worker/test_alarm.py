@@ -306,7 +306,7 @@ async def test_the_record_names_what_explains_an_alert_that_was_not_told(watch: 
         await one.told("opened")
 
         async def written() -> bool:
-            return await one.skipped() == ["La explica otra alerta: El paciente."]
+            return bool(await one.skipped() == ["La explica otra alerta: El paciente."])
 
         await eventually(written, 10)
         await one.recovers(cause)
