@@ -208,7 +208,7 @@ class Looks:
         try:
             async with self._connected() as connection:
                 asked = time.time()
-                theirs = float(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+                theirs: Any = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
                 skews["PostgreSQL"] = ((asked + time.time()) / 2 - theirs, _SKEW)
         except POSTGRES_AWAY:
             if outside is None:

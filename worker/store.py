@@ -21,7 +21,7 @@ from worker.records import Alert, Delivery
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
-_LIMIT: Final = 3.0
+_LIMIT: Final = 3
 """Seconds for one use: an alert is told without its row rather than late."""
 _AWAY: Final = 3.0
 """Seconds in which PostgreSQL is not asked again after it did not answer."""
