@@ -223,7 +223,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         alert_escalation_email=env.optional("ALERT_ESCALATION_EMAIL"),
         alert_spool_dir=env.optional("ALERT_SPOOL_DIR"),
         deadman_url=env.optional_url("DEADMAN_URL", _HTTP),
-        runbook_url=env.optional_url("RUNBOOK_URL", _HTTP) or "docs/RUNBOOK.md",
+        runbook_url=env.optional_url("RUNBOOK_URL", _HTTP) or "docs/RUNBOOK_OPERACIONES.md",
         release=env.optional("RELEASE"),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
         monitor_api_url=(env.optional_url("MONITOR_API_URL", _HTTP) or public_url).rstrip("/"),

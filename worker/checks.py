@@ -1,4 +1,4 @@
-"""Every check of an installation: what it asks, how bad it is, who is hit and what to do. Names are anchors of docs/RUNBOOK.md."""
+"""Every check of an installation: what it asks, how bad it is, who is hit and what to do. Names are anchors of the runbook."""
 
 from collections.abc import Sequence
 from functools import partial

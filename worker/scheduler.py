@@ -6,7 +6,6 @@ from datetime import datetime, time, timedelta
 from math import inf
 from time import monotonic
 from typing import Any, Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -41,7 +40,7 @@ _BEGIN = text(
 )
 _FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = :error WHERE name = :name")
 _RUN = text(
-    "INSERT INTO schedule_run (id, name, due_at, started_at, missed) VALUES (:id, :name, :due_at, :now, :missed)"
+    "INSERT INTO schedule_run (id, name, due_at, started_at, missed) VALUES (:id, :name, :due_at, :started_at, :missed)"
 )
 _RAN = text("UPDATE schedule_run SET finished_at = :now, error = :error WHERE id = :id")
 _COMPANIES = text("SELECT tenant_id FROM tenant WHERE status <> 'closed'")
@@ -56,7 +55,10 @@ class Chore(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     every: timedelta
-    run: Callable[[Database], Awaitable[None]]
+    run: Callable[[Database], Awaitable[int | None]]
+    """May answer how much it found to do."""
+    is_quiet: bool = False
+    """So frequent that only a run that found something, or failed, is logged and kept."""
 
     def next_run(self, now: datetime) -> datetime:
         """On the grid of `every`, so that several workers name the same instant."""
@@ -128,34 +130,43 @@ class Scheduler:
             row = (await session.execute(_CLAIM, {"names": list(self._recurring), "now": now})).one_or_none()
             if row is None:
                 return False
-            name, run_id = row.name, uuid7()
-            one = self._recurring[name]
-            await session.execute(_BEGIN, {"name": name, "now": now, "next_run_at": one.next_run(now)})
+            one = self._recurring[row.name]
             missed = int((now - row.next_run_at).total_seconds() // row.every_seconds)
-            await session.execute(
-                _RUN, {"id": run_id, "name": name, "due_at": row.next_run_at, "now": now, "missed": missed}
-            )
+            begun = {"id": uuid7(), "name": row.name, "due_at": row.next_run_at, "started_at": now, "missed": missed}
+            await session.execute(_BEGIN, {"name": row.name, "now": now, "next_run_at": one.next_run(now)})
+            if not _is_quiet(one):
+                await session.execute(_RUN, begun)
             if isinstance(one, NightlyJob):
                 # With the row's own transaction: each company's job exists exactly once a night.
                 await _ask_for_all(session, one.job, now)
-                await session.execute(_FINISH, {"name": name, "now": now, "error": None})
-                await session.execute(_RAN, {"id": run_id, "now": now, "error": None})
-        _LOG.info("schedule", name=name)
+                await session.execute(_FINISH, {"name": row.name, "now": now, "error": None})
+                await session.execute(_RAN, {"id": begun["id"], "now": now, "error": None})
         if isinstance(one, Chore):
-            await self._run_chore(one, run_id)
+            await self._run_chore(one, begun)
+        else:
+            _LOG.info("schedule", name=row.name)
         return True
 
-    async def _run_chore(self, chore: Chore, run_id: UUID) -> None:
-        error = None
+    async def _run_chore(self, chore: Chore, begun: dict[str, Any]) -> None:
+        found, error = None, None
+        if not chore.is_quiet:
+            _LOG.info("schedule", name=chore.name)
         try:
-            await chore.run(self._database)
+            found = await chore.run(self._database)
         except OUTAGES as outage:
             error = f"{type(outage).__name__}: {outage}"
             _LOG.warning("chore failed", name=chore.name, reason=error)
         async with self._database.platform_transaction() as session:
             now = clock.now()
             await session.execute(_FINISH, {"name": chore.name, "now": now, "error": error})
-            await session.execute(_RAN, {"id": run_id, "now": now, "error": error})
+            if chore.is_quiet and (found or error):
+                _LOG.info("schedule", name=chore.name, found=found)
+                await session.execute(_RUN, begun)
+            await session.execute(_RAN, {"id": begun["id"], "now": now, "error": error})
+
+
+def _is_quiet(one: Recurring) -> bool:
+    return isinstance(one, Chore) and one.is_quiet
 
 
 async def _ask_for_all(session: AsyncSession, job: Job[Any, Any], now: datetime) -> None:

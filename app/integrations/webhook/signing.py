@@ -1,24 +1,13 @@
-"""Signatures of Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,…` over id, time and body."""
+"""Signatures of Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, in base64 after `v1,`, one for each key."""
 
 import base64
 import hmac
-import time
-from collections.abc import Callable
-
-Headers = Callable[[bytes], dict[str, str]]
-"""From the body as it is sent to the headers that go with it."""
+from collections.abc import Sequence
 
 
-def signing_with(secret: bytes, message_id: str) -> Headers:
-    """Headers for a message; the same id names every attempt of it. The time is the wire's, never a moved clock's."""
-
-    def sign(body: bytes) -> dict[str, str]:
-        at = str(int(time.time()))
-        signature = hmac.digest(secret, b".".join((message_id.encode(), at.encode(), body)), "sha256")
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": at,
-            "webhook-signature": "v1," + base64.b64encode(signature).decode(),
-        }
-
-    return sign
+def signed_headers(keys: Sequence[bytes], message_id: str, at: int, body: bytes) -> dict[str, str]:
+    """The three headers of a message; the same id names every attempt of it. `at` is seconds since 1970."""
+    stamp = str(at)
+    text = b".".join((message_id.encode(), stamp.encode(), body))
+    signatures = ["v1," + base64.b64encode(hmac.digest(key, text, "sha256")).decode() for key in keys]
+    return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": " ".join(signatures)}
