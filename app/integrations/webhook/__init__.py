@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import httpx
 import msgspec
 
 _LIMIT: Final = 10.0
@@ -18,6 +17,9 @@ async def post_json(
     url: str, body: dict[str, Any], *, headers: Callable[[bytes], dict[str, str]] | None = None
 ) -> None:
     """Post a body; no redirects, no proxy of the environment. `headers` signs the bytes. Raises `NotDelivered`."""
+    # The API signs and lists channels; it posts only when somebody tries them.
+    import httpx
+
     content = msgspec.json.encode(body)
     sent = {"Content-Type": "application/json"} | (headers(content) if headers else {})
     try:
