@@ -40,6 +40,9 @@ from app.domain.members.till_controller import ApprovalController, KeyController
 from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.reports.controller import ReportController
+from app.domain.reports.goods_controller import GoodsReportController
+from app.domain.reports.panel_controller import PanelController, PublicExportController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
@@ -97,6 +100,10 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    ReportController,
+    GoodsReportController,
+    PanelController,
+    PublicExportController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

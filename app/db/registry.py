@@ -12,6 +12,7 @@ from app.domain.inventory import models as inventory
 from app.domain.invoicing import models as invoicing
 from app.domain.members import models as members
 from app.domain.privacy import models as privacy
+from app.domain.reports import models as reports
 from app.domain.sales import models as sales
 from app.domain.tenants import models as tenants
 
@@ -29,5 +30,6 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    reports,
 )
 METADATA = DefaultBase.metadata

@@ -35,6 +35,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "keys:write": "Ver, crear y revocar llaves de API",
     "privacy:read": "Ver consentimientos y exportar los datos de una persona",
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
+    "reports:read": "Ver informes, indicadores y el tablero",
+    "reports:write": "Descartar y posponer indicadores",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
@@ -84,6 +86,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "sales:read",
             "dian:read",
             "audit:read",
+            "reports:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),

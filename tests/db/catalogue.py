@@ -76,6 +76,15 @@ EDITABLE: Final = {
     "approval": "u",
     "api_key": "u",
     "person_key": "u",
+    "report_mark": "U",
+    "report_sales": "UD",
+    "report_customer": "UD",
+    "report_product": "UD",
+    "report_tender": "UD",
+    "report_tax": "UD",
+    "hidden_indicator": "UD",
+    "report_export": "UD",
+    "report_export_part": "D",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -122,6 +131,9 @@ PLATFORM: Final = {
     "one_time_token": "dr",
     "outbox": "adrw",
     "refresh_token": "dr",
+    "report_export": "dr",
+    "report_export_part": "dr",
+    "report_mark": "r",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",

@@ -1,5 +1,6 @@
 """What is asked of stock: what lies where, the kardex, the valuation, the list of adjustments."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -185,6 +186,34 @@ class StockReads:
             items=items,
             total=sum((item.value for item in items), start=ZERO),
         )
+
+    async def by_product(self, at: date | None, branch_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Quantity and value of each product, now or at the end of a day: of the same shelves as `valuation`."""
+        shelves = self._shelves_at(at).subquery()
+        wanted = [Product.tracks_stock]
+        if branch_id is not None:
+            here = select(Warehouse.id).where(Warehouse.tenant_id == self._tenant_id, Warehouse.branch_id == branch_id)
+            wanted.append(shelves.c.warehouse_id.in_(here))
+        quantity, value = func.sum(shelves.c.quantity), func.sum(shelves.c.value)
+        statement = (
+            select(
+                Product.id,
+                Product.sku,
+                Product.name,
+                Product.category_id,
+                Category.name.label("category"),
+                Product.min_stock,
+                Product.created_at,
+                quantity.label("quantity"),
+                value.label("value"),
+            )
+            .join(shelves, and_(Product.tenant_id == self._tenant_id, Product.id == shelves.c.product_id))
+            .outerjoin(Category, _same(Category.tenant_id, Product.tenant_id, Category.id, Product.category_id))
+            .where(*wanted)
+            .group_by(Product.tenant_id, Product.id, Category.name)
+            .order_by(value.desc(), Product.id)
+        )
+        return (await self._session.execute(statement)).all()
 
     async def adjustments(self, *, limit: int, cursor: str | None) -> AdjustmentPage:
         """Adjustments, revaluations and reversals, newest first."""
