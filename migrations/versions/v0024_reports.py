@@ -1,5 +1,7 @@
 """Reports: daily roll-ups with their mark, hidden indicators, exported files; where shelves ran empty."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -14,11 +16,11 @@ depends_on = None
 _MONEY = ("base", "tax", "total", "cost", "discount", "returned")
 
 
-def _key(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+def _key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False)
 
 
-def _cube(table: str, keys: dict[str, sa.types.TypeEngine[object]], *sums: sa.Column[object]) -> None:
+def _cube(table: str, keys: dict[str, sa.types.TypeEngine[Any]], *sums: sa.Column[Any]) -> None:
     op.create_table(
         table,
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -30,11 +32,11 @@ def _cube(table: str, keys: dict[str, sa.types.TypeEngine[object]], *sums: sa.Co
     tenancy.protect(table, ("select", "insert", "update", "delete"))
 
 
-def _money(*names: str) -> list[sa.Column[object]]:
+def _money(*names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.Numeric(18, 2), nullable=False) for name in names]
 
 
-def _tickets() -> sa.Column[object]:
+def _tickets() -> sa.Column[Any]:
     return sa.Column("tickets", sa.BigInteger(), nullable=False)
 
 
@@ -63,9 +65,7 @@ def upgrade() -> None:
         *_money(*_MONEY),
         sa.Column("quantity", sa.Numeric(18, 6), nullable=False),
     )
-    _cube(
-        "report_tender", {"day": sa.Date(), **place, "method": sa.Text()}, _tickets(), *_money("total", "returned")
-    )
+    _cube("report_tender", {"day": sa.Date(), **place, "method": sa.Text()}, _tickets(), *_money("total", "returned"))
     _cube(
         "report_tax",
         {

@@ -27,6 +27,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/reset-password"): "the mailed token is the credential",
     ("POST", "/v1/auth/change-email"): "the mailed token is the credential",
     ("POST", "/v1/auth/accept-invitation"): "the mailed token is the credential",
+    ("GET", "/v1/public/exports/{token}"): "the signed link is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",

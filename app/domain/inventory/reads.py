@@ -140,7 +140,13 @@ class StockReads:
         return KardexPage(items=[_kardex_line(row) for row in page], next_cursor=next_cursor)
 
     async def kardex_rows(
-        self, product_id: UUID, *, warehouse_id: UUID | None, first_day: date | None, last_day: date | None
+        self,
+        product_id: UUID,
+        *,
+        warehouse_id: UUID | None,
+        first_day: date | None,
+        last_day: date | None,
+        branch_id: UUID | None = None,
     ) -> list[tuple[KardexLine, str]]:
         """All of a period at once, each line with its warehouse's name, for a sheet. Raises 422 for a longer history."""
         await self._check_product(product_id)
@@ -149,6 +155,8 @@ class StockReads:
             .order_by(StockMovement.warehouse_id, StockMovement.position)
             .limit(MAX_SHEET + 1)
         )
+        if branch_id is not None:
+            statement = statement.where(Warehouse.branch_id == branch_id)
         rows = (await self._session.execute(statement)).all()
         if len(rows) > MAX_SHEET:
             raise RuleBroken(f"El período tiene más de {MAX_SHEET} movimientos; pida menos días.", code="too-many-rows")
@@ -190,12 +198,12 @@ class StockReads:
     async def by_product(self, at: date | None, branch_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
         """Quantity and value of each product, now or at the end of a day: of the same shelves as `valuation`."""
         shelves = self._shelves_at(at).subquery()
-        wanted = [Product.tracks_stock]
+        wanted: list[ColumnElement[bool]] = [Product.tracks_stock.is_(True)]
         if branch_id is not None:
             here = select(Warehouse.id).where(Warehouse.tenant_id == self._tenant_id, Warehouse.branch_id == branch_id)
             wanted.append(shelves.c.warehouse_id.in_(here))
         quantity, value = func.sum(shelves.c.quantity), func.sum(shelves.c.value)
-        statement = (
+        statement: Select[*tuple[Any, ...]] = (
             select(
                 Product.id,
                 Product.sku,

@@ -21,7 +21,9 @@ _LATEST: Final = timedelta(hours=73)
 
 Format = Literal["json", "csv", "xlsx", "pdf"]
 Compare = Literal["none", "previous", "year"]
-By = Literal["day", "hour", "weekday", "product", "category", "brand", "seller", "tender", "customer", "branch", "register"]
+By = Literal[
+    "day", "hour", "weekday", "product", "category", "brand", "seller", "tender", "customer", "branch", "register"
+]
 
 _KNOWN: Final[Mapping[str, str]] = {
     "branch_id": "SELECT 1 FROM branch x WHERE x.tenant_id = :tenant_id AND x.id = :id",

@@ -75,7 +75,11 @@ async def cash(work: Work, asked: Asked) -> Table:
     }
     found = (await work.session.execute(statement, values)).all()
     made = [_session(row) for row in found[:MAX_ROWS]]
-    drawn = [{"name": f"Z {row['zNumber']}", "value": row["difference"]} for row in made if row["method"] == "cash" and row["zNumber"]]
+    drawn = [
+        {"name": f"Z {row['zNumber']}", "value": row["difference"]}
+        for row in made
+        if row["method"] == "cash" and row["zNumber"]
+    ]
     return Table(
         name="cash",
         title="Caja por turno",
@@ -173,5 +177,3 @@ async def exceptions(work: Work, asked: Asked) -> Table:
         has_more=len(found) > MAX_ROWS,
         series=[series("Pesos por persona", drawn, "name", "value", most=20)] if drawn else [],
     )
-
-

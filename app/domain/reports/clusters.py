@@ -35,7 +35,10 @@ def cluster(points: Sequence[Point], wanted: int) -> Clusters:
         if moved == labels:
             break
         labels = moved
-        centers = [_mean([point for point, label in zip(scaled, labels, strict=True) if label == n]) or centers[n] for n in range(count)]
+        centers = [
+            _mean([point for point, label in zip(scaled, labels, strict=True) if label == n]) or centers[n]
+            for n in range(count)
+        ]
     means = [_mean([p for p, label in zip(points, labels, strict=True) if label == n]) for n in range(count)]
     order = sorted((n for n in range(count) if means[n]), key=lambda n: (-(means[n] or (0, 0, 0))[2], n))
     renamed = {old: new for new, old in enumerate(order)}

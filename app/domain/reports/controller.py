@@ -12,7 +12,7 @@ from app.domain.reports.asked import Asked, By
 from app.domain.reports.cash import cash, exceptions
 from app.domain.reports.customers import clusters, rfm
 from app.domain.reports.documents import Narrow, documents
-from app.domain.reports.params import provide_asked, sent
+from app.domain.reports.params import provide_asked, provide_drawers, provide_period, provide_tickets, sent
 from app.domain.reports.sales import sales
 from app.domain.reports.tables import ReportOut
 from app.domain.reports.taxes import document_states, tax_documents, taxes
@@ -30,16 +30,22 @@ BrandParam = Annotated[str | None, QueryParameter(name="brand", max_length=200, 
 OwnCategoryParam = Annotated[
     str | None,
     QueryParameter(
-        name="ownCategoryId", pattern=r"^(none|[0-9a-f-]{36})$", description="De esa categoría misma; `none`: sin categoría."
+        name="ownCategoryId",
+        pattern=r"^(none|[0-9a-f-]{36})$",
+        description="De esa categoría misma; `none`: sin categoría.",
     ),
 ]
 MethodParam = Annotated[str | None, QueryParameter(name="method", max_length=20, description="De ese medio de pago.")]
-TaxClassParam = Annotated[str | None, QueryParameter(name="taxClass", max_length=40, description="De esa clase de impuesto.")]
+TaxClassParam = Annotated[
+    str | None, QueryParameter(name="taxClass", max_length=40, description="De esa clase de impuesto.")
+]
 TaxRateParam = Annotated[
-    str | None, QueryParameter(name="taxRate", pattern=r"^[01](\.[0-9]{1,6})?$", description="De esa tarifa, como fracción.")
+    str | None,
+    QueryParameter(name="taxRate", pattern=r"^[01](\.[0-9]{1,6})?$", description="De esa tarifa, como fracción."),
 ]
 KindParam = Annotated[
-    str | None, QueryParameter(name="kind", pattern="^(sale|return|void)$", description="Ventas, devoluciones o anulaciones.")
+    str | None,
+    QueryParameter(name="kind", pattern="^(sale|return|void)$", description="Ventas, devoluciones o anulaciones."),
 ]
 _MAY = requires("reports:read", in_read_only=True)
 
@@ -61,10 +67,10 @@ class ReportController(Controller):
         self,
         work: NamedDependency[Work],
         asked: NamedDependency[Asked],
+        *,
         day: DayParam = None,
         hour: HourParam = None,
         weekday: WeekdayParam = None,
-        product_id: Annotated[str | None, QueryParameter(name="productId", pattern="^[0-9a-f-]{36}$")] = None,
         brand: BrandParam = None,
         own_category: OwnCategoryParam = None,
         method: MethodParam = None,
@@ -100,24 +106,34 @@ class ReportController(Controller):
         """Impuestos generados por clase, tarifa y clase de tiquete."""
         return await sent(work, asked, await taxes(work, asked))
 
-    @get("/tax-documents", operation_id="GetTaxDocumentReport", guards=[_MAY])
+    @get(
+        "/tax-documents",
+        operation_id="GetTaxDocumentReport",
+        guards=[_MAY],
+        dependencies={"asked": Provide(provide_tickets)},
+    )
     async def get_tax_documents(
         self, work: NamedDependency[Work], asked: NamedDependency[Asked]
     ) -> Response[ReportOut]:
         """Los mismos impuestos por el documento electrónico que los lleva."""
         return await sent(work, asked, await tax_documents(work, asked))
 
-    @get("/dian", operation_id="GetDianReport", guards=[_MAY])
+    @get("/dian", operation_id="GetDianReport", guards=[_MAY], dependencies={"asked": Provide(provide_period)})
     async def get_dian(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:
         """Documentos electrónicos del período por clase y estado ante la DIAN."""
         return await sent(work, asked, await document_states(work, asked))
 
-    @get("/cash", operation_id="GetCashReport", guards=[_MAY])
+    @get("/cash", operation_id="GetCashReport", guards=[_MAY], dependencies={"asked": Provide(provide_drawers)})
     async def get_cash(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:
         """Caja por turno: lo esperado, lo contado y la diferencia, como quedaron en cada Z."""
         return await sent(work, asked, await cash(work, asked))
 
-    @get("/exceptions", operation_id="GetExceptionReport", guards=[_MAY])
+    @get(
+        "/exceptions",
+        operation_id="GetExceptionReport",
+        guards=[_MAY],
+        dependencies={"asked": Provide(provide_tickets)},
+    )
     async def get_exceptions(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:
         """Anulaciones, devoluciones y descuentos, con quién los hizo."""
         return await sent(work, asked, await exceptions(work, asked))

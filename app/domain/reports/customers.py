@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.db.session import Work
 from app.domain.reports.asked import MAX_ROWS, Asked
 from app.domain.reports.clusters import cluster
-from app.domain.reports.facts import CUSTOMERS, UNFOLDED
-from app.domain.reports.sources import condition
+from app.domain.reports.facts import UNFOLDED
+from app.domain.reports.sources import condition, source_for
 from app.domain.reports.tables import Column, Row, Table, series, sums
 from app.lib.money import cents, divide
 
@@ -40,8 +40,8 @@ _CLUSTERS: Final = (
     Column("customerId", "Id", "id"),
 )
 _BUYERS: Final = (
-    f"WITH {UNFOLDED}, g AS (SELECT coalesce(k.merged_into, k.id) AS id, sum(f.tickets) AS frequency, sum(f.total) AS total, "
-    f"max(f.day) FILTER (WHERE f.tickets > 0) AS last_on FROM ({CUSTOMERS.live()}) f "
+    f"WITH {UNFOLDED}, g AS (SELECT coalesce(k.merged_into, k.id) AS id, {{tickets}} AS frequency, sum(f.total) AS total, "
+    f"max(f.day) FILTER (WHERE f.total > 0) AS last_on FROM ({{rows}}) f "
     "JOIN customer k ON k.tenant_id = :tenant_id AND k.id = f.customer_id AND NOT k.is_final_consumer "
     "WHERE {wanted} GROUP BY 1) "
     "SELECT g.*, n.name, n.identification FROM g JOIN customer n ON n.tenant_id = :tenant_id AND n.id = g.id "
@@ -67,7 +67,8 @@ def segment(r: int, f: int) -> str:
 
 async def buyers(work: Work, asked: Asked) -> list[Row]:
     """Everybody who bought in the period, but for the final consumer, the largest first."""
-    statement = text(_BUYERS.format(wanted=condition(asked)))
+    source = source_for(asked, ["customer_id", "day"], whole_tickets=True)
+    statement = text(_BUYERS.format(rows=source.rows, tickets=source.tickets, wanted=condition(asked)))
     rows = (await work.session.execute(statement, asked.values() | {"tenant_id": work.tenant_id})).all()
     return [_buyer(row, asked) for row in rows]
 
@@ -108,7 +109,9 @@ async def rfm(work: Work, asked: Asked) -> Table:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["segment"]] = counts.get(row["segment"], 0) + 1
-    drawn = [{"name": name, "value": count} for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    drawn = [
+        {"name": name, "value": count} for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ]
     table = _table("customers-rfm", "Segmentos de clientes (RFM)", _RFM, rows)
     table.series = [series("Clientes por segmento", drawn, "name", "value")] if drawn else []
     return table

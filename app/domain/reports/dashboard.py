@@ -137,12 +137,16 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
     yesterday = today - timedelta(days=1)
     span = asked_by(work, min(begin, yesterday), today)
     values = {"tenant_id": work.tenant_id}
-    rows = (
-        await work.session.execute(text(_SPANS.format(wanted=condition(span))), span.values() | values)
-    ).all()
-    spans = {"today": (today, today), "yesterday": (yesterday, yesterday), "month": (first, today), "before": (begin, end)}
+    rows = (await work.session.execute(text(_SPANS.format(wanted=condition(span))), span.values() | values)).all()
+    spans = {
+        "today": (today, today),
+        "yesterday": (yesterday, yesterday),
+        "month": (first, today),
+        "before": (begin, end),
+    }
     found = {name: _Figures() for name in spans}
-    hours, days = dict.fromkeys(range(24), ZERO), {}
+    hours = dict.fromkeys(range(24), ZERO)
+    days: dict[date, Decimal] = {}
     for row in rows:
         for name, (since, until) in spans.items():
             if since <= row.day <= until:
@@ -159,11 +163,14 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
         today=_span(day, found["today"], found["yesterday"]),
         month=_span(month, found["month"], found["before"]),
         open_sessions=int(
-            await work.session.scalar(_OPEN, values | {"branches": None if span.branches is None else list(span.branches)})
+            await work.session.scalar(
+                _OPEN, values | {"branches": None if span.branches is None else list(span.branches)}
+            )
             or 0
         ),
         tenders=[
-            TenderOut(method=row.method, name=METHOD_NAMES.get(row.method, row.method), total=row.total) for row in tenders
+            TenderOut(method=row.method, name=METHOD_NAMES.get(row.method, row.method), total=row.total)
+            for row in tenders
         ],
         top_products=await _top(work, month),
         series=[
@@ -222,14 +229,17 @@ def summary(found: DashboardOut) -> SummaryOut:
     ]
     if month.figures.margin is not None and month.figures.margin_rate is not None:
         rate = format_percent(month.figures.margin_rate.quantize(Decimal("0.001")))
-        sentences.append(f"El margen bruto del mes es de {format_pesos(month.figures.margin)}, el {rate} de lo vendido sin impuestos.")
+        sentences.append(
+            f"El margen bruto del mes es de {format_pesos(month.figures.margin)}, el {rate} de lo vendido sin impuestos."
+        )
     if month.figures.returned:
         sentences.append(f"En el mes se devolvieron o anularon {format_pesos(month.figures.returned)}.")
     if found.top_products:
         best = found.top_products[0]
         sentences.append(f"Lo más vendido del mes es {best.name}, con {format_pesos(best.total)}.")
     if found.open_sessions:
-        sentences.append(f"Hay {found.open_sessions} caja{'' if found.open_sessions == 1 else 's'} abierta{'' if found.open_sessions == 1 else 's'}.")
+        plural = "" if found.open_sessions == 1 else "s"
+        sentences.append(f"Hay {found.open_sessions} caja{plural} abierta{plural}.")
     return SummaryOut(company=found.company, at=found.at, text=" ".join(sentences), sentences=sentences)
 
 

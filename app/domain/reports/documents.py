@@ -85,7 +85,9 @@ _NARROWS: Final = {
 
 def _narrowed(narrow: Narrow) -> tuple[str, dict[str, Any]]:
     names = [name for name in _NARROWS if getattr(narrow, name) is not None]
-    return " AND ".join(["true", *(_NARROWS[name] for name in names)]), {f"n_{name}": getattr(narrow, name) for name in names}
+    return " AND ".join(["true", *(_NARROWS[name] for name in names)]), {
+        f"n_{name}": getattr(narrow, name) for name in names
+    }
 
 
 _PRODUCT: Final = "JOIN product p ON p.tenant_id = :tenant_id AND p.id = f.product_id"
@@ -95,12 +97,13 @@ _PAGED: Final = "AND (g.at, g.document_id) < (CAST(:c_at AS timestamptz), CAST(:
 async def documents(work: Work, asked: Asked, narrow: Narrow, limit: int, cursor: str | None) -> Table:
     """Documents with what each adds to the number, the newest first."""
     wanted, values = _narrowed(narrow)
+    parts: tuple[str, ...] = ("base", "tax", "total", "cost", "discount")
     if narrow.method is not None:
         rows, join, parts = RAW_TENDERS, "", ("total",)
     elif narrow.by_goods or asked.product_id or asked.category_id:
-        rows, join, parts = RAW_LINES, _PRODUCT, ("base", "tax", "total", "cost", "discount")
+        rows, join = RAW_LINES, _PRODUCT
     else:
-        rows, join, parts = RAW_DOCUMENTS, "", ("base", "tax", "total", "cost", "discount")
+        rows, join = RAW_DOCUMENTS, ""
     amounts = ", ".join(f"sum(f.{name}) AS {name}" for name in parts)
     key = "f.day, f.at, f.kind, f.number, f.customer_id, f.document_id"
     if cursor is not None:

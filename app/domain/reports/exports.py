@@ -101,7 +101,9 @@ class Exports:
             )
         )
         if len(busy.all()) >= AT_ONCE:
-            raise TooMany(f"Ya hay {AT_ONCE} archivos en preparación; espere a que terminen.", headers={"Retry-After": "10"})
+            raise TooMany(
+                f"Ya hay {AT_ONCE} archivos en preparación; espere a que terminen.", headers={"Retry-After": "10"}
+            )
         now = clock.now()
         row = ReportExport(
             tenant_id=mine["tenant_id"],
@@ -149,7 +151,9 @@ class Exports:
             tuple[datetime, UUID],
             descending=True,
         )
-        rows, following = cut(list(await self._work.session.scalars(statement)), limit, lambda row: (row.created_at, row.id))
+        rows, following = cut(
+            list(await self._work.session.scalars(statement)), limit, lambda row: (row.created_at, row.id)
+        )
         return ExportPage(items=[self._out(row) for row in rows], next_cursor=following)
 
     async def remove(self, export_id: UUID) -> None:
@@ -183,7 +187,11 @@ class Exports:
             status=row.status,
             rows_done=row.rows_done,
             row_count=row.row_count,
-            progress=1.0 if row.status == "ready" else min(0.99, row.rows_done / row.row_count) if row.row_count else 0.0,
+            progress=1.0
+            if row.status == "ready"
+            else min(0.99, row.rows_done / row.row_count)
+            if row.row_count
+            else 0.0,
             size=row.size,
             message=row.message,
             url=link(settings, row.tenant_id, row.id) if row.status == "ready" else None,

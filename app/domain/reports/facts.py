@@ -88,9 +88,8 @@ SELECT {_OF_RETURN}, f.method, -f.amount, f.amount
 FROM {_RETURNED_FROM} JOIN sale_refund f ON f.tenant_id = :tenant_id AND f.return_id = r.id"""
 
 _SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in MONEY)
-DISTINCT_TICKETS: Final = (
-    "count(DISTINCT document_id) FILTER (WHERE kind = 'sale') - count(DISTINCT document_id) FILTER (WHERE kind = 'void')"
-)
+_DISTINCT: Final = "count(DISTINCT document_id) FILTER (WHERE kind = '{kind}')"
+DISTINCT_TICKETS: Final = f"{_DISTINCT.format(kind='sale')} - {_DISTINCT.format(kind='void')}"
 
 
 class Cube(msgspec.Struct, frozen=True):

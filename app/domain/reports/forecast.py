@@ -93,7 +93,9 @@ async def histories(work: Work, asked: Asked) -> Mapping[UUID, list[float]]:
     for row in rows:
         found.setdefault(row.product_id, {})[row.day] = float(row.quantity)
     return {
-        product_id: [days.get(asked.last - timedelta(days=n), 0.0) for n in range((asked.last - min(days)).days, -1, -1)]
+        product_id: [
+            days.get(asked.last - timedelta(days=n), 0.0) for n in range((asked.last - min(days)).days, -1, -1)
+        ]
         for product_id, days in found.items()
     }
 

@@ -1,15 +1,16 @@
 """HTTP face of reports on goods."""
 
 from typing import Annotated
+from uuid import UUID
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from app.db.session import Work
 from app.domain.reports.asked import Asked
 from app.domain.reports.forecast import forecasts
-from app.domain.reports.params import provide_goods, sent
+from app.domain.reports.params import provide_goods, provide_period, sent
 from app.domain.reports.stock import DEAD_AFTER, abc, dead, inventory, kardex, rotation
 from app.domain.reports.stockouts import stockouts
 from app.domain.reports.tables import ReportOut
@@ -29,10 +30,17 @@ class GoodsReportController(Controller):
         """Existencias y su valor al final del último día del período; sin fechas, ahora."""
         return await sent(work, asked, await inventory(work, asked))
 
-    @get("/kardex", operation_id="GetKardexReport", guards=[_MAY])
-    async def get_kardex(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:
-        """El kárdex de un producto en el período; `productId` es obligatorio."""
-        return await sent(work, asked, await kardex(work, asked))
+    @get(
+        "/products/{product_id:uuid}/kardex",
+        operation_id="GetKardexReport",
+        guards=[_MAY],
+        dependencies={"asked": Provide(provide_period)},
+    )
+    async def get_kardex(
+        self, product_id: FromPath[UUID], work: NamedDependency[Work], asked: NamedDependency[Asked]
+    ) -> Response[ReportOut]:
+        """El kárdex de un producto en el período."""
+        return await sent(work, asked, await kardex(work, asked, product_id))
 
     @get("/rotation", operation_id="GetRotationReport", guards=[_MAY])
     async def get_rotation(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:

@@ -138,13 +138,17 @@ async def dead_stock(work: Work, asked: Asked) -> Finding | None:
 def _idle(
     rows: list[Row], title: str, severity: Severity, why: str, action: str, total: Callable[[Sequence[Item]], str]
 ) -> Finding | None:
-    items = [
-        Item(row["productId"], row["name"], f"{row['idleDays']} días", row["link"], row["value"]) for row in rows
-    ]
+    items = [Item(row["productId"], row["name"], f"{row['idleDays']} días", row["link"], row["value"]) for row in rows]
     if not items:
         return None
     return Finding(
-        title=title, severity=severity, why=why, action=action, link="/v1/reports/dead-stock", items=_sorted(items), total=total
+        title=title,
+        severity=severity,
+        why=why,
+        action=action,
+        link="/v1/reports/dead-stock",
+        items=_sorted(items),
+        total=total,
     )
 
 
@@ -190,7 +194,9 @@ async def margin_below_average(work: Work, asked: Asked) -> Finding | None:
             rate = (row.base - row.cost) / row.base
             if rate < average - BELOW_AVERAGE:
                 shown = f"{_rate(rate)} frente a {_rate(average)}"
-                items.append(Item(key, names[key][1], shown, _documents(asked, key), cents((average - rate) * row.base)))
+                items.append(
+                    Item(key, names[key][1], shown, _documents(asked, key), cents((average - rate) * row.base))
+                )
     if not items:
         return None
     return Finding(
@@ -217,8 +223,10 @@ async def reorder(work: Work, asked: Asked) -> Finding | None:
         if not short and not (week and row.quantity < week):
             continue
         wanted = max(cover, row.min_stock or cover) - row.quantity
-        shown = f"pida {format_number(wanted.quantize(Decimal(1)).max(Decimal(1)))}; quedan {format_number(row.quantity)}"
-        items.append(Item(row.id, row.name, shown, f"/v1/reports/kardex?productId={row.id}", wanted))
+        shown = (
+            f"pida {format_number(wanted.quantize(Decimal(1)).max(Decimal(1)))}; quedan {format_number(row.quantity)}"
+        )
+        items.append(Item(row.id, row.name, shown, f"/v1/reports/products/{row.id}/kardex", wanted))
     if not items:
         return None
     return Finding(
@@ -259,9 +267,18 @@ async def sales_anomaly(work: Work, asked: Asked) -> Finding | None:
         title="Ventas de hoy fuera de lo usual",
         severity="critical" if lower else "info",
         why=f"Hasta las {hour}:00 van {format_pesos(today)}; lo usual de este día son {format_pesos(cents(usual))}.",
-        action="Revise si una caja, un medio de pago o la puerta fallan." if lower else "Revise existencias y personal.",
+        action="Revise si una caja, un medio de pago o la puerta fallan."
+        if lower
+        else "Revise existencias y personal.",
         link=f"/v1/reports/sales?by=hour&from={asked.last}&to={asked.last}",
-        items=[Item(None, None, format_pesos(today - cents(usual)), f"/v1/reports/sales?by=hour&from={asked.last}&to={asked.last}")],
+        items=[
+            Item(
+                None,
+                None,
+                format_pesos(today - cents(usual)),
+                f"/v1/reports/sales?by=hour&from={asked.last}&to={asked.last}",
+            )
+        ],
         total=lambda items: items[0].text,
     )
 
@@ -385,7 +402,9 @@ async def price_drift(work: Work, asked: Asked) -> Finding | None:
         listed, charged = prices[key], row.total / row.quantity
         if listed and abs(charged - listed) > listed * DRIFT:
             shown = f"{format_pesos(charged)} frente a {format_pesos(listed)}"
-            items.append(Item(key, names[key][1], shown, _documents(asked, key), cents(abs(charged - listed) * row.quantity)))
+            items.append(
+                Item(key, names[key][1], shown, _documents(asked, key), cents(abs(charged - listed) * row.quantity))
+            )
     if not items:
         return None
     return Finding(

@@ -102,9 +102,7 @@ _HIDE: Final = text(
     "VALUES (:tenant_id, :code, :subject, :until, :user_id, :now) ON CONFLICT (tenant_id, code, subject) "
     "DO UPDATE SET until = excluded.until, user_id = excluded.user_id, hidden_at = excluded.hidden_at"
 )
-_SHOW: Final = text(
-    "DELETE FROM hidden_indicator WHERE tenant_id = :tenant_id AND code = :code AND subject = :subject"
-)
+_SHOW: Final = text("DELETE FROM hidden_indicator WHERE tenant_id = :tenant_id AND code = :code AND subject = :subject")
 
 
 class Indicators:
@@ -143,7 +141,9 @@ class Indicators:
 
     def _is_secret(self, code: str) -> bool:
         may = self._work.actor.may
-        return (code in _NEED_COSTS and not may("costs:read")) or (code in _NEED_CUSTOMERS and not may("customers:read"))
+        return (code in _NEED_COSTS and not may("costs:read")) or (
+            code in _NEED_CUSTOMERS and not may("customers:read")
+        )
 
     async def hide(self, data: HideIndicator) -> HiddenOut:
         """Dismiss or snooze. Raises 422 for an unknown code or product, and for a day that has gone by."""
@@ -200,5 +200,3 @@ def _out(code: str, finding: Finding) -> IndicatorOut:
         count=len(finding.items),
         items=[IndicatorItemOut(id=one.id, name=one.name, value=one.text, link=one.link) for one in items],
     )
-
-

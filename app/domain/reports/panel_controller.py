@@ -1,5 +1,6 @@
 """HTTP face of the first page, indicators and exported files."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, delete, get, post
@@ -99,7 +100,7 @@ class PublicExportController(Controller):
     tags = ["Informes"]
 
     @get("/{token:str}", operation_id="DownloadExport", opt={"answers_file": sorted(MEDIA.values())[1:]})
-    async def download(self, token: FromPath[str], request: Request[object, object, object]) -> Stream:
+    async def download(self, token: FromPath[str], request: Request[Any, Any, Any]) -> Stream:
         """El archivo de un enlace firmado; no pide iniciar sesión."""
         database = request.app.state.database
         tenant_id, export_id = read_link(database.settings, token)
@@ -107,5 +108,3 @@ class PublicExportController(Controller):
         name = f"{row.report}-{row.asked['first']}-{row.asked['last']}.{row.format}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(row.size)}
         return Stream(pieces(database, tenant_id, export_id), media_type=MEDIA[row.format], headers=headers)
-
-

@@ -15,7 +15,8 @@ from app.domain.reports.tables import ReportOut, Table, answer, heading
 from app.lib.errors import FieldError, RuleBroken
 
 FromParam = Annotated[
-    date | None, QueryParameter(name="from", description="Primer día, en la zona de la tienda; sin él, el primero del mes.")
+    date | None,
+    QueryParameter(name="from", description="Primer día, en la zona de la tienda; sin él, el primero del mes."),
 ]
 ToParam = Annotated[date | None, QueryParameter(name="to", description="Último día, incluido; sin él, hoy.")]
 FormatParam = Annotated[Format, QueryParameter(name="format", description="json, csv, xlsx o pdf.")]
@@ -34,6 +35,7 @@ ProductParam = Annotated[UUID | None, QueryParameter(name="productId", descripti
 
 async def provide_asked(
     work: NamedDependency[Work],
+    *,
     first: FromParam = None,
     last: ToParam = None,
     branch_id: BranchParam = None,
@@ -41,6 +43,7 @@ async def provide_asked(
     seller_id: SellerParam = None,
     category_id: CategoryParam = None,
     customer_id: CustomerParam = None,
+    product_id: ProductParam = None,
     format_: FormatParam = "json",
     compare: CompareParam = "none",
 ) -> Asked:
@@ -54,10 +57,59 @@ async def provide_asked(
         seller_id=seller_id,
         category_id=category_id,
         customer_id=customer_id,
+        product_id=product_id,
         format=format_,
         compare=compare,
     )
     return await check(work, asked)
+
+
+async def provide_tickets(
+    work: NamedDependency[Work],
+    *,
+    first: FromParam = None,
+    last: ToParam = None,
+    branch_id: BranchParam = None,
+    register_id: RegisterParam = None,
+    seller_id: SellerParam = None,
+    customer_id: CustomerParam = None,
+    format_: FormatParam = "json",
+) -> Asked:
+    """Period and filters of reports of whole tickets, checked."""
+    asked = asked_by(
+        work,
+        first,
+        last,
+        branch_id=branch_id,
+        register_id=register_id,
+        seller_id=seller_id,
+        customer_id=customer_id,
+        format=format_,
+    )
+    return await check(work, asked)
+
+
+async def provide_drawers(
+    work: NamedDependency[Work],
+    first: FromParam = None,
+    last: ToParam = None,
+    branch_id: BranchParam = None,
+    register_id: RegisterParam = None,
+    format_: FormatParam = "json",
+) -> Asked:
+    """Period and filters of reports of drawers, checked."""
+    return await check(work, asked_by(work, first, last, branch_id=branch_id, register_id=register_id, format=format_))
+
+
+async def provide_period(
+    work: NamedDependency[Work],
+    first: FromParam = None,
+    last: ToParam = None,
+    branch_id: BranchParam = None,
+    format_: FormatParam = "json",
+) -> Asked:
+    """Period and branch of reports that know no more, checked."""
+    return await check(work, asked_by(work, first, last, branch_id=branch_id, format=format_))
 
 
 async def provide_goods(

@@ -41,7 +41,9 @@ _PRODUCT: Final = "JOIN product p ON p.tenant_id = :tenant_id AND p.id = f.produ
 GROUPS: Final[dict[str, _Group]] = {
     "day": _Group("Día", "day", "f.day", in_order=True, filter="day"),
     "hour": _Group("Hora", "hour", "f.hour", in_order=True, filter="hour"),
-    "weekday": _Group("Día de la semana", "day", "CAST(extract(isodow FROM f.day) AS bigint)", in_order=True, filter="weekday"),
+    "weekday": _Group(
+        "Día de la semana", "day", "CAST(extract(isodow FROM f.day) AS bigint)", in_order=True, filter="weekday"
+    ),
     "product": _Group(
         "Producto",
         "product_id",
@@ -60,7 +62,9 @@ GROUPS: Final[dict[str, _Group]] = {
         names="LEFT JOIN category n ON n.tenant_id = :tenant_id AND n.id = g.key",
         filter="ownCategoryId",
     ),
-    "brand": _Group("Marca", "product_id", "p.brand", join=_PRODUCT, name="coalesce(nullif(g.key, ''), 'Sin marca')", filter="brand"),
+    "brand": _Group(
+        "Marca", "product_id", "p.brand", join=_PRODUCT, name="coalesce(nullif(g.key, ''), 'Sin marca')", filter="brand"
+    ),
     "seller": _Group(
         "Vendedor",
         "seller_id",
@@ -154,7 +158,7 @@ async def sales(work: Work, asked: Asked, by: By) -> Table:
     if (earlier := asked.earlier()) is not None:
         before = await _table(work, earlier, by)
         table.comparison = compared(table, before, earlier, asked)
-        if by not in {"day"}:
+        if by != "day":
             past = {row["key"]: row["total"] for row in before.rows}
             for row in table.rows:
                 row["previousTotal"] = past.get(row["key"], ZERO)
@@ -179,7 +183,9 @@ async def _table(work: Work, asked: Asked, by: By) -> Table:
     rows = [sale_row(row, by, asked) for row in found if not row.is_total]
     whole = next(row for row in found if row.is_total)
     columns = columns_of(by)
-    totals = sums(columns, rows) if "base" in source.measures else {name: getattr(whole, name) or ZERO for name in MONEY}
+    totals = (
+        sums(columns, rows) if "base" in source.measures else {name: getattr(whole, name) or ZERO for name in MONEY}
+    )
     # What the rows add up to, even where tickets are of several of them.
     totals["total"] = sum((row["total"] for row in rows), start=ZERO)
     totals["margin"] = totals["base"] - totals["cost"]

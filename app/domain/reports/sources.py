@@ -34,8 +34,7 @@ _CONDITIONS: Final = {
     ),
     "product_id": "f.product_id = :product_id",
     "category_id": (
-        "f.product_id IN (SELECT q.id FROM product q WHERE q.tenant_id = :tenant_id "
-        f"AND q.category_id IN ({_TREE}))"
+        f"f.product_id IN (SELECT q.id FROM product q WHERE q.tenant_id = :tenant_id AND q.category_id IN ({_TREE}))"
     ),
 }
 _NEEDS: Final = {name: name for name in _CONDITIONS} | {"category_id": "product_id"}

@@ -13,10 +13,9 @@ from app.domain.inventory.reads import StockReads
 from app.domain.inventory.sheet import KIND_NAMES
 from app.domain.reports.asked import MAX_ROWS, Asked
 from app.domain.reports.facts import PRODUCTS, UNFOLDED
-from app.domain.reports.sources import condition
+from app.domain.reports.sources import condition, source_for
 from app.domain.reports.tables import Column, Row, Table, ratio, series, sums
 from app.lib import clock
-from app.lib.errors import FieldError, RuleBroken
 from app.lib.money import ZERO, as_price, as_quantity, cents, divide, unit_cost
 
 NO_UNITS: Final = Decimal(0)
@@ -77,7 +76,7 @@ _KARDEX: Final = (
 )
 _SOLD: Final = (
     f"WITH {UNFOLDED} SELECT f.product_id, sum(f.quantity) AS quantity, sum(f.base) AS base, sum(f.cost) AS cost, "
-    f"sum(f.total) AS total FROM ({PRODUCTS.live()}) f WHERE {{wanted}} GROUP BY 1"
+    "sum(f.total) AS total FROM ({rows}) f WHERE {wanted} GROUP BY 1"
 )
 _LAST_SOLD: Final = (
     f"WITH {UNFOLDED} SELECT f.product_id, max(f.day) AS day FROM ({PRODUCTS.live()}) f "
@@ -87,7 +86,7 @@ _LAST_SOLD: Final = (
 
 async def sold_by_product(work: Work, asked: Asked) -> Mapping[UUID, Any]:
     """Units, base, cost and total of each product sold in the period, net of returns."""
-    statement = text(_SOLD.format(wanted=condition(asked)))
+    statement = text(_SOLD.format(rows=source_for(asked, ["product_id"]).rows, wanted=condition(asked)))
     rows = (await work.session.execute(statement, asked.values() | {"tenant_id": work.tenant_id})).all()
     return {row.product_id: row for row in rows}
 
@@ -101,24 +100,12 @@ def goods_row(row: Any) -> Row:
         "category": row.category or "Sin categoría",
         "quantity": as_quantity(row.quantity),
         "value": row.value,
-        "link": f"/v1/reports/kardex?productId={row.id}",
+        "link": f"/v1/reports/products/{row.id}/kardex",
     }
-
-
-def only_branch(asked: Asked) -> None:
-    """Raise 422 for filters that say nothing about what lies on shelves."""
-    for name in set(asked.filters()) - {"branch_id", "category_id", "product_id"}:
-        pointer = {"register_id": "/registerId", "seller_id": "/sellerId"}.get(name, "/customerId")
-        raise RuleBroken(
-            "Ese filtro no aplica a las existencias.",
-            code="filter-not-possible",
-            errors=(FieldError(pointer, "filter-not-possible", "No aplica a las existencias."),),
-        )
 
 
 async def shelves(work: Work, asked: Asked, at: date | None) -> Sequence[Any]:
     """Goods now or at the end of a day, in the asked branch and category."""
-    only_branch(asked)
     rows = await StockReads(work).by_product(at, asked.branch_id)
     if asked.product_id is not None:
         rows = [row for row in rows if row.id == asked.product_id]
@@ -158,7 +145,7 @@ async def inventory(work: Work, asked: Asked) -> Table:
     for row in made:
         groups[row["category"]] = groups.get(row["category"], ZERO) + row["value"]
     drawn = [{"name": name, "value": value} for name, value in sorted(groups.items(), key=lambda one: -one[1])]
-    return _table("inventory", "Inventario valorizado", _INVENTORY, made, asked, drawn=drawn if asked.sees_costs else [])
+    return _table("inventory", "Inventario valorizado", _INVENTORY, made, drawn=drawn if asked.sees_costs else [])
 
 
 async def rotation(work: Work, asked: Asked) -> Table:
@@ -186,7 +173,7 @@ async def rotation(work: Work, asked: Asked) -> Table:
             }
         )
     made.sort(key=lambda one: (one["turns"] is None, -(one["turns"] or 0)))
-    return _table("rotation", "Rotación de inventario", _ROTATION, made, asked, value="turns")
+    return _table("rotation", "Rotación de inventario", _ROTATION, made, value="turns")
 
 
 def _fraction(part: Decimal, whole: Decimal) -> Decimal | None:
@@ -218,7 +205,7 @@ async def abc(work: Work, asked: Asked) -> Table:
                 "link": f"/v1/reports/sales/documents?{asked.query(productId=row.product_id)}",
             }
         )
-    return _table("abc", "Clasificación ABC", _ABC, made, asked, value="base")
+    return _table("abc", "Clasificación ABC", _ABC, made, value="base")
 
 
 async def names_of(work: Work, products: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
@@ -231,7 +218,7 @@ async def names_of(work: Work, products: Sequence[UUID]) -> dict[UUID, tuple[str
 async def dead(work: Work, asked: Asked, days: int = DEAD_AFTER) -> Table:
     """Stock that nobody bought for so many days up to the last one."""
     made = await dead_rows(work, asked, days)
-    table = _table("dead-stock", "Inventario sin movimiento", _DEAD, made, asked, value="value" if asked.sees_costs else None)
+    table = _table("dead-stock", "Inventario sin movimiento", _DEAD, made, value="value" if asked.sees_costs else None)
     table.notes = [f"Con existencia y sin ventas en los últimos {days} días."]
     return table
 
@@ -248,23 +235,14 @@ async def dead_rows(work: Work, asked: Asked, days: int) -> list[Row]:
         known = clock.business_day(row.created_at, asked.zone)
         seen = max(last.get(row.id, known), known)
         if row.quantity > 0 and seen < since:
-            made.append(
-                goods_row(row) | {"lastSoldOn": last.get(row.id), "idleDays": (asked.last - seen).days}
-            )
+            made.append(goods_row(row) | {"lastSoldOn": last.get(row.id), "idleDays": (asked.last - seen).days})
     return made
 
 
-async def kardex(work: Work, asked: Asked) -> Table:
-    """Every movement of a product in the period, as its kardex has them."""
-    if asked.product_id is None:
-        raise RuleBroken(
-            "Diga de qué producto.",
-            code="product-required",
-            errors=(FieldError("/productId", "required", "Falta el producto."),),
-        )
-    only_branch(asked)
+async def kardex(work: Work, asked: Asked, product_id: UUID) -> Table:
+    """Every movement of a product in the period, as its kardex has them. Raises `NotFound`."""
     lines = await StockReads(work).kardex_rows(
-        asked.product_id, warehouse_id=None, first_day=asked.first, last_day=asked.last
+        product_id, warehouse_id=None, first_day=asked.first, last_day=asked.last, branch_id=asked.branch_id
     )
     made: list[Row] = [
         {
@@ -277,12 +255,12 @@ async def kardex(work: Work, asked: Asked) -> Table:
             "balanceQuantity": line.balance_quantity,
             "balanceValue": line.balance_value,
             "documentId": line.document_id,
-            "link": f"/v1/products/{asked.product_id}/kardex",
+            "link": f"/v1/products/{product_id}/kardex",
         }
         for line, warehouse in lines
     ]
     drawn = [{"name": f"{row['at']:%d/%m}", "value": row["balanceQuantity"]} for row in made]
-    return _table("kardex", "Kárdex", _KARDEX, made, asked, drawn=drawn, kind="line")
+    return _table("kardex", "Kárdex", _KARDEX, made, drawn=drawn, kind="line")
 
 
 def _table(
@@ -290,7 +268,6 @@ def _table(
     title: str,
     columns: Sequence[Column],
     rows: list[Row],
-    asked: Asked,
     *,
     value: str | None = None,
     drawn: Sequence[Row] = (),

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.db.session import Work
 from app.domain.reports.asked import MAX_ROWS, Asked
-from app.domain.reports.stock import names_of, only_branch, sold_by_product
+from app.domain.reports.stock import names_of, sold_by_product
 from app.domain.reports.tables import Column, Row, Table, series, sums
 from app.lib import clock
 from app.lib.money import as_quantity, cents, divide, times
@@ -57,7 +57,6 @@ async def stockouts(work: Work, asked: Asked) -> Table:
 
 async def stockout_rows(work: Work, asked: Asked) -> list[Row]:
     """The same as rows, the dearest first."""
-    only_branch(asked)
     opens = clock.day_begun(asked.first, asked.zone)
     shuts = min(clock.day_begun(asked.last + timedelta(days=1), asked.zone), clock.now())
     if shuts <= opens:
@@ -90,7 +89,7 @@ async def stockout_rows(work: Work, asked: Asked) -> list[Row]:
                 "lostUnits": as_quantity(lost),
                 "lostSales": cents(divide(times(mine.total, lost), mine.quantity)),
                 "lostMargin": cents(divide(times(mine.base - mine.cost, lost), mine.quantity)),
-                "link": f"/v1/reports/kardex?{asked.query(productId=row.product_id)}",
+                "link": f"/v1/reports/products/{row.product_id}/kardex?from={asked.first}&to={asked.last}",
             }
         )
     made.sort(key=lambda one: (-one["lostSales"], str(one["productId"])))

@@ -12,7 +12,6 @@ from app.domain.reports.facts import RAW_DOCUMENTS, RAW_LINES, TAXES, UNFOLDED
 from app.domain.reports.sources import condition
 from app.domain.reports.tables import Column, Row, Table, series, sums
 from app.lib import clock
-from app.lib.errors import RuleBroken
 
 _COLUMNS: Final = (
     Column("name", "Impuesto"),
@@ -119,8 +118,6 @@ _TIE_COLUMNS: Final = (
 
 async def tax_documents(work: Work, asked: Asked) -> Table:
     """The same taxes by the kind of electronic document that carries them; what has none is told apart."""
-    if {"product_id", "category_id"} & set(asked.filters()):
-        raise RuleBroken("Un documento es de toda la venta: no se separa por producto.", code="filter-not-possible")
     statement = text(
         "SELECT coalesce(d.kind, 'none') AS kind, count(*) AS documents, sum(f.base) AS base, sum(f.tax) AS tax, "
         f"sum(f.total) AS total FROM ({RAW_DOCUMENTS}) f "

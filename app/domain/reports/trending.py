@@ -55,7 +55,11 @@ async def top(work: Work, asked: Asked, order: Order) -> Table:
     made.sort(key=lambda row: (-row[key], row["sku"]))
     return Table(
         name="top-products",
-        title="Productos más vendidos" if order == "revenue" else "Productos en alza" if order == "growth" else "Productos",
+        title="Productos más vendidos"
+        if order == "revenue"
+        else "Productos en alza"
+        if order == "growth"
+        else "Productos",
         columns=_COLUMNS,
         rows=made[:MAX_ROWS],
         totals=sums(_COLUMNS, made),

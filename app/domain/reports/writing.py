@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from uuid_utils.compat import uuid7
 
 from app.db.jobs import JobContext
@@ -32,7 +32,9 @@ _BEGIN: Final = text(
     "started_at = coalesce(started_at, :now) WHERE tenant_id = :tenant_id AND id = :id AND status IN ('pending','running')"
 )
 _CLEAR: Final = text("DELETE FROM report_export_part WHERE tenant_id = :tenant_id AND export_id = :id")
-_COUNT: Final = text("UPDATE report_export SET row_count = :count WHERE tenant_id = :tenant_id AND id = :id AND run_id = :run_id")
+_COUNT: Final = text(
+    "UPDATE report_export SET row_count = :count WHERE tenant_id = :tenant_id AND id = :id AND run_id = :run_id"
+)
 _STEP: Final = text(
     "UPDATE report_export SET rows_done = :rows, size = size + :bytes WHERE tenant_id = :tenant_id AND id = :id AND run_id = :run_id"
 )
@@ -98,7 +100,9 @@ class ExportWriter:
                 text(f"SELECT count(*) FROM ({_rows_of(row, asked)}) counted"), self._values(asked)
             )
         if row.format == "xlsx" and (count or 0) > XLSX_ROWS:
-            await self._end("failed", f"Una hoja de cálculo no tiene más de {XLSX_ROWS:,} filas; pida CSV o menos días.")
+            await self._end(
+                "failed", f"Una hoja de cálculo no tiene más de {XLSX_ROWS:,} filas; pida CSV o menos días."
+            )
             raise Stopped
         async with self._context.transaction() as work:
             await self._still(work, _COUNT, {"count": count})
@@ -147,13 +151,11 @@ class ExportWriter:
         async with self._context.transaction() as work:
             # The row first: it is locked until the piece is committed, so that removing it finds all pieces.
             await self._still(work, _STEP, {"rows": self._rows, "bytes": len(content)})
-            await work.session.execute(
-                _PART, self._key(run=False) | {"position": self._position, "content": content}
-            )
+            await work.session.execute(_PART, self._key(run=False) | {"position": self._position, "content": content})
         self._position += 1
 
-    async def _still(self, work: Work, statement: Any, values: dict[str, Any]) -> None:
-        done = await work.session.execute(statement, self._key() | values)
+    async def _still(self, work: Work, statement: TextClause, values: dict[str, Any]) -> None:
+        done: Any = await work.session.execute(statement, self._key() | values)
         if not done.rowcount:
             raise Stopped
 
