@@ -123,7 +123,7 @@ class ReportController(Controller):
         """Documentos electrónicos del período por clase y estado ante la DIAN."""
         return await sent(work, asked, await document_states(work, asked))
 
-    @get("/cash", operation_id="GetCashReport", guards=[_MAY], dependencies={"asked": Provide(provide_drawers)})
+    @get("/cash", operation_id="GetCashBySession", guards=[_MAY], dependencies={"asked": Provide(provide_drawers)})
     async def get_cash(self, work: NamedDependency[Work], asked: NamedDependency[Asked]) -> Response[ReportOut]:
         """Caja por turno: lo esperado, lo contado y la diferencia, como quedaron en cada Z."""
         return await sent(work, asked, await cash(work, asked))

@@ -5,11 +5,11 @@ import hmac
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import SQLColumnExpression, delete, select
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database, Work, system_actor
@@ -57,8 +57,8 @@ class ExportOut(Output):
     rows_done: int
     row_count: int | None
     """Rows it will have, once known."""
-    progress: float
-    """0 to 1."""
+    progress: int
+    """Per cent: 100 only when it is ready."""
     size: int
     """Bytes so far."""
     message: str
@@ -73,7 +73,7 @@ class ExportPage(Page):
 
 
 class Exports:
-    """Exports of the caller; each sees only their own, since what they may see differs."""
+    """Exports that the caller may see: their own, and others' that hold nothing which they may not see themselves."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -94,7 +94,6 @@ class Exports:
                 code="filter-not-possible",
                 errors=(FieldError("/report", "filter-not-possible", "Use `lines`."),),
             )
-        mine = self._mine()
         busy = await self._work.session.scalars(
             select(ReportExport.id).where(
                 ReportExport.tenant_id == self._work.tenant_id, ReportExport.status.in_(("pending", "running"))
@@ -106,7 +105,7 @@ class Exports:
             )
         now = clock.now()
         row = ReportExport(
-            tenant_id=mine["tenant_id"],
+            tenant_id=self._work.tenant_id,
             id=uuid7(),
             report=data.report,
             format=data.format,
@@ -133,17 +132,17 @@ class Exports:
         return self._out(row)
 
     async def find(self, export_id: UUID) -> ExportOut:
-        """Raises `NotFound`, also for somebody else's."""
+        """Raises `NotFound`, also for one that holds more than the caller may see."""
         return self._out(await self._row(export_id))
 
     async def page(self, limit: int, cursor: str | None) -> ExportPage:
-        """The caller's, the newest first."""
+        """The newest first."""
         statement = after(
             select(ReportExport)
             .where(
                 ReportExport.tenant_id == self._work.tenant_id,
-                ReportExport.user_id == self._work.actor.user_id,
                 ReportExport.expires_at > clock.now(),
+                *self._seen(),
             )
             .limit(limit + 1),
             (ReportExport.created_at, ReportExport.id),
@@ -168,15 +167,24 @@ class Exports:
         statement = select(ReportExport).where(
             ReportExport.tenant_id == self._work.tenant_id,
             ReportExport.id == export_id,
-            ReportExport.user_id == self._work.actor.user_id,
+            *self._seen(),
         )
         row = await self._work.session.scalar(statement.with_for_update() if lock else statement)
         if row is None or row.expires_at <= clock.now():
             raise NotFound("No existe ese archivo, o ya venció.")
         return row
 
-    def _mine(self) -> dict[str, Any]:
-        return {"tenant_id": self._work.tenant_id}
+    def _seen(self) -> list[SQLColumnExpression[bool]]:
+        """Conditions that keep others' files with more than the caller may see out of sight."""
+        actor = self._work.actor
+        if actor.branches is not None:
+            return [ReportExport.user_id == actor.user_id]
+        hidden: list[SQLColumnExpression[bool]] = []
+        if not actor.may("costs:read"):
+            hidden.append(ReportExport.sees_costs.is_(False))
+        if not actor.may("customers:read"):
+            hidden.append(ReportExport.sees_customers.is_(False))
+        return hidden
 
     def _out(self, row: ReportExport) -> ExportOut:
         settings = self._work.database.settings
@@ -187,11 +195,7 @@ class Exports:
             status=row.status,
             rows_done=row.rows_done,
             row_count=row.row_count,
-            progress=1.0
-            if row.status == "ready"
-            else min(0.99, row.rows_done / row.row_count)
-            if row.row_count
-            else 0.0,
+            progress=_progress(row),
             size=row.size,
             message=row.message,
             url=link(settings, row.tenant_id, row.id) if row.status == "ready" else None,
@@ -199,6 +203,12 @@ class Exports:
             finished_at=row.finished_at,
             expires_at=row.expires_at,
         )
+
+
+def _progress(row: ReportExport) -> int:
+    if row.status == "ready":
+        return 100
+    return min(99, 100 * row.rows_done // row.row_count) if row.row_count else 0
 
 
 def link(settings: Settings, tenant_id: UUID, export_id: UUID) -> str:
