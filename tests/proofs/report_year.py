@@ -80,7 +80,7 @@ _FILL = (
               ((d.day + make_interval(secs => w.second + k % 59)) at time zone 'America/Bogota') as at
          from generate_series(1, {sales}) k
          cross join lateral (select date '{first}' + ((k - 1) * {days}::bigint / {sales})::int as day) d
-         join t_ticket w on w.n = 1 + (k * 7919 + extract(doy from d.day)::int * 31) % {templates}""",
+         join t_ticket w on w.n = 1 + (k::bigint * 7919 + extract(doy from d.day)::int * 31) % {templates}""",
     """create temp table t_line as
        select s.k, s.id as sale_id, s.day, s.at, gen_random_uuid() as id, l.position, p.id as product_id, p.sku, p.name,
               l.units::numeric as quantity, p.price, p.tax_class, p.rate, p.cost,
@@ -132,12 +132,13 @@ _FILL = (
        window w as (partition by product_id order by at, document_id rows unbounded preceding)""",
     """insert into stock_movement (tenant_id, id, product_id, warehouse_id, position, kind, document_id, quantity, value,
               balance_quantity, balance_value, user_id, created_at)
-       select '{tenant}', gen_random_uuid(), p.id, '{warehouse}', 1, 'opening', gen_random_uuid(), 1000000,
-              round(1000000 * p.cost, 2), 1000000, round(1000000 * p.cost, 2), '{user}',
+       select '{tenant}'::uuid, gen_random_uuid(), p.id, '{warehouse}'::uuid, 1, 'opening', gen_random_uuid(), 1000000,
+              round(1000000 * p.cost, 2), 1000000, round(1000000 * p.cost, 2), '{user}'::uuid,
               (date '{first}')::timestamp at time zone 'America/Bogota' from t_product p
        union all
-       select '{tenant}', gen_random_uuid(), m.product_id, '{warehouse}', m.position, m.kind, m.document_id, m.quantity, m.value,
-              1000000 + m.q, round(1000000 * p.cost, 2) + m.v, '{user}', m.at
+       select '{tenant}'::uuid, gen_random_uuid(), m.product_id, '{warehouse}'::uuid, m.position, m.kind, m.document_id, m.quantity,
+              m.value,
+              1000000 + m.q, round(1000000 * p.cost, 2) + m.v, '{user}'::uuid, m.at
          from t_move m join t_product p on p.id = m.product_id""",
     """insert into stock (tenant_id, product_id, warehouse_id, quantity, value, moves)
        select tenant_id, product_id, warehouse_id, sum(quantity), sum(value), count(*) from stock_movement
@@ -233,7 +234,7 @@ async def _templates(connection: Any, tenant: UUID, found: Templates) -> None:
         "select $1::uuid, t.id, t.sku, t.name, lower(t.name), t.price, t.tax_class, 'Marca ' || t.n % 30, "
         "(select k.id from category k where k.tenant_id = $1::uuid order by k.name offset t.n % 20 limit 1) from t_product t",
         "insert into customer (tenant_id, id, organization, identification_type, identification, name, name_norm) "
-        "select $1::uuid, id, '2', '13', (10000000 + n)::text, 'Cliente ' || n, 'cliente ' || n from t_customer",
+        "select $1::uuid, id, 'person', '13', (10000000 + n)::text, 'Cliente ' || n, 'cliente ' || n from t_customer",
         "insert into membership (tenant_id, id, user_id, role, display_name) "
         "select $1::uuid, gen_random_uuid(), id, 'seller', 'Vendedora ' || n from t_seller",
     ):
