@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from app.db.session import Work
 from app.domain.reports import indicator_rules as rules
+from app.domain.reports import indicator_sales as selling
 from app.domain.reports.asked import Asked, asked_by
-from app.domain.reports.indicator_rules import Finding
+from app.domain.reports.findings import Finding
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken, unknown_reference
 from app.lib.schemas import Input, Output
@@ -82,10 +83,10 @@ RULES: Final[dict[str, Rule]] = {
     "low-margin": rules.low_margin,
     "margin-below-average": rules.margin_below_average,
     "reorder": rules.reorder,
-    "sales-anomaly": rules.sales_anomaly,
-    "sales-by-employee": rules.sales_by_employee,
-    "demand-forecast": rules.demand_forecast,
-    "customers-at-risk": rules.customers_at_risk,
+    "sales-anomaly": selling.sales_anomaly,
+    "sales-by-employee": selling.sales_by_employee,
+    "demand-forecast": selling.demand_forecast,
+    "customers-at-risk": selling.customers_at_risk,
     "stockout-cost": rules.stockout_cost,
     "dead-stock": rules.dead_stock,
     "price-drift": rules.price_drift,
