@@ -157,6 +157,7 @@ FIXTURES: dict[str, Callable[[Shop, Any, bool], Awaitable[None]]] = {
 async def test_an_indicator_fires_on_what_it_is_about(shop: Shop, admin: Any, code: str, fires: bool) -> None:
     await FIXTURES[code](shop, admin, fires)
     with at(ago(0, 23)):
+        shop.token = (await shop.log_in()).json()["accessToken"]
         found = await firing(shop)
     assert (code in found) == fires, found
     if fires:
