@@ -35,6 +35,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "keys:write": "Ver, crear y revocar llaves de API",
     "privacy:read": "Ver consentimientos y exportar los datos de una persona",
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
+    "webhooks:read": "Ver los webhooks y su registro de entregas",
+    "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
     "reports:read": "Ver informes, indicadores y el tablero",
     "reports:write": "Descartar y posponer indicadores",
 }
@@ -110,10 +112,11 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write"} | {"sales:approve", "cash:approve"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "webhooks:write"}
+    | {"sales:approve", "cash:approve"}
 )
-"""What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
-person's act."""
+"""What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no
+approving, which is a person's act."""
 
 
 def permissions_of(role: str, own: Iterable[str] | None) -> frozenset[str]:

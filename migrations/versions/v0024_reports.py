@@ -1,4 +1,4 @@
-"""Reports: daily roll-ups with their mark, hidden indicators, exported files; where shelves ran empty."""
+"""Reports: daily roll-ups with their mark, hidden indicators, exported files."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from app.db import tenancy
 
 revision = "0024"
-down_revision = "0017"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
@@ -131,17 +131,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "export_id", "position", name=op.f("pk_report_export_part")),
     )
     tenancy.protect("report_export_part", ("select", "insert", "delete"), platform=("select", "delete"))
-    op.create_index(
-        "ix_stock_movement_empty",
-        "stock_movement",
-        ["tenant_id", "product_id", "warehouse_id", "position"],
-        unique=False,
-        postgresql_where=sa.text("balance_quantity = 0"),
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_stock_movement_empty", table_name="stock_movement")
     for table in (
         "report_export_part",
         "report_export",

@@ -17,6 +17,8 @@ SHARED: Final = {
     "plan": "what the operator sells",
     "tenant_move": "which steps of a company's life are allowed",
     "legal_figure": "figures of the law by date",
+    "provider_entry": "what the operator's staff did; the application writes it and cannot read it",
+    "provider_trail_head": "end of that chain",
 }
 """Global tables with no company in them, and why."""
 
@@ -28,6 +30,9 @@ OF_PEOPLE: Final = {
     "password_history": "of a person, whatever the company",
     "totp_factor": "of a person, whatever the company",
     "recovery_code": "of a person, whatever the company",
+    "provider_user": "of the operator's staff, in no company",
+    "provider_session": "of the operator's staff",
+    "provider_answer": "stored answers of the operator's staff",
 }
 """Global tables fenced by person instead of by company."""
 
@@ -75,7 +80,18 @@ EDITABLE: Final = {
     "member_pin": "UD",
     "approval": "u",
     "api_key": "u",
+    "member_pin_try": "UD",
+    "support_access": "u",
+    "support_route": "u",
     "person_key": "u",
+    "delivery_setting": "U",
+    "document_delivery_state": "U",
+    "webhook_feed": "U",
+    "webhook_endpoint": "U",
+    "webhook_secret": "UD",
+    "webhook_delivery": "U",
+    "webhook_low_stock": "D",
+    "photo": "D",
     "report_mark": "U",
     "report_sales": "UD",
     "report_customer": "UD",
@@ -118,6 +134,9 @@ APPEND_ONLY: Final = (
     "stock_transfer_line",
     "tenant_transition",
     "terms_acceptance",
+    "document_delivery",
+    "webhook_attempt",
+    "webhook_event",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 
@@ -130,13 +149,21 @@ PLATFORM: Final = {
     "idempotency": "dr",
     "one_time_token": "dr",
     "outbox": "adrw",
+    "provider_answer": "dr",
+    "provider_user": "r",
     "refresh_token": "dr",
+    "support_access": "r",
     "report_export": "dr",
     "report_export_part": "dr",
     "report_mark": "r",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
+    "webhook_attempt": "dr",
+    "webhook_delivery": "dr",
+    "webhook_endpoint": "r",
+    "webhook_event": "dr",
+    "webhook_feed": "r",
 }
 """Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 

@@ -70,14 +70,6 @@ class StockMovement(TenantRow, DefaultBase):
         UniqueConstraint("tenant_id", "product_id", "warehouse_id", "position"),
         CheckConstraint(f"kind IN {MOVEMENT_KINDS}", name="kind"),
         Index("ix_stock_movement_by_hand", "tenant_id", "document_id", postgresql_where=BY_HAND),
-        Index(
-            "ix_stock_movement_empty",
-            "tenant_id",
-            "product_id",
-            "warehouse_id",
-            "position",
-            postgresql_where=text("balance_quantity = 0"),
-        ),
     )
 
     product_id: Mapped[UUID]

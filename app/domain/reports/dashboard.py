@@ -169,7 +169,7 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
             or 0
         ),
         tenders=[
-            TenderOut(method=row.method, name=METHOD_NAMES.get(row.method, row.method), total=row.total)
+            TenderOut(method=row.method, name=METHOD_NAMES.get(str(row.method), str(row.method)), total=row.total)
             for row in tenders
         ],
         top_products=await _top(work, month),

@@ -214,11 +214,11 @@ def sale_row(row: Any, by: str, asked: Asked) -> Row:
     else:
         link = asked.query(**{group.filter: "none" if key is None else key})
     if by == "hour":
-        name = f"{key:02d}:00"
+        name = f"{int(row.key):02d}:00"
     elif by == "weekday":
-        name = WEEKDAYS[int(key) - 1]
+        name = WEEKDAYS[int(row.key) - 1]
     elif by == "tender":
-        name = METHOD_NAMES.get(key, key)
+        name = METHOD_NAMES.get(row.key, row.key)
     margin = None if row.base is None else row.base - row.cost
     return {
         "key": key,

@@ -113,7 +113,7 @@ def test_all_reports_agree_to_the_cent(
         database=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
     )
     @given(st.integers(0, 2**32))
     def run(seed: int) -> None:
