@@ -46,6 +46,9 @@ from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
+from app.domain.reports.controller import ReportController
+from app.domain.reports.goods_controller import GoodsReportController
+from app.domain.reports.panel_controller import PanelController, PublicExportController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
@@ -118,6 +121,10 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     read_photo,
     ProviderAlertController,
     ProviderJobController,
+    ReportController,
+    GoodsReportController,
+    PanelController,
+    PublicExportController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

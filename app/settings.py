@@ -91,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Years that entries stay in the table before they may be archived."""
     dian_url: str | None
     """Address of DIAN's service for every company; none is the official one of each company's environment."""
+    live_seconds: int
+    """How long a stream of live figures lasts before its browser asks again; 0: one event."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -231,6 +233,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
+        live_seconds=env.number("REPORTS_LIVE_SECONDS", 300, 0, 3600),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )

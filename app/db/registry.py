@@ -16,6 +16,7 @@ from app.domain.members import models as members
 from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
+from app.domain.reports import models as reports
 from app.domain.sales import models as sales
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
@@ -41,5 +42,6 @@ MODULES = (
     webhooks,
     photos,
     alerts,
+    reports,
 )
 METADATA = DefaultBase.metadata

@@ -37,6 +37,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
     "webhooks:read": "Ver los webhooks y su registro de entregas",
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
+    "reports:read": "Ver informes, indicadores y el tablero",
+    "reports:write": "Descartar y posponer indicadores",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
@@ -86,6 +88,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "sales:read",
             "dian:read",
             "audit:read",
+            "reports:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),

@@ -974,3 +974,71 @@ async def _(company: Company) -> Call:
 async def _(company: Company) -> Call:
     await company.own_photo()
     return Call({"user_id": company.ids["user"]})
+
+
+OF_REPORTS = {
+    "branchId": "branch",
+    "registerId": "register",
+    "sellerId": "user",
+    "categoryId": "category",
+    "customerId": "customer",
+    "productId": "product",
+}
+for _path in ("sales", "sales/documents", "top-products", "taxes", "customers/rfm", "customers/clusters"):
+    plain("GET", f"/v1/reports/{_path}", **OF_REPORTS)
+for _path in ("tax-documents", "exceptions"):
+    plain(
+        "GET",
+        f"/v1/reports/{_path}",
+        branchId="branch",
+        registerId="register",
+        sellerId="user",
+        customerId="customer",
+    )
+plain("GET", "/v1/reports/cash", branchId="branch", registerId="register")
+plain("GET", "/v1/reports/dian", branchId="branch")
+for _path in ("inventory", "rotation", "abc", "dead-stock", "stockouts", "forecast"):
+    plain("GET", f"/v1/reports/{_path}", branchId="branch", categoryId="category", productId="product")
+plain("GET", "/v1/reports/products/{product_id}/kardex", branchId="branch")
+plain("GET", "/v1/reports/dashboard")
+plain("GET", "/v1/reports/summary")
+plain("GET", "/v1/reports/live")
+plain("GET", "/v1/reports/indicators")
+plain("GET", "/v1/reports/exports")
+
+
+@case("POST", "/v1/reports/indicators/hide", references={"/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(body={"code": "reorder", "productId": company.ids["product"], "until": "2100-01-01"})
+
+
+@case("POST", "/v1/reports/indicators/show", references={"/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(body={"code": "reorder", "productId": company.ids["product"]})
+
+
+@case(
+    "POST",
+    "/v1/reports/exports",
+    references={
+        "/branchId": "branch",
+        "/registerId": "register",
+        "/sellerId": "user",
+        "/categoryId": "category",
+        "/customerId": "customer",
+        "/productId": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    await company.end_exports()
+    return Call(body={"report": "lines", "format": "csv", "from": "2026-01-01", "to": "2026-01-31"})
+
+
+@case("GET", "/v1/reports/exports/{export_id}")
+async def _(company: Company) -> Call:
+    return Call({"export_id": await company.export()})
+
+
+@case("DELETE", "/v1/reports/exports/{export_id}")
+async def _(company: Company) -> Call:
+    return Call({"export_id": await company.export()})

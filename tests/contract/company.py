@@ -14,6 +14,7 @@ from app.db.session import Database
 from app.domain.accounts.sessions import Sessions
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import DianTestSet
+from app.domain.reports.models import ReportExport
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
 from app.lib.passwords import hash_password
@@ -264,6 +265,18 @@ class Company:
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await work.session.execute(update(DianTestSet).values(status="failed", finished_at=clock.now()))
 
+    async def end_exports(self) -> None:
+        """Nothing is in preparation: a few at once is all that a company may have."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(update(ReportExport).values(status="failed", finished_at=clock.now()))
+
+    async def export(self) -> str:
+        await self.end_exports()
+        body = {"report": "documents", "format": "csv", "from": "2026-01-01", "to": "2026-01-31"}
+        answer = await self.shop.post("/v1/reports/exports", body)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
     async def member(self, role: str = "cashier") -> Person:
         """Somebody new of the company."""
         name = f"Persona {uuid4().hex[:8]}"
@@ -374,6 +387,7 @@ class Company:
         ids["delivery"] = tested.json()["id"]
         ids["photo"] = await self.photo(ids["product"])
         await self.own_photo()
+        ids["export"] = await self.export()
         return self
 
 

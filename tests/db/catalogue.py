@@ -96,6 +96,15 @@ EDITABLE: Final = {
     "webhook_delivery": "U",
     "webhook_low_stock": "D",
     "photo": "D",
+    "report_mark": "U",
+    "report_sales": "UD",
+    "report_customer": "UD",
+    "report_product": "UD",
+    "report_tender": "UD",
+    "report_tax": "UD",
+    "hidden_indicator": "UD",
+    "report_export": "UD",
+    "report_export_part": "D",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -151,6 +160,9 @@ PLATFORM: Final = {
     "provider_user": "r",
     "refresh_token": "dr",
     "support_access": "r",
+    "report_export": "dr",
+    "report_export_part": "dr",
+    "report_mark": "r",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
