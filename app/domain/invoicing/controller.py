@@ -95,7 +95,7 @@ class DianController(Controller):
         """Guarda cómo expide la empresa, y la habilita cuando tiene todo."""
         return await setup.put(data, lambda current: check_if_match(request, current))
 
-    @put("/certificate", operation_id="PutDianCertificate", guards=[requires("dian:write", module=MODULE)])
+    @put("/certificate", operation_id="PutDianCertificate", guards=[requires("dian:write", module=MODULE, heavy=True)])
     async def put_certificate(self, data: JSONBody[PutCertificate], setup: NamedDependency[Setup]) -> CertificateOut:
         """Instala el certificado digital, después de revisarlo; reemplaza el anterior."""
         return await setup.put_certificate(data)

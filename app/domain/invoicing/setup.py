@@ -1,6 +1,5 @@
 """How a company issues: its settings and its certificate."""
 
-import asyncio
 import base64
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,7 +22,8 @@ from app.domain.invoicing.schemas import (
 )
 from app.domain.invoicing.vault import CertificateFile, Vault
 from app.domain.tenants.models import Tenant
-from app.integrations.dian.certificate import CertificateUnusable, check_credential, open_p12
+from app.integrations.dian.certificate import CertificateUnusable, check_credential
+from app.integrations.dian.upload import open_upload
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 
@@ -94,8 +94,7 @@ class Setup:
         Raises `CertificateUnusable`.
         """
         tenant_id, now = self._work.tenant_id, clock.now()
-        p12 = _decoded(data.file)
-        credential = await asyncio.to_thread(open_p12, p12, data.password)
+        kept, password, credential = await open_upload(_decoded(data.file), data.password)
         tenant = await self._tenant()
         check_credential(credential, tenant.nit, now)
         # One at a time: two would both become the current one.
@@ -119,7 +118,7 @@ class Setup:
             not_before=credential.not_before,
             not_after=credential.not_after,
             is_chain_complete=credential.is_chain_complete,
-            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(p12, data.password)),
+            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(kept, password)),
             user_id=self._work.actor.user_id,
             created_at=now,
         )
