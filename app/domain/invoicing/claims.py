@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import or_, select, text, update
 
 from app.db.session import Work
+from app.domain.invoicing.former import keys_of_document
 from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.kinds import Environment, Kind
 from app.domain.invoicing.model import thaw
@@ -80,6 +81,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
             DocumentRange.tenant_id == tenant_id, DocumentRange.id == row.range_id
         )
     )
+    version = await _version(work, row, state.version, state.uuid)
     corrected = None
     if row.corrects_id is not None:
         corrected = await find_document(work, Document.id == row.corrects_id)
@@ -88,14 +90,11 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
         claim=claim,
         row=row,
         status=state.status,
-        version=await _version(work, row, state.version, state.uuid),
+        version=version,
         attempts=state.attempts,
         zip_key=state.zip_key,
         xml=await signed_file(work, document_id, state.version),
-        keys=Keys(
-            pin=vault.open(tenant_id, setting.software_pin) if setting.software_pin else "",
-            technical_key=vault.open(tenant_id, sealed_key) if sealed_key else "",
-        ),
+        keys=await keys_of_document(work, vault, version.content, version.uuid, row.range_id, setting, sealed_key),
         environment="1" if row.environment == "1" else "2",
         setting=setting,
         certificate=(

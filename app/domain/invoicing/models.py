@@ -106,7 +106,16 @@ class DocumentRange(TenantRow, ClientCreated, DefaultBase):
             unique=True,
             postgresql_where=text("authorization_no = '' AND retired_at IS NULL"),
         ),
-        UniqueConstraint("tenant_id", "environment", "kind", "prefix", "first_no"),
+        Index(
+            "uq_document_range_begins",
+            "tenant_id",
+            "environment",
+            "kind",
+            "prefix",
+            "first_no",
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
     )
 
     kind: Mapped[str]
@@ -125,6 +134,23 @@ class DocumentRange(TenantRow, ClientCreated, DefaultBase):
     """None: for every branch."""
     register_id: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
+
+
+class DianFormerSecret(TenantRow, DefaultBase):
+    """A PIN or a technical key that was replaced: documents identified with it still have to be sent."""
+
+    __tablename__ = "dian_former_secret"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        ForeignKeyConstraint(["tenant_id", "range_id"], ["document_range.tenant_id", "document_range.id"]),
+        CheckConstraint("(software_id IS NULL) <> (range_id IS NULL)", name="owner"),
+    )
+
+    software_id: Mapped[str | None]
+    """Of a PIN."""
+    range_id: Mapped[UUID | None]
+    """Of a technical key."""
+    sealed: Mapped[bytes]
 
 
 class DocumentCounter(TenantOwned, DefaultBase):
@@ -161,7 +187,15 @@ class Document(TenantRow, ClientCreated, DefaultBase):
         ),
         Index("ix_document_corrects", "tenant_id", "corrects_id", postgresql_where=text("corrects_id IS NOT NULL")),
         Index("ix_document_issued", "tenant_id", "issued_at", "id"),
-        Index("ix_document_number", "tenant_id", "number"),
+        # Exports have numbers of invoices.
+        Index(
+            "uq_document_number",
+            "tenant_id",
+            "number",
+            "environment",
+            text("(CASE kind WHEN '02' THEN '01' ELSE kind END)"),
+            unique=True,
+        ),
     )
 
     kind: Mapped[str]

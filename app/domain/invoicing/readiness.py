@@ -6,12 +6,16 @@ from typing import Final
 from sqlalchemy import and_, select
 
 from app.db.session import Work
+from app.domain.invoicing.former import opened_or_none
 from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
 from app.domain.invoicing.schemas import ReadinessItem, ReadinessOut
+from app.domain.invoicing.vault import CERTIFICATE_AGAIN, KEY_AGAIN, PIN_AGAIN, Vault
 from app.domain.tenants.models import Tenant
 from app.lib import clock
 
 _CERTIFICATE_WARNING: Final = timedelta(days=60)
+UNREADABLE: Final = frozenset({"software-pin-unreadable", "certificate-unreadable", "range-key-unreadable"})
+"""What a company that issues already mends one by one, in any order."""
 _BOGOTA: Final = "America/Bogota"
 
 
@@ -41,6 +45,7 @@ class Readiness:
             *_company(tenant),
             *_software(setting),
             *_certificate(certificate),
+            *await self._secrets(setting, certificate),
             *await self._ranges(setting.environment if setting else "2"),
             *await self._circuit(),
         ]
@@ -49,6 +54,30 @@ class Readiness:
             is_enabled=setting is not None and setting.is_enabled,
             items=items,
         )
+
+    async def _secrets(self, setting: DianSetting | None, certificate: DianCertificate | None) -> list[ReadinessItem]:
+        """Whether what is kept opens: with a lost key of the installation it must be written again."""
+        tenant_id, vault = self._work.tenant_id, Vault(self._work.database.settings)
+        items: list[ReadinessItem] = []
+        if setting is not None and setting.software_pin is not None:
+            opens = opened_or_none(vault, tenant_id, setting.software_pin) is not None
+            items.append(_item("software-pin-unreadable", "software", opens, PIN_AGAIN))
+        if certificate is not None and certificate.sealed is not None:
+            opens = vault.opens_certificate(tenant_id, certificate.sealed)
+            items.append(_item("certificate-unreadable", "certificate", opens, CERTIFICATE_AGAIN))
+        rows = await self._work.session.execute(
+            select(DocumentRange.prefix, DocumentRange.technical_key).where(
+                DocumentRange.tenant_id == tenant_id,
+                DocumentRange.environment == (setting.environment if setting else "2"),
+                DocumentRange.technical_key.is_not(None),
+                DocumentRange.retired_at.is_(None),
+            )
+        )
+        lost = [row.prefix for row in rows if opened_or_none(vault, tenant_id, row.technical_key) is None]
+        items.append(
+            _item("range-key-unreadable", "range", not lost, KEY_AGAIN.format(prefix=", ".join(lost)))
+        )
+        return items
 
     async def _ranges(self, environment: str) -> list[ReadinessItem]:
         today = clock.business_day(clock.now(), _BOGOTA)

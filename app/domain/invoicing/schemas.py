@@ -124,8 +124,17 @@ class CreateRange(Input):
 
 
 class ChangeRange(Input):
-    """Who uses it, and whether it is used at all. What is absent stays as it is."""
+    """Who uses it, whether it is used at all, and what the resolution says where it was typed wrong or renewed.
 
+    What is absent stays as it is. Documents keep what they were issued with; a rejected one that is sent again takes this.
+    """
+
+    authorization: Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[0-9]+$(?!\n)")] | UnsetType = UNSET
+    authorized_on: date | UnsetType | None = UNSET
+    valid_from: date | UnsetType = UNSET
+    valid_to: date | UnsetType = UNSET
+    last: Number | UnsetType = UNSET
+    technical_key: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]+$(?!\n)")] | UnsetType = UNSET
     branch_id: UUID | UnsetType | None = UNSET
     register_id: UUID | UnsetType | None = UNSET
     is_open: bool | UnsetType = UNSET

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
-from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
+from app.domain.invoicing.former import keep_former, opened_or_none
+from app.domain.invoicing.models import DianCertificate, DianFormerSecret, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import open_note_ranges
-from app.domain.invoicing.readiness import Readiness
+from app.domain.invoicing.readiness import UNREADABLE, Readiness
 from app.domain.invoicing.schemas import (
     CertificateOut,
     DianSettingsOut,
@@ -54,7 +55,8 @@ class Setup:
         Raises `NotReady` when they would enable a company that cannot issue.
         """
         tenant_id = self._work.tenant_id
-        before = await self._out(await self._row(lock=True))
+        row = await self._row(lock=True)
+        before = await self._out(row)
         check(before)
         values: dict[str, Any] = {
             "environment": ENVIRONMENTS[data.environment],
@@ -68,6 +70,8 @@ class Setup:
             "contingency_after": data.contingency_after,
             "updated_at": clock.now(),
         }
+        if row is not None:
+            await self._keep_pin(row, data)
         if data.software_pin is not None:
             values["software_pin"] = self._vault.seal(tenant_id, data.software_pin)
         await self._work.session.execute(
@@ -76,7 +80,7 @@ class Setup:
             .on_conflict_do_update(index_elements=["tenant_id"], set_=values)
         )
         if data.is_enabled:
-            await self._enable(values["environment"])
+            await self._enable(values["environment"], was_enabled=before.is_enabled)
         after = await self._out(await self._row())
         pin_changed = data.software_pin is not None
         if after != before or pin_changed:
@@ -128,9 +132,21 @@ class Setup:
         self._work.record("dian.certificate-installed", row.id, before=before, after=answer)
         return answer
 
-    async def _enable(self, environment: str) -> None:
+    async def _keep_pin(self, row: DianSetting, data: PutDianSettings) -> None:
+        """Documents that wait were identified with the earlier PIN, and name the earlier software."""
+        earlier = opened_or_none(self._vault, self._work.tenant_id, row.software_pin)
+        same_pin = data.software_pin is None or data.software_pin == earlier
+        if not row.software_id or (same_pin and data.software_id.lower() == row.software_id):
+            return
+        await keep_former(self._work, self._vault, row.software_pin, "", software_id=row.software_id)
+
+    async def _enable(self, environment: str, *, was_enabled: bool) -> None:
         tenant_id = self._work.tenant_id
-        missing = [each for each in (await Readiness(self._work).ask()).items if each.blocks and not each.is_ready]
+        missing = [
+            each
+            for each in (await Readiness(self._work).ask()).items
+            if each.blocks and not each.is_ready and not (was_enabled and each.code in UNREADABLE)
+        ]
         if missing:
             raise NotReady(
                 f"Todavía no se puede expedir: {missing[0].detail}",
@@ -215,6 +231,7 @@ async def renew_secrets(work: Work, vault: Vault) -> int:
         (DianSetting, DianSetting.software_pin, False),
         (DocumentRange, DocumentRange.technical_key, False),
         (DianCertificate, DianCertificate.sealed, True),
+        (DianFormerSecret, DianFormerSecret.sealed, False),
     ):
         keys: list[Any] = [column, *([] if model is DianSetting else [model.__table__.c.id])]
         rows = (

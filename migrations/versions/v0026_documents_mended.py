@@ -1,0 +1,67 @@
+"""Numbering that can be put right, legal numbers that exist once, secrets of earlier documents."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.db import tenancy
+
+revision = "0026"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+_MENDED = "authorization_no, authorized_on, last_no, valid_from, valid_to"
+_NUMBERED_AS = "(CASE kind WHEN '02' THEN '01' ELSE kind END)"
+
+
+def upgrade() -> None:
+    # A wrong range is closed and written again, a renewed one may begin where the earlier one did.
+    op.drop_constraint("uq_document_range_tenant_id_environment_kind_prefix_first_no", "document_range", type_="unique")
+    op.create_index(
+        "uq_document_range_begins",
+        "document_range",
+        ["tenant_id", "environment", "kind", "prefix", "first_no"],
+        unique=True,
+        postgresql_where=sa.text("retired_at IS NULL"),
+    )
+    op.execute(f"GRANT UPDATE ({_MENDED}) ON document_range TO {tenancy.APP_ROLE}")
+    op.execute(f"GRANT UPDATE (last_no) ON document_counter TO {tenancy.APP_ROLE}")
+    op.drop_index("ix_document_number", "document")
+    op.create_index(
+        "uq_document_number",
+        "document",
+        ["tenant_id", "number", "environment", sa.text(_NUMBERED_AS)],
+        unique=True,
+    )
+    op.create_table(
+        "dian_former_secret",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("software_id", sa.Text(), nullable=True),
+        sa.Column("range_id", sa.Uuid(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("(software_id IS NULL) <> (range_id IS NULL)", name=op.f("ck_dian_former_secret_owner")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "range_id"],
+            ["document_range.tenant_id", "document_range.id"],
+            name=op.f("fk_dian_former_secret_tenant_id_range_id"),
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_dian_former_secret_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_dian_former_secret")),
+    )
+    tenancy.protect("dian_former_secret", ("select", "insert", "update"), update_columns=("sealed",))
+
+
+def downgrade() -> None:
+    op.drop_table("dian_former_secret")
+    op.drop_index("uq_document_number", "document")
+    op.create_index("ix_document_number", "document", ["tenant_id", "number"], unique=False)
+    op.execute(f"REVOKE UPDATE (last_no) ON document_counter FROM {tenancy.APP_ROLE}")
+    op.execute(f"REVOKE UPDATE ({_MENDED}) ON document_range FROM {tenancy.APP_ROLE}")
+    op.drop_index("uq_document_range_begins", "document_range")
+    op.create_unique_constraint(
+        "uq_document_range_tenant_id_environment_kind_prefix_first_no",
+        "document_range",
+        ["tenant_id", "environment", "kind", "prefix", "first_no"],
+    )
