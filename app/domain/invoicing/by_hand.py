@@ -138,7 +138,7 @@ class ByHand:
     async def _lines(self, data: IssueDocument, kind: Kind, today: date) -> list[Line]:
         rows = await self._work.session.execute(_RATES, {"day": today})
         rates = {row.code: _Rate(row.tribute, row.nominal_tribute, row.rate) for row in rows}
-        return [_line(line, number, kind, rates, today) for number, line in enumerate(data.lines)]
+        return _even([_line(line, number, kind, rates, today) for number, line in enumerate(data.lines)])
 
 
 def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], today: date) -> Line:
@@ -171,6 +171,21 @@ def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], 
         taxes=taxes,
         bought_on=(line.bought_on or today) if kind is Kind.SUPPORT else None,
     )
+
+
+def _even(lines: list[Line]) -> list[Line]:
+    """The same lines, each tax rounded so that the sum up to its line is right: DIAN compares it with the rate's whole base."""
+    sums: dict[tuple[str, Decimal | None], tuple[Decimal, Decimal]] = {}
+    for place, line in enumerate(lines):
+        if not line.taxes:
+            continue
+        (tax,) = line.taxes
+        base, given = sums.get((tax.code, tax.percent), (ZERO, ZERO))
+        base += line.amount
+        amount = cents(divide(times(base, tax.percent or ZERO), HUNDRED)) - given
+        sums[tax.code, tax.percent] = (base, given + amount)
+        lines[place] = msgspec.structs.replace(line, taxes=(msgspec.structs.replace(tax, amount=amount),))
+    return lines
 
 
 def _payment(data: IssueDocument) -> Payment:

@@ -42,9 +42,7 @@ async def add_range(
     **values: Any,
 ) -> UUID:
     """A range with its counter, unrecorded; answers its id. Raises 409 when its numbers overlap another's."""
-    await refuse_overlap(
-        work, kind, environment, values["prefix"], next_no or values["first_no"], values["last_no"]
-    )
+    await refuse_overlap(work, kind, environment, values["prefix"], next_no or values["first_no"], values["last_no"])
     row = DocumentRange(
         tenant_id=work.tenant_id,
         kind=kind.value,

@@ -11,8 +11,8 @@ from sqlalchemy import and_, func, select, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
-from app.domain.invoicing.kinds import KINDS, Kind
 from app.domain.invoicing.drafts import NUMBER_USED
+from app.domain.invoicing.kinds import KINDS, Kind
 from app.domain.invoicing.models import DianSetting, Document, DocumentCounter, DocumentRange
 from app.domain.invoicing.numbering import (
     BEGINNING,
@@ -160,9 +160,7 @@ class Ranges:
         await lock_numbering(self._work)
         before = await self.read(range_id)
         check(before)
-        given = {
-            field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET
-        }
+        given = {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
         row = (
             await self._work.session.scalars(
                 select(DocumentRange).where(
@@ -191,9 +189,7 @@ class Ranges:
     async def _open(self, row: DocumentRange, before: RangeOut, is_open: bool, last: int) -> None:
         """Open or close the counter. One that opens again must not have lost its numbers to another range."""
         if is_open and before.next <= last:
-            await refuse_overlap(
-                self._work, Kind(row.kind), row.environment, row.prefix, before.next, last, but=row.id
-            )
+            await refuse_overlap(self._work, Kind(row.kind), row.environment, row.prefix, before.next, last, but=row.id)
         await self._work.session.execute(
             update(DocumentCounter)
             .where(DocumentCounter.tenant_id == self._work.tenant_id, DocumentCounter.range_id == row.id)

@@ -74,9 +74,7 @@ class Readiness:
             )
         )
         lost = [row.prefix for row in rows if opened_or_none(vault, tenant_id, row.technical_key) is None]
-        items.append(
-            _item("range-key-unreadable", "range", not lost, KEY_AGAIN.format(prefix=", ".join(lost)))
-        )
+        items.append(_item("range-key-unreadable", "range", not lost, KEY_AGAIN.format(prefix=", ".join(lost))))
         return items
 
     async def _ranges(self, environment: str) -> list[ReadinessItem]:

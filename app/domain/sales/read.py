@@ -37,6 +37,18 @@ NO_DIAN = NoticeOut(
 )
 """Readiness warning of a ticket that carries no electronic document."""
 
+NO_DOCUMENT = NoticeOut(
+    code="no-document", detail="La venta no lleva documento electrónico porque así se pidió: la ley pide expedirlo."
+)
+"""Warning of a ticket whose seller wanted none; the trail keeps it with the ticket."""
+
+
+def notices(wanted: str, *, is_documented: bool) -> list[NoticeOut]:
+    """What is to be said about the document of a ticket."""
+    if wanted == "none":
+        return [NO_DOCUMENT]
+    return [] if is_documented else [NO_DIAN]
+
 
 class SaleFilters(Input):
     """What a list of tickets can be narrowed to."""
@@ -119,7 +131,7 @@ class SaleReader:
             rounding=sale.rounding,
             change=sale.change,
             document=document,
-            warnings=[] if sale.document_wanted == "none" or document is not None else [NO_DIAN],
+            warnings=notices(sale.document_wanted, is_documented=document is not None),
             conflicts=[ConflictOut(product_id=row.product_id, missing=as_quantity(row.missing)) for row in conflicts],
         )
 

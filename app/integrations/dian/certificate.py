@@ -91,7 +91,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_p12(file: bytes, password: str) -> Credential:
-    """Open a .p12 of our own making (`upload.py` opens the others). Raises `CertificateUnusable`: not such a file, wrong password, no key, no certificate, weak key."""
+    """Open a .p12 of our own making; `upload.py` opens the others.
+
+    Raises `CertificateUnusable`: not such a file, wrong password, no key, no certificate, weak key.
+    """
     if len(file) > MAX_FILE or not looks_like_p12(file):
         raise CertificateUnusable("El archivo no es un certificado .p12 o .pfx.")
     try:

@@ -42,9 +42,7 @@ async def test_the_interface_goes_on_while_a_costly_file_is_opened_and_refuses_i
 
 async def test_what_is_kept_opens_with_few_rounds_and_has_the_same_key(company: Company) -> None:
     file = p12(nit=company.nit)
-    kept = await company.put(
-        "/v1/dian/certificate", {"file": base64.b64encode(file).decode(), "password": PASSWORD}
-    )
+    kept = await company.put("/v1/dian/certificate", {"file": base64.b64encode(file).decode(), "password": PASSWORD})
     assert kept.status_code == 200, kept.text
     (row,) = await company.rows("SELECT sealed FROM dian_certificate WHERE tenant_id = :t AND retired_at IS NULL")
     inside = Vault(company.database.settings).open_certificate(company.tenant_id, row.sealed)

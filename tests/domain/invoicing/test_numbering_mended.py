@@ -17,9 +17,7 @@ VALID = {"validFrom": "2019-01-19", "validTo": "2030-01-19"}
 
 def at_dian(company: Company, prefix: str) -> Range:
     return next(
-        each
-        for each in company.server.service.registry.ranges
-        if each.nit == company.nit and each.prefix == prefix
+        each for each in company.server.service.registry.ranges if each.nit == company.nit and each.prefix == prefix
     )
 
 
@@ -42,9 +40,7 @@ async def test_a_rejected_document_goes_with_the_resolution_put_right(company: C
     await company.work()
     now = await company.document(paper["id"])
     assert (now["status"], now["number"]) == ("accepted", paper["number"])
-    trail = await company.rows(
-        "SELECT content FROM audit_entry WHERE tenant_id = :t AND action = 'dian.range-changed'"
-    )
+    trail = await company.rows("SELECT content FROM audit_entry WHERE tenant_id = :t AND action = 'dian.range-changed'")
     assert "18760000077" in trail[-1].content
 
 

@@ -42,7 +42,9 @@ async def unready(company: Company) -> set[str]:
 
 async def sale(company: Company, session: str, document: str = "auto") -> Any:
     product = await company.shop.product()
-    return await company.shop.sell(session, [{"productId": product["id"], "quantity": "1"}], "100000", document=document)
+    return await company.shop.sell(
+        session, [{"productId": product["id"], "quantity": "1"}], "100000", document=document
+    )
 
 
 async def test_secrets_that_do_not_open_are_named_and_can_all_be_written_again(company: Company) -> None:
