@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _MENDED = "authorization_no, authorized_on, last_no, valid_from, valid_to"
+_STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
 _NUMBERED_AS = "(CASE kind WHEN '02' THEN '01' ELSE kind END)"
 
 
@@ -51,9 +52,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_dian_former_secret")),
     )
     tenancy.protect("dian_former_secret", ("select", "insert", "update"), update_columns=("sealed",))
+    op.create_table(
+        "owed_note",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("return_id", sa.Uuid(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("is_whole", sa.Boolean(), nullable=False),
+        sa.Column("goods", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint(
+            "reason IN ('not-enabled','document-rejected','secrets-unreadable')", name=op.f("ck_owed_note_reason")
+        ),
+        sa.CheckConstraint("outcome IN ('','issued','withdrawn')", name=op.f("ck_owed_note_outcome")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "return_id"],
+            ["sale_return.tenant_id", "sale_return.id"],
+            name=op.f("fk_owed_note_tenant_id_return_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "document_id"],
+            ["document.tenant_id", "document.id"],
+            name=op.f("fk_owed_note_tenant_id_document_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "return_id", name=op.f("pk_owed_note")),
+    )
+    op.create_index(
+        "ix_owed_note_open",
+        "owed_note",
+        ["tenant_id", "document_id"],
+        unique=False,
+        postgresql_where=sa.text("outcome = ''"),
+    )
+    tenancy.protect("owed_note", ("select", "insert", "update"), update_columns=("outcome",))
+    _statuses(*_STATUSES, "withdrawn")
+
+
+def _statuses(*names: str) -> None:
+    op.drop_constraint(op.f("ck_document_state_status"), "document_state", type_="check")
+    op.create_check_constraint(op.f("ck_document_state_status"), "document_state", f"status IN {names}")
 
 
 def downgrade() -> None:
+    # What was withdrawn had been rejected, or waited for what was.
+    op.execute("UPDATE document_state SET status = 'rejected' WHERE status = 'withdrawn'")
+    _statuses(*_STATUSES)
+    op.drop_table("owed_note")
     op.drop_table("dian_former_secret")
     op.drop_index("uq_document_number", "document")
     op.create_index("ix_document_number", "document", ["tenant_id", "number"], unique=False)

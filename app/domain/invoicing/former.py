@@ -10,7 +10,8 @@ from app.db.session import Work
 from app.domain.invoicing.identify import Keys, figures_of, key_of, uuid_of
 from app.domain.invoicing.kinds import KINDS
 from app.domain.invoicing.model import Document
-from app.domain.invoicing.models import DianFormerSecret, DianSetting
+from app.domain.invoicing.models import DianSetting
+from app.domain.invoicing.upkeep_models import DianFormerSecret
 from app.domain.invoicing.vault import Vault
 from app.lib import clock
 from app.lib.sealing import SealBroken

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import ClientCreated, DefaultBase, Editable, Money, TenantOwned, TenantRow
 
-STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
-FINAL = ("accepted", "rejected")
+STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown", "withdrawn")
+FINAL = ("accepted", "rejected", "withdrawn")
 """Nothing happens to them by itself any more."""
 IN_FLIGHT = text("status IN ('pending','signed','sent','unknown')")
 _ENVIRONMENT = "environment IN ('1','2')"
@@ -134,23 +134,6 @@ class DocumentRange(TenantRow, ClientCreated, DefaultBase):
     """None: for every branch."""
     register_id: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
-
-
-class DianFormerSecret(TenantRow, DefaultBase):
-    """A PIN or a technical key that was replaced: documents identified with it still have to be sent."""
-
-    __tablename__ = "dian_former_secret"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
-        ForeignKeyConstraint(["tenant_id", "range_id"], ["document_range.tenant_id", "document_range.id"]),
-        CheckConstraint("(software_id IS NULL) <> (range_id IS NULL)", name="owner"),
-    )
-
-    software_id: Mapped[str | None]
-    """Of a PIN."""
-    range_id: Mapped[UUID | None]
-    """Of a technical key."""
-    sealed: Mapped[bytes]
 
 
 class DocumentCounter(TenantOwned, DefaultBase):
@@ -289,8 +272,8 @@ class DocumentEvent(TenantRow, DefaultBase):
 
     document_id: Mapped[UUID]
     kind: Mapped[str]
-    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend; of its delivery
-    wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
+    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend, withdrawn;
+    of its delivery wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
     at: Mapped[datetime]
     detail: Mapped[str]
     data: Mapped[dict[str, Any]]

@@ -8,6 +8,7 @@ from sqlalchemy import and_, select
 from app.db.session import Work
 from app.domain.invoicing.former import opened_or_none
 from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
+from app.domain.invoicing.owed import count_owed
 from app.domain.invoicing.schemas import ReadinessItem, ReadinessOut
 from app.domain.invoicing.vault import CERTIFICATE_AGAIN, KEY_AGAIN, PIN_AGAIN, Vault
 from app.domain.tenants.models import Tenant
@@ -48,6 +49,7 @@ class Readiness:
             *await self._secrets(setting, certificate),
             *await self._ranges(setting.environment if setting else "2"),
             *await self._circuit(),
+            *await self._owed(),
         ]
         return ReadinessOut(
             is_ready=all(item.is_ready for item in items if item.blocks),
@@ -109,6 +111,13 @@ class Readiness:
                 blocks=False,
             ),
         ]
+
+    async def _owed(self) -> list[ReadinessItem]:
+        count = await count_owed(self._work)
+        detail = (
+            f"Faltan {count} notas de devoluciones: salen solas cuando se expida otra vez, o al reenviar lo rechazado."
+        )
+        return [_item("owed-notes", "software", not count, detail, blocks=False)]
 
     async def _circuit(self) -> list[ReadinessItem]:
         circuit = (

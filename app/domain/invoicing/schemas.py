@@ -314,6 +314,12 @@ class IssueDocument(Input):
     id: UUID | None = None
 
 
+class WithdrawDocument(Input):
+    """Close a rejected document that nobody will send again."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=300, pattern=NAME)]
+
+
 class DeclareContingency(Input):
     """DIAN is away, as it announced. Without an end it lasts until it is ended."""
 

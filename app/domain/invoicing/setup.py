@@ -11,8 +11,9 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.invoicing.former import keep_former, opened_or_none
-from app.domain.invoicing.models import DianCertificate, DianFormerSecret, DianSetting, DocumentRange
+from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import open_note_ranges
+from app.domain.invoicing.owed import ask_owed
 from app.domain.invoicing.readiness import UNREADABLE, Readiness
 from app.domain.invoicing.schemas import (
     CertificateOut,
@@ -21,6 +22,7 @@ from app.domain.invoicing.schemas import (
     PutCertificate,
     PutDianSettings,
 )
+from app.domain.invoicing.upkeep_models import DianFormerSecret
 from app.domain.invoicing.vault import CertificateFile, Vault
 from app.domain.tenants.models import Tenant
 from app.integrations.dian.certificate import CertificateUnusable, check_credential
@@ -81,6 +83,7 @@ class Setup:
         )
         if data.is_enabled:
             await self._enable(values["environment"], was_enabled=before.is_enabled)
+            await ask_owed(self._work)
         after = await self._out(await self._row())
         pin_changed = data.software_pin is not None
         if after != before or pin_changed:
