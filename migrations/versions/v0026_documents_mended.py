@@ -86,6 +86,21 @@ def upgrade() -> None:
         postgresql_where=sa.text("outcome = ''"),
     )
     tenancy.protect("owed_note", ("select", "insert", "update"), update_columns=("outcome",))
+    op.create_table(
+        "transcribed_paper",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("environment IN ('1','2')", name=op.f("ck_transcribed_paper_environment")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "document_id"],
+            ["document.tenant_id", "document.id"],
+            name=op.f("fk_transcribed_paper_tenant_id_document_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "environment", "number", name=op.f("pk_transcribed_paper")),
+    )
+    tenancy.protect("transcribed_paper", ("select", "insert", "update"), update_columns=("document_id",))
     _statuses(*_STATUSES, "withdrawn")
 
 
@@ -98,6 +113,7 @@ def downgrade() -> None:
     # What was withdrawn had been rejected, or waited for what was.
     op.execute("UPDATE document_state SET status = 'rejected' WHERE status = 'withdrawn'")
     _statuses(*_STATUSES)
+    op.drop_table("transcribed_paper")
     op.drop_table("owed_note")
     op.drop_table("dian_former_secret")
     op.drop_index("uq_document_number", "document")

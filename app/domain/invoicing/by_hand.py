@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
+from app.domain.invoicing.ceilings import check_ceiling
 from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.drafts import MEANS, draft
 from app.domain.invoicing.issue import keys_of, read_issuer, write_document
@@ -18,6 +19,7 @@ from app.domain.invoicing.lists import country_names
 from app.domain.invoicing.model import NIT, Address, Correction, Delivery, Line, Paper, Payment, Tax
 from app.domain.invoicing.models import Document
 from app.domain.invoicing.notes import Known, find_document
+from app.domain.invoicing.papers import check_paper_age, keep_paper
 from app.domain.invoicing.schemas import DocumentLine, IssueDocument
 from app.domain.invoicing.totals import DISCOUNT, HUNDRED, allowance
 from app.lib import clock
@@ -66,6 +68,10 @@ class ByHand:
         kind, now = Kind(data.kind), clock.now()
         corrected = await self._corrected(data, kind)
         check_document_branch(self._work.actor, None if corrected is None else corrected.row.branch_id)
+        if data.paper is not None:
+            check_paper_age(data.paper.issued_on, clock.business_day(now, _BOGOTA))
+        if kind is Kind.EXPORT and data.delivery is None:
+            raise _refuse("/delivery", "delivery-required", "Diga el término de entrega (Incoterm) de la exportación.")
         await self._check_customer(data, kind)
         issuing = await read_issuer(self._work, [kind], customer_id=data.customer_id)
         if corrected is not None and corrected.row.environment != issuing.environment:
@@ -94,6 +100,8 @@ class ByHand:
             document_id=data.id,
             **more,
         )
+        if corrected is not None:
+            await check_ceiling(self._work, corrected, made.document)
         await write_document(
             self._work,
             made,
@@ -102,6 +110,8 @@ class ByHand:
             branch_id=None if corrected is None else corrected.row.branch_id,
             body_hash=body,
         )
+        if data.paper is not None:
+            await keep_paper(self._work, made.document, made.id, today)
         return made.id, True
 
     async def _corrected(self, data: IssueDocument, kind: Kind) -> Known | None:
@@ -157,6 +167,10 @@ def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], 
         if rate.nominal_tribute is not None:
             raise _refuse(
                 f"/lines/{number}/taxClass", "tax-not-by-hand", "Los impuestos por unidad solo van en ventas."
+            )
+        if kind is Kind.EXPORT and rate.rate:
+            raise _refuse(
+                f"/lines/{number}/taxClass", "export-with-tax", "Las exportaciones son exentas: use una clase al 0 %."
             )
         if rate.tribute is not None:
             percent = cents(times(rate.rate, HUNDRED))

@@ -272,8 +272,8 @@ class DocumentEvent(TenantRow, DefaultBase):
 
     document_id: Mapped[UUID]
     kind: Mapped[str]
-    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend, withdrawn;
-    of its delivery wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
+    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend, withdrawn,
+    late-paper; of its delivery wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
     at: Mapped[datetime]
     detail: Mapped[str]
     data: Mapped[dict[str, Any]]

@@ -48,3 +48,18 @@ class OwedNote(TenantOwned, DefaultBase):
     """`notes.ReturnedGoods` in JSON."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     outcome: Mapped[str] = mapped_column(server_default="")
+
+
+class TranscribedPaper(TenantOwned, DefaultBase):
+    """Which document a paper of the shop's own failure became."""
+
+    __tablename__ = "transcribed_paper"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "document_id"], ["document.tenant_id", "document.id"]),
+        CheckConstraint("environment IN ('1','2')", name="environment"),
+    )
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(primary_key=True)
+    """In capitals."""
+    document_id: Mapped[UUID]
