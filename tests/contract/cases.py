@@ -890,7 +890,7 @@ async def _(company: Company) -> Call:
 
 @case("POST", "/v1/dian/documents/{document_id}/withdraw")
 async def _(company: Company) -> Call:
-    return Call({"document_id": company.ids["document"]}, {"reason": "Se anuló la venta"})
+    return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
 
 
 @case("PUT", "/v1/dian/delivery-settings")

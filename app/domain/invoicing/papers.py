@@ -24,9 +24,7 @@ def check_paper_age(issued_on: date, today: date) -> None:
     """Raise 422 `paper-too-old`."""
     if today - issued_on > _OLDEST:
         detail = f"El papel es de hace más de {_OLDEST.days} días: revise la fecha."
-        raise RuleBroken(
-            detail, code="paper-too-old", errors=(FieldError("/paper/issuedOn", "paper-too-old", detail),)
-        )
+        raise RuleBroken(detail, code="paper-too-old", errors=(FieldError("/paper/issuedOn", "paper-too-old", detail),))
 
 
 async def keep_paper(work: Work, paper: Frozen, document_id: UUID, today: date) -> None:
