@@ -167,6 +167,14 @@ def _keeping(looks: Looks, backups: BackupLooks, probes: Probes, deadman: DeadMa
             muted_by=_DATA,
         ),
         Check(
+            name="figures",
+            title="Falta una cifra legal del año",
+            severity="warning",
+            ask=looks.figures,
+            next_step="Escríbala con `mostrador legal-figure uvt AAAA-01-01 VALOR --source …`.",
+            muted_by=_DATA,
+        ),
+        Check(
             name="disk",
             title="El disco se llena",
             severity="critical",

@@ -33,6 +33,8 @@ _SKEW: Final = 5.0
 """Seconds our clock may differ from a server's."""
 _OUTSIDE_SKEW: Final = 30.0
 _ENDING: Final = timedelta(days=15)
+_DECEMBER: Final = 12
+"""In which DIAN has published the UVT of the next year."""
 _STUCK: Final = timedelta(minutes=10)
 _ENOUGH_ATTEMPTS: Final = 20
 _FAILED_SHARE: Final = 0.5
@@ -75,6 +77,7 @@ _RANGES = (
     "WHERE x.retired_at IS NULL AND c.is_open AND x.environment = '1' AND (x.valid_to < $1::date + 15 "
     "OR c.last_no - c.next_no + 1 < greatest(1, (x.last_no - x.first_no + 1) / 20))"
 )
+_UVT = "SELECT count(*) AS known FROM legal_figure WHERE name = 'uvt' AND extract(year FROM valid_from) = $1::integer"
 _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "
     "AND created_at < $1::timestamptz - $2::interval GROUP BY channel ORDER BY channel"
@@ -181,6 +184,16 @@ class Looks:
         return Finding(
             "Rangos de numeración que vencen en 15 días o a los que les queda menos del 5 %.",
             affected=f"A {companies} empresas: sin rango no se expiden documentos.",
+        )
+
+    async def figures(self) -> Answer:
+        today = clock.now().date()
+        wanted = today.year + 1 if today.month == _DECEMBER else today.year
+        if (await self.fetch(_UVT, wanted))[0]["known"]:
+            return None
+        return Finding(
+            f"Falta la UVT de {wanted}: el límite del tiquete P.O.S. se calcula con la anterior.",
+            affected="A todas las empresas que expiden: tiquetes donde ya va factura, o al revés.",
         )
 
     async def channels(self) -> Answer:

@@ -27,6 +27,7 @@ def upgrade() -> None:
     )
     op.execute(f"GRANT UPDATE ({_MENDED}) ON document_range TO {tenancy.APP_ROLE}")
     op.execute(f"GRANT UPDATE (last_no) ON document_counter TO {tenancy.APP_ROLE}")
+    op.execute(f"GRANT INSERT, UPDATE ON legal_figure TO {tenancy.PLATFORM_ROLE}")
     op.drop_index("ix_document_number", "document")
     op.create_index(
         "uq_document_number",
@@ -113,6 +114,7 @@ def downgrade() -> None:
     # What was withdrawn had been rejected, or waited for what was.
     op.execute("UPDATE document_state SET status = 'rejected' WHERE status = 'withdrawn'")
     _statuses(*_STATUSES)
+    op.execute(f"REVOKE INSERT, UPDATE ON legal_figure FROM {tenancy.PLATFORM_ROLE}")
     op.drop_table("transcribed_paper")
     op.drop_table("owed_note")
     op.drop_table("dian_former_secret")

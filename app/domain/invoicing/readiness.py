@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import and_, select
 
 from app.db.session import Work
+from app.domain.invoicing.figures import missing_uvt
 from app.domain.invoicing.former import opened_or_none
 from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
 from app.domain.invoicing.owed import count_owed
@@ -50,6 +51,7 @@ class Readiness:
             *await self._ranges(setting.environment if setting else "2"),
             *await self._circuit(),
             *await self._owed(),
+            *await self._figures(),
         ]
         return ReadinessOut(
             is_ready=all(item.is_ready for item in items if item.blocks),
@@ -118,6 +120,11 @@ class Readiness:
             f"Faltan {count} notas de devoluciones: salen solas cuando se expida otra vez, o al reenviar lo rechazado."
         )
         return [_item("owed-notes", "software", not count, detail, blocks=False)]
+
+    async def _figures(self) -> list[ReadinessItem]:
+        year = await missing_uvt(self._work.session, clock.business_day(clock.now(), _BOGOTA))
+        detail = f"La UVT de {year} no está escrita: el límite del tiquete P.O.S. se calcula con la anterior. La escribe el proveedor."
+        return [_item("uvt", "none", year is None, detail, blocks=False)]
 
     async def _circuit(self) -> list[ReadinessItem]:
         circuit = (
