@@ -8,7 +8,14 @@ from sqlalchemy import and_, select
 from app.db.session import Work
 from app.domain.invoicing.figures import missing_uvt
 from app.domain.invoicing.former import opened_or_none
-from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
+from app.domain.invoicing.models import (
+    DianCertificate,
+    DianCircuit,
+    DianSetting,
+    DianTestSet,
+    DocumentCounter,
+    DocumentRange,
+)
 from app.domain.invoicing.owed import count_owed
 from app.domain.invoicing.schemas import ReadinessItem, ReadinessOut
 from app.domain.invoicing.vault import CERTIFICATE_AGAIN, KEY_AGAIN, PIN_AGAIN, Vault
@@ -50,6 +57,7 @@ class Readiness:
             *await self._secrets(setting, certificate),
             *await self._ranges(setting.environment if setting else "2"),
             *await self._circuit(),
+            *await self._test_set(),
             *await self._owed(),
             *await self._figures(),
         ]
@@ -114,6 +122,11 @@ class Readiness:
             ),
         ]
 
+    async def _test_set(self) -> list[ReadinessItem]:
+        is_ready = await has_accepted_test_set(self._work)
+        detail = "La DIAN no ha aceptado aquí un set de pruebas: envíelo antes de pasar a producción."
+        return [_item("test-set", "habilitation", is_ready, detail, blocks=False)]
+
     async def _owed(self) -> list[ReadinessItem]:
         count = await count_owed(self._work)
         detail = (
@@ -140,6 +153,14 @@ class Readiness:
                 blocks=False,
             )
         ]
+
+
+async def has_accepted_test_set(work: Work) -> bool:
+    """Whether DIAN accepted a test set that was sent from here."""
+    found = await work.session.scalar(
+        select(DianTestSet.id).where(DianTestSet.tenant_id == work.tenant_id, DianTestSet.status == "accepted").limit(1)
+    )
+    return found is not None
 
 
 def _company(tenant: Tenant) -> list[ReadinessItem]:

@@ -50,6 +50,8 @@ class PutDianSettings(Input):
     maker: Name = "Mostrador"
     maker_person: Name = "Mostrador"
     contingency_after: Minutes | None = None
+    confirm_environment: bool = False
+    """Said by who begins to issue in production, or goes back to testing while issuing there."""
 
 
 class CertificateOut(Output):

@@ -14,7 +14,7 @@ from app.domain.invoicing.former import keep_former, opened_or_none
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import open_note_ranges
 from app.domain.invoicing.owed import ask_owed
-from app.domain.invoicing.readiness import UNREADABLE, Readiness
+from app.domain.invoicing.readiness import UNREADABLE, Readiness, has_accepted_test_set
 from app.domain.invoicing.schemas import (
     CertificateOut,
     DianSettingsOut,
@@ -60,6 +60,8 @@ class Setup:
         row = await self._row(lock=True)
         before = await self._out(row)
         check(before)
+        if not data.confirm_environment:
+            await self._refuse_unconfirmed(before, data)
         values: dict[str, Any] = {
             "environment": ENVIRONMENTS[data.environment],
             "is_enabled": False,
@@ -134,6 +136,22 @@ class Setup:
         answer = certificate_out(row)
         self._work.record("dian.certificate-installed", row.id, before=before, after=answer)
         return answer
+
+    async def _refuse_unconfirmed(self, before: DianSettingsOut, data: PutDianSettings) -> None:
+        """Raise 422 when the documents of the next sale would begin, or cease, to be worth something."""
+        was_real = before.is_enabled and before.environment == "production"
+        if was_real == (data.environment == "production") or not data.is_enabled:
+            return
+        detail = "La empresa expide en producción: en habilitación sus ventas dejarían de tener validez fiscal."
+        if not was_real:
+            detail = "Desde la próxima venta los documentos tendrán validez fiscal."
+            if not await has_accepted_test_set(self._work):
+                detail += " La DIAN todavía no ha aceptado aquí un set de pruebas."
+        raise RuleBroken(
+            f"{detail} Confirme el ambiente.",
+            code="environment-unconfirmed",
+            errors=(FieldError("/confirmEnvironment", "environment-unconfirmed", detail),),
+        )
 
     async def _keep_pin(self, row: DianSetting, data: PutDianSettings) -> None:
         """Documents that wait were identified with the earlier PIN, and name the earlier software."""

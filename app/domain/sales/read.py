@@ -43,11 +43,20 @@ NO_DOCUMENT = NoticeOut(
 """Warning of a ticket whose seller wanted none; the trail keeps it with the ticket."""
 
 
-def notices(wanted: str, *, is_documented: bool) -> list[NoticeOut]:
+TRIAL = NoticeOut(
+    code="dian-test-environment",
+    detail="Documento de prueba: la empresa expide en el ambiente de habilitación de la DIAN, sin validez fiscal.",
+)
+"""Warning of a ticket whose document is of the habilitación."""
+
+
+def notices(wanted: str, *, is_documented: bool, is_trial: bool) -> list[NoticeOut]:
     """What is to be said about the document of a ticket."""
     if wanted == "none":
         return [NO_DOCUMENT]
-    return [] if is_documented else [NO_DIAN]
+    if not is_documented:
+        return [NO_DIAN]
+    return [TRIAL] if is_trial else []
 
 
 class SaleFilters(Input):
@@ -102,7 +111,8 @@ class SaleReader:
             .where(StockConflict.tenant_id == self._work.tenant_id, StockConflict.document_id == sale_id)
             .order_by(StockConflict.id)
         )
-        document = DocumentOut.of((await documents_of_sales(self._work, [sale_id])).get(sale_id))
+        shown = (await documents_of_sales(self._work, [sale_id])).get(sale_id)
+        document = DocumentOut.of(shown)
         costs = self._work.actor.may("costs:read")
         status = (await self._statuses([sale_id]))[sale_id]
         return SaleOut(
@@ -131,7 +141,11 @@ class SaleReader:
             rounding=sale.rounding,
             change=sale.change,
             document=document,
-            warnings=notices(sale.document_wanted, is_documented=document is not None),
+            warnings=notices(
+                sale.document_wanted,
+                is_documented=document is not None,
+                is_trial=shown is not None and shown.is_trial,
+            ),
             conflicts=[ConflictOut(product_id=row.product_id, missing=as_quantity(row.missing)) for row in conflicts],
         )
 

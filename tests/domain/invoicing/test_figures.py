@@ -33,21 +33,18 @@ async def said(company: Company) -> str | None:
 
 async def test_the_uvt_of_the_next_year_is_missed_from_december_on(company: Company, moved: Any) -> None:
     looks = Looks(company.database.settings)
-    try:
-        for at, year in (
-            (datetime(2026, 11, 30, 17, tzinfo=UTC), None),
-            (datetime(2026, 12, 1, 17, tzinfo=UTC), 2027),
-            (datetime(2027, 1, 4, 15, tzinfo=UTC), 2027),
-        ):
-            moved(at)
-            detail, alert = await said(company), await looks.figures()
-            assert (detail is None) is (year is None)
-            assert (alert is None) is (year is None)
-            if year is not None:
-                assert f"La UVT de {year}" in str(detail)
-                assert f"Falta la UVT de {year}" in str(alert)
-    finally:
-        await looks.close()
+    for at, year in (
+        (datetime(2026, 11, 30, 17, tzinfo=UTC), None),
+        (datetime(2026, 12, 1, 17, tzinfo=UTC), 2027),
+        (datetime(2027, 1, 4, 15, tzinfo=UTC), 2027),
+    ):
+        moved(at)
+        detail, alert = await said(company), await looks.figures()
+        assert (detail is None) is (year is None)
+        assert (alert is None) is (year is None)
+        if year is not None:
+            assert f"La UVT de {year}" in str(detail)
+            assert f"Falta la UVT de {year}" in str(alert)
 
 
 async def test_the_operator_writes_a_figure_and_sales_use_it_from_its_day_on(company: Company, moved: Any) -> None:

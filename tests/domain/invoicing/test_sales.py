@@ -32,7 +32,8 @@ async def test_a_small_sale_issues_a_pos_document_that_dian_accepts(company: Com
     assert document["status"] == "pending"
     assert document["uuid"] in document["qr"]
     assert "NumFac: EPOS1\n" in document["qr"]
-    assert sale["warnings"] == []
+    assert [each["code"] for each in sale["warnings"]] == ["dian-test-environment"]
+    assert (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["warnings"] == sale["warnings"]
     assert await company.work() == 2
     now = (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["document"]
     assert now == document | {"status": "accepted"}
