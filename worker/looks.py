@@ -78,6 +78,12 @@ _RANGES = (
     "OR c.last_no - c.next_no + 1 < greatest(1, (x.last_no - x.first_no + 1) / 20))"
 )
 _UVT = "SELECT count(*) AS known FROM legal_figure WHERE name = 'uvt' AND extract(year FROM valid_from) = $1::integer"
+_LOGGED = (
+    "SELECT (current_setting('log_parameter_max_length')::integer <> 0 AND (current_setting('log_statement') IN "
+    "('mod','all') OR current_setting('log_min_duration_statement') <> '-1' "
+    "OR current_setting('log_min_duration_sample') <> '-1')) "
+    "OR current_setting('log_parameter_max_length_on_error')::integer <> 0 AS logged"
+)
 _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "
     "AND created_at < $1::timestamptz - $2::interval GROUP BY channel ORDER BY channel"
@@ -194,6 +200,13 @@ class Looks:
         return Finding(
             f"Falta la UVT de {wanted}: el límite del tiquete P.O.S. se calcula con la anterior.",
             affected="A todas las empresas que expiden: tiquetes donde ya va factura, o al revés.",
+        )
+
+    async def logged_values(self) -> Answer:
+        if not (await self.fetch(_LOGGED))[0]["logged"]:
+            return None
+        return (
+            "PostgreSQL escribe en su registro los valores de las sentencias, entre ellos el PIN y las claves técnicas."
         )
 
     async def channels(self) -> Answer:

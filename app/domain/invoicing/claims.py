@@ -30,6 +30,18 @@ from app.lib import clock
 HELD: Final = timedelta(seconds=75)
 """Longer than a run may take: only a killed one leaves its claim behind."""
 
+_FAMILIES: Final = {
+    Kind.INVOICE: "invoice",
+    Kind.CREDIT_NOTE: "invoice",
+    Kind.DEBIT_NOTE: "invoice",
+    Kind.POS: "pos",
+    Kind.POS_CREDIT_NOTE: "pos",
+    Kind.POS_DEBIT_NOTE: "pos",
+    Kind.SUPPORT: "support",
+    Kind.SUPPORT_NOTE: "support",
+}
+"""Kinds of the documents of a test set to its family."""
+
 _CLAIM: Final = text(
     "UPDATE document_state SET claim = :claim, claimed_until = :until, next_at = :until "
     "WHERE tenant_id = :t AND document_id = :id AND status IN ('pending','signed','sent','unknown') "
@@ -62,7 +74,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     corrected: Known | None
     """For a note: what it corrects."""
     test_set: str
-    """Code of the running test set, for a document of it."""
+    """Code of its test set, for a document of one."""
 
 
 async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUID, now: datetime) -> Claimed | None:
@@ -105,7 +117,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
             )
         ).one_or_none(),
         corrected=corrected,
-        test_set=await _running_test_set(work) if row.is_test else "",
+        test_set=await _test_set_of(work, row) if row.is_test else "",
     )
 
 
@@ -167,10 +179,15 @@ async def versions_of(work: Work, row: Document) -> dict[str, int]:
     return {row.uuid: 1, **{found.uuid: found.version for found in later}}
 
 
-async def _running_test_set(work: Work) -> str:
+async def _test_set_of(work: Work, row: Document) -> str:
+    """Code of the test set that a document was issued for: the newest of its family that had begun."""
     code = await work.session.scalar(
         select(DianTestSet.code)
-        .where(DianTestSet.tenant_id == work.tenant_id)
+        .where(
+            DianTestSet.tenant_id == work.tenant_id,
+            DianTestSet.family == _FAMILIES[Kind(row.kind)],
+            DianTestSet.created_at < row.issued_at + timedelta(seconds=1),
+        )
         .order_by(DianTestSet.created_at.desc())
         .limit(1)
     )
