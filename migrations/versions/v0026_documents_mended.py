@@ -12,7 +12,7 @@ depends_on = None
 
 _MENDED = "authorization_no, authorized_on, last_no, valid_from, valid_to"
 _STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
-_NUMBERED_AS = "(CASE kind WHEN '02' THEN '01' ELSE kind END)"
+_NUMBERED_AS = "replace(kind, '02', '01')"
 
 
 def upgrade() -> None:

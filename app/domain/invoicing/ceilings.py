@@ -29,6 +29,7 @@ async def check_ceiling(work: Work, corrected: Known, note: Frozen) -> None:
     )
     rows = await work.session.execute(
         select(func.coalesce(DocumentVersion.content, Document.content))
+        .select_from(Document)
         .join(
             DocumentState,
             and_(DocumentState.tenant_id == Document.tenant_id, DocumentState.document_id == Document.id),

@@ -176,7 +176,7 @@ class Document(TenantRow, ClientCreated, DefaultBase):
             "tenant_id",
             "number",
             "environment",
-            text("(CASE kind WHEN '02' THEN '01' ELSE kind END)"),
+            text("replace(kind, '02', '01')"),
             unique=True,
         ),
     )

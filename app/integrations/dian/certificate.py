@@ -63,6 +63,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Listed, ...]
     """Holder first, then the chain."""
 
+    def alone(self) -> "Credential":
+        """The same, for signatures that name the holder's certificate and none of its issuers'."""
+        return msgspec.structs.replace(self, listed=self.listed[:1])
+
     @property
     def nits(self) -> frozenset[str]:
         """Digits found where DIAN looks for the NIT; with or without check digit, as the entity wrote them."""
