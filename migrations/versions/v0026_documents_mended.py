@@ -10,7 +10,7 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-_MENDED = "authorization_no, authorized_on, last_no, valid_from, valid_to"
+_MENDED = "authorization_no, authorized_on, first_no, last_no, valid_from, valid_to"
 _STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
 _NUMBERED_AS = "replace(kind, '02', '01')"
 

@@ -4,14 +4,14 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.invoicing.former import keep_former
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.model import NumberingRange
-from app.domain.invoicing.models import DocumentCounter, DocumentRange
+from app.domain.invoicing.models import Document, DocumentCounter, DocumentRange
 from app.domain.invoicing.vault import Vault
 from app.domain.tenants.models import Tenant
 from app.lib import clock
@@ -166,6 +166,8 @@ async def change_range(work: Work, row: DocumentRange, vault: Vault, key: str | 
         await refuse_overlap(
             work, Kind(row.kind), row.environment, row.prefix, row.last_no + 1, values["last_no"], but=row.id
         )
+    if "first_no" in values:
+        await _move_first(work, row, values["first_no"])
     if key:
         await keep_former(work, vault, row.technical_key, key, range_id=row.id)
         values["technical_key"] = vault.seal(work.tenant_id, key)
@@ -191,3 +193,25 @@ async def change_range(work: Work, row: DocumentRange, vault: Vault, key: str | 
                 code="invalid-range",
                 errors=(FieldError("/last", "invalid-range", "No puede ser menor que el último número usado."),),
             )
+
+
+async def _move_first(work: Work, row: DocumentRange, first: int) -> None:
+    """Let a range begin elsewhere: before the numbers it used, and not among another's."""
+    if first < row.first_no:
+        await refuse_overlap(work, Kind(row.kind), row.environment, row.prefix, first, row.first_no - 1, but=row.id)
+        return
+    used = await work.session.scalar(
+        select(func.min(Document.consecutive)).where(Document.tenant_id == work.tenant_id, Document.range_id == row.id)
+    )
+    if used is not None and used < first:
+        raise RuleBroken(
+            "El rango ya usó números menores.",
+            code="invalid-range",
+            errors=(FieldError("/first", "invalid-range", "No puede ser mayor que el primer número usado."),),
+        )
+    await work.session.execute(
+        update(DocumentCounter)
+        .where(DocumentCounter.tenant_id == work.tenant_id, DocumentCounter.range_id == row.id)
+        .values(next_no=func.greatest(DocumentCounter.next_no, first))
+        .execution_options(synchronize_session=False)
+    )

@@ -45,7 +45,7 @@ _FEW_SHARE: Final = Decimal("0.1")
 _CENTS: Final = Decimal("0.01")
 _NAMES: Final[dict[str, EnvironmentName]] = {"1": "production", "2": "habilitation"}
 
-_COLUMNS: Final = {"authorization": "authorization_no", "last": "last_no"}
+_COLUMNS: Final = {"authorization": "authorization_no", "first": "first_no", "last": "last_no"}
 """Fields of a change to columns, where they differ."""
 
 BROKEN_CONSTRAINTS["uq_document_range_of_note"] = Conflict(
@@ -271,7 +271,7 @@ def _check_change(row: DocumentRange, values: dict[str, Any], key: str | None) -
         raise _refuse("/technicalKey", "Solo la numeración de facturas lleva clave técnica.")
     if values.get("valid_from", row.valid_from) > values.get("valid_to", row.valid_to):
         raise _refuse("/validTo", "La vigencia termina antes de comenzar.")
-    if values.get("last_no", row.last_no) < row.first_no:
+    if values.get("last_no", row.last_no) < values.get("first_no", row.first_no):
         raise _refuse("/last", "El último número no puede ser menor que el primero.")
 
 

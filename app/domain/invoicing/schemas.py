@@ -135,6 +135,7 @@ class ChangeRange(Input):
     authorized_on: date | UnsetType | None = UNSET
     valid_from: date | UnsetType = UNSET
     valid_to: date | UnsetType = UNSET
+    first: Number | UnsetType = UNSET
     last: Number | UnsetType = UNSET
     technical_key: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]+$(?!\n)")] | UnsetType = UNSET
     branch_id: UUID | UnsetType | None = UNSET

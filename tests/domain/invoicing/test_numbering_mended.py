@@ -84,6 +84,7 @@ async def test_a_range_typed_wrong_is_closed_and_written_again(company: Company)
         ("20", {"validTo": "2018-01-01"}, 422, "invalid-range"),
         ("20", {"technicalKey": "abc"}, 422, "invalid-range"),
         ("01", {"last": 1}, 422, "invalid-range"),
+        ("20", {"first": 5001}, 422, "invalid-range"),
         ("91", {"authorization": "1"}, 422, "invalid-range"),
     ],
 )
@@ -104,6 +105,18 @@ async def test_a_range_never_ends_before_a_number_that_it_gave(company: Company)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid-range")
     spent = await company.shop.patch(f"/v1/dian/ranges/{mine['id']}", {"last": 2})
     assert (spent.status_code, spent.json()["left"]) == (200, 0), spent.text
+
+
+async def test_a_first_number_typed_wrong_is_put_right(company: Company) -> None:
+    mine = await range_of(company, "20")
+    later = await company.shop.patch(f"/v1/dian/ranges/{mine['id']}", {"first": 10})
+    assert (later.json()["first"], later.json()["next"]) == (10, 10), later.text
+    await sold(company)
+    refused = await company.shop.patch(f"/v1/dian/ranges/{mine['id']}", {"first": 11})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-range")
+    at_dian(company, "EPOS").first = 1
+    back = await company.shop.patch(f"/v1/dian/ranges/{mine['id']}", {"first": 1})
+    assert (back.json()["first"], back.json()["next"]) == (1, 11), back.text
 
 
 async def test_ranges_written_at_once_do_not_overlap(company: Company) -> None:
