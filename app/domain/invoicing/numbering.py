@@ -166,8 +166,6 @@ async def change_range(work: Work, row: DocumentRange, vault: Vault, key: str | 
         await refuse_overlap(
             work, Kind(row.kind), row.environment, row.prefix, row.last_no + 1, values["last_no"], but=row.id
         )
-    if "first_no" in values:
-        await _move_first(work, row, values["first_no"])
     if key:
         await keep_former(work, vault, row.technical_key, key, range_id=row.id)
         values["technical_key"] = vault.seal(work.tenant_id, key)
@@ -193,6 +191,8 @@ async def change_range(work: Work, row: DocumentRange, vault: Vault, key: str | 
                 code="invalid-range",
                 errors=(FieldError("/last", "invalid-range", "No puede ser menor que el último número usado."),),
             )
+    if "first_no" in values:
+        await _move_first(work, row, values["first_no"])
 
 
 async def _move_first(work: Work, row: DocumentRange, first: int) -> None:
