@@ -93,6 +93,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of DIAN's service for every company; none is the official one of each company's environment."""
     live_seconds: int
     """How long a stream of live figures lasts before its browser asks again; 0: one event."""
+    dian_certificates: Literal["chain", "holder"]
+    """Certificates that a signature lists: the holder's with its issuers (rule DC25), or the holder's alone."""
+    dian_empty_prefix: Literal["absent", "empty"]
+    """How a document says that its range has no prefix."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -232,6 +236,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         monitor_disks=env.words("MONITOR_DISKS"),
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
+        dian_certificates=env.choice("DIAN_CERTIFICATES", ("chain", "holder"), "chain"),
+        dian_empty_prefix=env.choice("DIAN_EMPTY_PREFIX", ("absent", "empty"), "absent"),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
         live_seconds=env.number("REPORTS_LIVE_SECONDS", 300, 0, 3600),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),

@@ -12,6 +12,7 @@ from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
+from app.domain.invoicing import upkeep_models as invoicing_upkeep
 from app.domain.members import models as members
 from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
@@ -36,6 +37,7 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    invoicing_upkeep,
     delivery,
     provider,
     support,

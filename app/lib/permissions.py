@@ -19,6 +19,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "cash:operate": "Abrir y cerrar caja, registrar entradas y salidas",
     "cash:approve": "Aprobar diferencias de caja",
     "sales:post": "Vender",
+    "sales:undocumented": "Vender sin documento electrónico en una empresa que los expide",
     "sales:read": "Ver ventas",
     "sales:return": "Recibir devoluciones",
     "sales:void": "Anular ventas; sin permiso de aprobar, con la aprobación de un supervisor",

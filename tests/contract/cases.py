@@ -888,6 +888,11 @@ async def _(company: Company) -> Call:
     return Call({"document_id": company.ids["document"]})
 
 
+@case("POST", "/v1/dian/documents/{document_id}/withdraw")
+async def _(company: Company) -> Call:
+    return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
+
+
 @case("PUT", "/v1/dian/delivery-settings")
 async def _(company: Company) -> Call:
     return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})

@@ -232,6 +232,24 @@ class Company:
                 {"t": work.tenant_id, "d": UUID(self.ids["accepted"])},
             )
 
+    async def rejected(self) -> str:
+        """A note by hand that DIAN rejected."""
+        made = await self.made(
+            "/v1/dian/documents",
+            {
+                "kind": "93",
+                "correctsId": self.ids["document"],
+                "concept": "3",
+                "lines": [{"code": "DOM", "description": "Domicilio", "quantity": "1", "unitPrice": "5000.00"}],
+            },
+        )
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(
+                text("UPDATE document_state SET status = 'rejected' WHERE tenant_id = :t AND document_id = :d"),
+                {"t": work.tenant_id, "d": UUID(made["id"])},
+            )
+        return str(made["id"])
+
     async def range_of_paper(self) -> str:
         """A range that no document of the tests uses."""
         made = await self.made(
