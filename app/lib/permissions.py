@@ -37,6 +37,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
     "webhooks:read": "Ver los webhooks y su registro de entregas",
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
+    "alerts:read": "Ver las alertas de la tienda y recibirlas por correo",
+    "alerts:write": "Atender alertas, cambiar sus umbrales y las horas sin correos",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
@@ -86,6 +88,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "sales:read",
             "dian:read",
             "audit:read",
+            "alerts:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),

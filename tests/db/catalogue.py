@@ -96,6 +96,12 @@ EDITABLE: Final = {
     "webhook_delivery": "U",
     "webhook_low_stock": "D",
     "photo": "D",
+    "company_alert": "U",
+    "company_alert_life": "UD",
+    "company_alert_mail": "U",
+    "company_alert_preference": "U",
+    "company_alert_rule": "U",
+    "company_alert_setting": "U",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
