@@ -318,7 +318,9 @@ async def test_in_quiet_hours_nobody_is_mailed_and_afterwards_what_is_still_wron
     await eye.look(2)
     assert await eye.mails(found["stock-low"]) == [("opened", "skipped")], "over before anybody had to know"
     await admin.execute(
-        "UPDATE company_alert_mail SET due_at = now() WHERE tenant_id = $1 AND status = 'pending'", UUID(shop.tenant_id)
+        "UPDATE company_alert_mail SET due_at = $2 WHERE tenant_id = $1 AND status = 'pending'",
+        UUID(shop.tenant_id),
+        eye.now,
     )
     await eye.look()
     await post_mail(sink, database, admin, shop)
@@ -361,7 +363,9 @@ async def test_people_hear_as_they_prefer_and_the_record_says_why_one_did_not(
     due = datetime.fromisoformat(mails[people["daily"].id]["dueAt"]).astimezone(BOGOTA)
     assert (due.hour, due.minute) == (6, 30)
     await admin.execute(
-        "UPDATE company_alert_mail SET due_at = now() WHERE tenant_id = $1 AND status = 'pending'", UUID(shop.tenant_id)
+        "UPDATE company_alert_mail SET due_at = $2 WHERE tenant_id = $1 AND status = 'pending'",
+        UUID(shop.tenant_id),
+        eye.now,
     )
     await eye.look()
     await post_mail(sink, database, admin, shop)
@@ -373,7 +377,7 @@ async def test_a_mail_server_that_is_away_has_everything_at_the_next_look_once(
 ) -> None:
     session, gone = await shop.open_drawer(), await shop.product(stock="1")
     await sell_out(shop, session, gone)
-    sink.fail("451")
+    sink.fail("error")
     await eye.look(2)
     await post_mail(sink, database, admin, shop)
     (alert,) = await eye.alerts()
@@ -382,7 +386,7 @@ async def test_a_mail_server_that_is_away_has_everything_at_the_next_look_once(
     assert mail["reason"]
     sink.fail(None)
     assert datetime.fromisoformat(mail["dueAt"]) <= clock.now() + timedelta(minutes=4)
-    await admin.execute("UPDATE company_alert_mail SET due_at = now() WHERE tenant_id = $1", UUID(shop.tenant_id))
+    await admin.execute("UPDATE company_alert_mail SET due_at = $2 WHERE tenant_id = $1", UUID(shop.tenant_id), eye.now)
     await eye.look()
     await eye.look()
     # Both looks asked; the second run finds nothing left.

@@ -132,7 +132,7 @@ class _Watch:
         self._record("alert.resolved", alert)
 
     def _severity(self, finding: Finding) -> Severity:
-        worse = finding.severity or "info"
+        worse: Severity = finding.severity or "info"
         return max(self._rule.severity, worse, key=SEVERITIES.index)
 
     def _record(self, action: str, alert: CompanyAlert) -> None:

@@ -10,7 +10,7 @@ from app.domain.alerts.company.kinds import KindCode
 from app.domain.alerts.notices import Severity
 from app.lib.schemas import Input, Output, Page
 
-Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)", examples=["21:00"])]
 """`HH:MM` in the company's zone."""
 CompanyAlertStatus = Literal["open", "acknowledged", "resolved"]
 Mails = Literal["now", "daily", "none"]
