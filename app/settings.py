@@ -79,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Page of the runbook; messages add the anchor of their check."""
     release: str | None
     """What is deployed, as the operator names it; None: the version."""
+    otel_endpoint: str | None
+    """Collector of spans (OTLP over HTTP); None: nothing is traced and nothing loaded for it."""
     monitor_seconds: int
     """Between two looks of the monitor, aligned to the clock."""
     monitor_api_url: str
@@ -231,6 +233,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         deadman_url=env.optional_url("DEADMAN_URL", _HTTP),
         runbook_url=env.optional_url("RUNBOOK_URL", _HTTP) or "docs/RUNBOOK_OPERACIONES.md",
         release=env.optional("RELEASE"),
+        otel_endpoint=env.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
         monitor_api_url=(env.optional_url("MONITOR_API_URL", _HTTP) or public_url).rstrip("/"),
         monitor_disks=env.words("MONITOR_DISKS"),

@@ -4,6 +4,7 @@ from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
 from app.domain.alerts import models as alerts
+from app.domain.alerts.company import models as company_alerts
 from app.domain.audit import models as audit
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
@@ -45,5 +46,6 @@ MODULES = (
     photos,
     alerts,
     reports,
+    company_alerts,
 )
 METADATA = DefaultBase.metadata
