@@ -133,7 +133,8 @@ class _Watch:
 
     def _severity(self, finding: Finding) -> Severity:
         worse: Severity = finding.severity or "info"
-        return max(self._rule.severity, worse, key=SEVERITIES.index)
+        # By index: a type checker makes plain words of `max` over literals.
+        return SEVERITIES[max(SEVERITIES.index(self._rule.severity), SEVERITIES.index(worse))]
 
     def _record(self, action: str, alert: CompanyAlert) -> None:
         told = {
