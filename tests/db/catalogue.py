@@ -17,6 +17,11 @@ SHARED: Final = {
     "plan": "what the operator sells",
     "tenant_move": "which steps of a company's life are allowed",
     "legal_figure": "figures of the law by date",
+    "plan_version": "what the operator sold, version by version",
+    "plan_price": "prices at the payment provider",
+    "billing_move": "which steps of a subscription's life are allowed",
+    "payment_event": "events of the payment provider, before their company is known; the platform role's alone",
+    "billing_report": "comparisons with the payment provider; the platform role's alone",
 }
 """Global tables with no company in them, and why."""
 
@@ -76,6 +81,8 @@ EDITABLE: Final = {
     "approval": "u",
     "api_key": "u",
     "person_key": "u",
+    "subscription": "U",
+    "billing_invoice": "U",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -109,6 +116,9 @@ APPEND_ONLY: Final = (
     "stock_transfer_line",
     "tenant_transition",
     "terms_acceptance",
+    "subscription_transition",
+    "mrr_movement",
+    "billing_notice",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 
@@ -125,6 +135,10 @@ PLATFORM: Final = {
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
+    "subscription": "r",
+    "subscription_transition": "r",
+    "billing_invoice": "r",
+    "mrr_movement": "r",
 }
 """Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 
