@@ -35,14 +35,16 @@ PERMISSIONS: Final[dict[str, str]] = {
     "keys:write": "Ver, crear y revocar llaves de API",
     "privacy:read": "Ver consentimientos y exportar los datos de una persona",
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
+    "billing:read": "Ver la suscripción de la empresa, sus facturas y pagos",
+    "billing:write": "Contratar, cambiar y cancelar la suscripción de la empresa",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
 OWNER: Final = "owner"
 """The one role that only an owner gives or takes, whatever else somebody may do."""
 
-_FOR_OWNERS: Final = frozenset({"keys:write"})
-"""What an administrator does not get: a key outlives the day on which somebody trusted its maker."""
+_FOR_OWNERS: Final = frozenset({"keys:write", "billing:write"})
+"""What an administrator does not get: a key outlives the day on which somebody trusted its maker, and who pays decides."""
 
 _COUNTER: Final = frozenset(
     {
@@ -84,6 +86,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "sales:read",
             "dian:read",
             "audit:read",
+            "billing:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),
@@ -107,7 +110,8 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write"} | {"sales:approve", "cash:approve"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write"}
+    | {"sales:approve", "cash:approve", "billing:read", "billing:write"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
 person's act."""

@@ -27,7 +27,7 @@ from app.domain.billing.machine import (
     next_look,
 )
 from app.domain.billing.models import BillingInvoice, BillingNotice, PlanPrice, Subscription
-from app.domain.tenants.lifecycle import end_trial
+from app.domain.tenants.models import Tenant
 from app.domain.tenants.plans import change_plan, find_version
 from app.lib import clock
 from app.lib.payments import Account, InvoiceFacts, Payments, SubscriptionFacts
@@ -64,10 +64,10 @@ async def look(context: JobContext, payments: Payments) -> None:
         account = _NONE if known.customer is None else await payments.read_account(known.customer)
         due = None
         async with context.transaction() as work:
-            row, _tenant = await hold(work)
+            row, tenant = await hold(work)
             is_overtaken = row.looks != known.looks
             if not is_overtaken:
-                due = await write(work, row, account)
+                due = await write(work, row, tenant, account)
         if due is not None:
             # A smaller plan, checked once more, is charged from the next period on; then looked at again.
             await payments.change_next(due.subscription, due.price_id, due.key)
@@ -76,7 +76,7 @@ async def look(context: JobContext, payments: Payments) -> None:
     raise Overtaken("the company's subscription is being looked at elsewhere")
 
 
-async def write(work: Work, row: Subscription, account: Account) -> scheduled.Due | None:
+async def write(work: Work, row: Subscription, tenant: Tenant, account: Account) -> scheduled.Due | None:
     """Write what an account says, and take every step that it means now; answers a change that is due at the provider."""
     now, rules = clock.now(), rules_of(work.database.settings)
     await _keep_invoices(work, account.invoices)
@@ -89,9 +89,8 @@ async def write(work: Work, row: Subscription, account: Account) -> scheduled.Du
     row.failing_since = (failing.finalized_at or failing.made_at) if failing is not None else None
     if live is not None:
         await _follow_price(work, row, live, mine)
-    if row.state == State.TRIALING and not any(one.status == "paid" for one in mine) and await end_trial(work):
-        # The company's status moved; the state follows it.
-        await hold(work)
+    if row.state == State.TRIALING and live is None and tenant.trial_ends_at is not None and tenant.trial_ends_at <= now:
+        await happen(work, row, Event.TRIAL_ENDED)
     facts = Facts(
         had=had,
         is_live=live is not None,
