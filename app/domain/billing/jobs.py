@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from app.db.jobs import JobContext
-from app.domain.accounts.models import Membership, User
+from app.domain.accounts.models import AppUser, Membership
 from app.domain.billing import events, sync
 from app.domain.billing.collector import payments_of
 from app.domain.billing.life import SEND_NOTICE
@@ -68,11 +68,11 @@ async def send_notice(context: JobContext, payload: SendNotice) -> None:
             if invoice is None or invoice.status != "open":
                 return
         found = await work.session.execute(
-            select(User.email, Membership.display_name)
-            .join(Membership, Membership.user_id == User.id)
-            .where(Membership.tenant_id == work.tenant_id, Membership.role == OWNER, Membership.is_active)
+            select(Membership.user_id, Membership.display_name).where(
+                Membership.tenant_id == work.tenant_id, Membership.role == OWNER, Membership.is_active
+            )
         )
-        owners = [(one.email, one.display_name) for one in found]
+        owners = [(one.user_id, one.display_name) for one in found]
         plan_name = tenant.plan
         if row is not None and row.plan is not None:
             name = await work.session.scalar(
@@ -84,7 +84,11 @@ async def send_notice(context: JobContext, payload: SendNotice) -> None:
     days_left = None
     if payload.day is not None:
         days_left = max(0, context.settings.billing_grace_days - payload.day)
-    for email, name in owners:
+    for user_id, name in owners:
+        async with context.database.person_transaction(user_id=user_id) as person:
+            email = await person.session.scalar(select(AppUser.email).where(AppUser.id == user_id))
+        if email is None:
+            continue
         mail = write_mail(
             payload.notice,
             email,
