@@ -20,6 +20,8 @@ from app.domain.accounts.controller import AuthController
 from app.domain.accounts.me_controller import MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
+from app.domain.billing.controller import BillingController
+from app.domain.billing.events import StripeWebhookController
 from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController
@@ -97,6 +99,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    BillingController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -132,7 +135,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
         dependencies={"work": Provide(provide_work)},
     )
     app = Litestar(
-        [business, HealthController, get_metrics, *extra_routes],
+        [business, StripeWebhookController, HealthController, get_metrics, *extra_routes],
         lifespan=[connections],
         exception_handlers={**HANDLERS, Replay: send_again},
         type_decoders=[(_is_exact, decode_special)],

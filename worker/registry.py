@@ -2,8 +2,9 @@
 
 from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
+from app.domain.billing import jobs as billing
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.tenants import jobs as tenants
 
-MODULES = (accounts, audit, invoicing, members, tenants)
+MODULES = (accounts, audit, billing, invoicing, members, tenants)
