@@ -23,6 +23,8 @@ async def outside(request: Request[Any, Any, Any]) -> AsyncIterator[None]:
     work = request_work.work
     if work is None:
         raise RuntimeError("there is no transaction to step out of")
+    # What was read stays readable, as it was; what is written later is read again first.
+    work.session.expunge_all()
     await work.session.rollback()
     request_work.key = None
     yield
