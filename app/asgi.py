@@ -22,6 +22,7 @@ from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.billing.controller import BillingController
 from app.domain.billing.events import StripeWebhookController
+from app.domain.billing.provider_controller import ProviderBillingController
 from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController
@@ -100,6 +101,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ReconciliationController,
     PrivacyController,
     BillingController,
+    ProviderBillingController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
