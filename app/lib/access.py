@@ -29,7 +29,16 @@ def documented(body: type[Any], answer: type[Any]) -> dict[str, Any]:
 
 
 _MAX_KEY: Final = 255
-_OPEN_PREFIXES: Final = ("/v1/auth/", "/v1/public/", "/health", "/metrics", "/schema", "/dev/", "/billing/webhooks/", "/v1/provider/")
+_OPEN_PREFIXES: Final = (
+    "/v1/auth/",
+    "/v1/public/",
+    "/health",
+    "/metrics",
+    "/schema",
+    "/dev/",
+    "/billing/webhooks/",
+    "/v1/provider/",
+)
 """Routes without a login of a company live only here; those of the operator have a guard of their own."""
 
 

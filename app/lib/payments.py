@@ -30,7 +30,9 @@ class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     item_id: str
-    status: Literal["incomplete", "incomplete_expired", "trialing", "active", "past_due", "unpaid", "canceled", "paused"]
+    status: Literal[
+        "incomplete", "incomplete_expired", "trialing", "active", "past_due", "unpaid", "canceled", "paused"
+    ]
     price_id: str
     period_start: datetime
     period_end: datetime

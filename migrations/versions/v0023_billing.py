@@ -31,7 +31,7 @@ _MOVES = (
         (before, "moved_by_hand", after)
         for before in _ANY
         for after in _ANY
-        if before != after and after != "cancelled" and (before, after) != ("active", "trialing")
+        if after not in {before, "cancelled"} and (before, after) != ("active", "trialing")
     ),
 )
 

@@ -42,7 +42,10 @@ def answer(engine: Engine, method: str, path: str, body: dict[str, Any]) -> Thin
     match (method, *words):
         case ("POST", "customers"):
             return _customer(engine, body)
-        case ("GET", "prices" | "subscriptions" | "invoices" | "charges" | "promotion_codes" | "invoice_payments" as kind):
+        case (
+            "GET",
+            "prices" | "subscriptions" | "invoices" | "charges" | "promotion_codes" | "invoice_payments" as kind,
+        ):
             return _page(engine, kind, body)
         case ("POST", "prices"):
             return _price(engine, body)

@@ -184,7 +184,9 @@ class Engine:
             price = self.need("price", body["items"][0]["price"])
             if body.get("proration_behavior") == "always_invoice":
                 if subscription["status"] != "active" or subscription["pending_update"]:
-                    raise Refused("The subscription cannot be updated with pending_if_incomplete.", "subscription_pending")
+                    raise Refused(
+                        "The subscription cannot be updated with pending_if_incomplete.", "subscription_pending"
+                    )
                 lines = self.proration(subscription, price)
                 invoice = self.bill(subscription, "subscription_update", lines)
                 subscription["pending_update"] = {"expires_at": self.now + _PENDING, "_price": price}

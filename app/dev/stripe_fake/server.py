@@ -160,7 +160,11 @@ class Door(BaseHTTPRequestHandler):
             case ("GET", "checkout", identity):
                 session = engine.need("session", identity)
                 price = engine.need("price", session["_price"])
-                return 200, _form(f"{price['_name']}: {price['unit_amount'] / 100:,.2f} COP", path, session["status"]), _HTML
+                return (
+                    200,
+                    _form(f"{price['_name']}: {price['unit_amount'] / 100:,.2f} COP", path, session["status"]),
+                    _HTML,
+                )
             case ("POST", "checkout", identity):
                 session = engine.need("session", identity)
                 paid = session["status"] == "open" and engine.subscribe(session, _card(body))
@@ -173,7 +177,11 @@ class Door(BaseHTTPRequestHandler):
                 return 303, portal["return_url"].encode(), "redirect"
             case ("GET", "invoice", identity):
                 invoice = engine.need("invoice", identity)
-                return 200, _form(f"Factura {invoice['number']}: {invoice['total'] / 100:,.2f} COP", path, invoice["status"]), _HTML
+                return (
+                    200,
+                    _form(f"Factura {invoice['number']}: {invoice['total'] / 100:,.2f} COP", path, invoice["status"]),
+                    _HTML,
+                )
             case ("GET", "invoice", identity, "pdf"):
                 number = str(engine.need("invoice", identity)["number"])
                 return 200, f"%PDF-1.4\n% {number}\n%%EOF\n".encode(), "application/pdf"

@@ -111,7 +111,13 @@ async def take(database: Database, event: _Event) -> None:
     now, job_id = clock.now(), uuid7()
     subject = event.data.object
     customer = subject.id if subject.object == "customer" else subject.customer
-    values: dict[str, Any] = {"id": event.id, "kind": event.type, "customer": customer, "object": subject.id, "now": now}
+    values: dict[str, Any] = {
+        "id": event.id,
+        "kind": event.type,
+        "customer": customer,
+        "object": subject.id,
+        "now": now,
+    }
     async with database.platform_transaction() as session:
         tenant_id = None
         if event.type not in HANDLED:

@@ -310,7 +310,10 @@ def subscription_out(row: Subscription, tenant: Tenant, work: Work) -> Subscript
     waits = None
     if row.scheduled_plan is not None and row.scheduled_version is not None and row.scheduled_for is not None:
         waits = ScheduledOut(
-            plan=row.scheduled_plan, version=row.scheduled_version, interval=row.scheduled_interval, at=row.scheduled_for
+            plan=row.scheduled_plan,
+            version=row.scheduled_version,
+            interval=row.scheduled_interval,
+            at=row.scheduled_for,
         )
     grace = None if row.failing_since is None else row.failing_since + rules_of(work.database.settings).grace
     return SubscriptionOut(

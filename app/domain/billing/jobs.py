@@ -14,8 +14,8 @@ from app.integrations.mail import MailRefused, MailSender
 from app.integrations.mail.templating import write_mail
 from app.lib.jobs import Hopeless, job
 from app.lib.payments import Account, PaymentsRefused
-from app.lib.pesos import format_instant, format_pesos
 from app.lib.permissions import OWNER
+from app.lib.pesos import format_instant, format_pesos
 from app.lib.schemas import Input
 
 

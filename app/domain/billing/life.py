@@ -146,5 +146,3 @@ async def _step(work: Work, row: Subscription, event: Event, after: State, reaso
     row.state, row.state_seq, row.state_since = str(after), seq, at
     if row in work.session:
         await work.flush()
-
-

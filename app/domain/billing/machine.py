@@ -129,7 +129,7 @@ class Rules(msgspec.Struct, frozen=True):
     """Read-only, after the grace, before the suspension."""
 
 
-def next_event(state: State, facts: Facts, rules: Rules, now: datetime) -> Event | None:  # noqa: PLR0912 - the rules, in order
+def next_event(state: State, facts: Facts, rules: Rules, now: datetime) -> Event | None:
     """What these facts mean for a subscription in this state; None: nothing. Asked again after each step."""
     found: Event | None = None
     failing = facts.failing_since

@@ -68,7 +68,11 @@ async def publish(database: Database, code: str, data: PublishVersion) -> PlanOu
         if plan is None:
             raise NotFound("Ese plan no existe.")
         newest = await session.scalar(select(func.max(PlanVersion.version)).where(PlanVersion.plan == code)) or 0
-        values = msgspec.structs.asdict(data) | {"plan": code, "version": newest + 1, "modules": sorted(set(data.modules))}
+        values = msgspec.structs.asdict(data) | {
+            "plan": code,
+            "version": newest + 1,
+            "modules": sorted(set(data.modules)),
+        }
         values |= {"monthly_price": Decimal(data.monthly_price), "yearly_price": Decimal(data.yearly_price)}
         made = (await session.scalars(insert(PlanVersion).values(**values).returning(PlanVersion))).one()
         # What those have who bought no version: the trial.
@@ -164,13 +168,13 @@ async def event_page(database: Database, outcome: str | None, limit: int, cursor
         at, identity = decode_cursor(cursor, tuple[datetime, str])
         values |= {"at": at, "identity": identity}
         conditions.append("(received_at, id) < (:at, :identity)")
-    statement = f"SELECT * FROM ({_EVENTS}) e WHERE {' AND '.join(conditions)} ORDER BY received_at DESC, id DESC LIMIT :most"
+    statement = (
+        f"SELECT * FROM ({_EVENTS}) e WHERE {' AND '.join(conditions)} ORDER BY received_at DESC, id DESC LIMIT :most"
+    )
     async with database.platform_transaction() as session:
         rows = (await session.execute(text(statement), values)).all()
     page, next_cursor = cut(rows, limit, lambda row: (row.received_at, row.id))
-    return EventPage(
-        items=[_event(row) for row in page], next_cursor=next_cursor
-    )
+    return EventPage(items=[_event(row) for row in page], next_cursor=next_cursor)
 
 
 def _event(row: Any) -> EventOut:
@@ -280,4 +284,3 @@ def _count(worth: dict[UUID, Decimal], move: MrrMovement) -> None:
 
 def _paying(worth: dict[UUID, Decimal]) -> int:
     return sum(1 for value in worth.values() if value > 0)
-

@@ -66,12 +66,12 @@ class ProviderBillingController(Controller):
     async def list_subscriptions(
         self,
         desk: NamedDependency[BillingDesk],
-        state: StateParam = None,
+        standing: StateParam = None,
         limit: LimitParam = DEFAULT_LIMIT,
         cursor: CursorParam = None,
     ) -> SubscriptionList:
         """Las suscripciones de todas las empresas."""
-        return await panel.subscriptions(desk.database, state, limit, cursor)
+        return await panel.subscriptions(desk.database, standing, limit, cursor)
 
     @get("/subscriptions/{tenant_id:uuid}", operation_id="GetCompanySubscription", guards=[_READ])
     async def get_subscription(

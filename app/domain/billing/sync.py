@@ -89,7 +89,12 @@ async def write(work: Work, row: Subscription, tenant: Tenant, account: Account)
     row.failing_since = (failing.finalized_at or failing.made_at) if failing is not None else None
     if live is not None:
         await _follow_price(work, row, live, mine)
-    if row.state == State.TRIALING and live is None and tenant.trial_ends_at is not None and tenant.trial_ends_at <= now:
+    if (
+        row.state == State.TRIALING
+        and live is None
+        and tenant.trial_ends_at is not None
+        and tenant.trial_ends_at <= now
+    ):
         await happen(work, row, Event.TRIAL_ENDED)
     facts = Facts(
         had=had,
@@ -141,9 +146,10 @@ async def _end(work: Work, row: Subscription) -> None:
 def _failing(invoices: Sequence[InvoiceFacts]) -> InvoiceFacts | None:
     """The oldest invoice that was tried and is owed."""
     owed = [
-        one for one in invoices if one.status == "open" and one.attempts > 0 and one.kind != "subscription_create"
-        and one.kind != "subscription_update"
-    ]  # fmt: skip
+        one
+        for one in invoices
+        if one.status == "open" and one.attempts > 0 and one.kind not in {"subscription_create", "subscription_update"}
+    ]
     return min(owed, key=lambda one: (one.finalized_at or one.made_at, one.id), default=None)
 
 
@@ -209,7 +215,9 @@ async def _keep_invoices(work: Work, invoices: Sequence[InvoiceFacts]) -> None:
         }
         statement = insert(BillingInvoice).values(tenant_id=work.tenant_id, id=one.id, **values)
         await work.session.execute(
-            statement.on_conflict_do_update(index_elements=["tenant_id", "id"], set_=values | {"updated_at": clock.now()})
+            statement.on_conflict_do_update(
+                index_elements=["tenant_id", "id"], set_=values | {"updated_at": clock.now()}
+            )
         )
 
 

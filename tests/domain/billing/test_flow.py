@@ -37,7 +37,11 @@ async def test_from_sign_up_to_read_only_and_back(
         assert answer.status_code == 200, answer.text
 
     def subjects() -> list[str]:
-        return [str(mail["Subject"]) for mail in sink.received(shop.email) if "suscripción" in str(mail) or "lectura" in str(mail)]
+        return [
+            str(mail["Subject"])
+            for mail in sink.received(shop.email)
+            if "suscripción" in str(mail) or "lectura" in str(mail)
+        ]
 
     assert await standing(shop) == ("trialing", "trial", "pro")
     stripe.go_to(start)
@@ -66,7 +70,7 @@ async def test_from_sign_up_to_read_only_and_back(
     invoices = (await shop.get("/v1/billing/invoices")).json()["items"]
     assert sorted(one["total"] for one in invoices) == ["49900.00", "50000.00"]
 
-    customer = (await admin.fetchval("SELECT customer_id FROM subscription WHERE tenant_id::text = $1", shop.tenant_id))
+    customer = await admin.fetchval("SELECT customer_id FROM subscription WHERE tenant_id::text = $1", shop.tenant_id)
     stripe.control(f"customers/{customer}", card="declined")
     await pass_to(32)
     assert await standing(shop) == ("past_due", "past-due", "pro")
@@ -95,7 +99,9 @@ async def test_from_sign_up_to_read_only_and_back(
         "Tienda de Prueba quedó en solo lectura",
     ):
         assert any(one.startswith(beginning) for one in told), (beginning, told)
-    movements = await admin.fetch("SELECT kind, amount FROM mrr_movement WHERE tenant_id::text = $1 ORDER BY seq", shop.tenant_id)
+    movements = await admin.fetch(
+        "SELECT kind, amount FROM mrr_movement WHERE tenant_id::text = $1 ORDER BY seq", shop.tenant_id
+    )
     assert [(row["kind"], str(row["amount"])) for row in movements] == [
         ("new", "49900.00"),
         ("expansion", "50000.00"),
