@@ -21,8 +21,8 @@ from app.domain.accounts.me_controller import MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.billing.controller import BillingController
-from app.domain.billing.events import StripeWebhookController
 from app.domain.billing.provider_controller import ProviderBillingController
+from app.domain.billing.webhook import StripeWebhookController
 from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController

@@ -1,21 +1,14 @@
 """The provider's events: checked, written down once, answered at once, acted upon by a job that fetches what is true now."""
 
-import time
 from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar import Controller, Request, post
-from litestar.status_codes import HTTP_200_OK
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
-from app.integrations.stripe.signature import BadSignature, check_signature
 from app.lib import clock
-from app.lib.errors import Malformed, NotFound
-from app.lib.schemas import Output
-from app.settings import Settings
 
 _LOG = structlog.stdlib.get_logger("mostrador.billing")
 
@@ -63,50 +56,23 @@ class _Data(msgspec.Struct):
     object: _Object
 
 
-class _Event(msgspec.Struct):
+class Event(msgspec.Struct):
+    """What an event is about; what it says is fetched anew."""
+
     id: str
     type: str
     data: _Data
 
 
-_DECODER: Final = msgspec.json.Decoder(_Event)
+_DECODER: Final = msgspec.json.Decoder(Event)
 
 
-class ReceivedOut(Output):
-    """That an event was taken."""
-
-    received: bool
-
-
-class StripeWebhookController(Controller):
-    path = "/billing/webhooks/stripe"
-    tags = ["Suscripción"]
-    security = [{}]
-
-    @post(operation_id="ReceiveStripeEvent", status_code=HTTP_200_OK)
-    async def receive(self, request: Request[Any, Any, Any]) -> ReceivedOut:
-        """Eventos firmados de Stripe: se guardan una sola vez y se atienden después."""
-        settings: Settings = request.app.state.settings
-        if not settings.stripe_webhook_secrets:
-            raise NotFound("Esta instalación no cobra suscripciones.")
-        body = await request.body()
-        try:
-            # Stripe's own clock, and so the real one: development moves ours.
-            now = time.time() if settings.clock_file is None else clock.now().timestamp()
-            check_signature(body, request.headers.get("stripe-signature", ""), settings.stripe_webhook_secrets, now)
-        except BadSignature as refused:
-            _LOG.warning("event refused", reason=str(refused))
-            raise Malformed("La firma del evento no es válida.", code="bad-signature") from refused
-        try:
-            event = _DECODER.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            _LOG.warning("event unreadable", reason=str(error))
-            raise Malformed("El evento no se puede leer.", code="malformed-event") from error
-        await take(request.app.state.database, event)
-        return ReceivedOut(received=True)
+def read_event(body: bytes) -> Event:
+    """The little that is read of an event. Raises `msgspec.MsgspecError` or `UnicodeDecodeError`."""
+    return _DECODER.decode(body)
 
 
-async def take(database: Database, event: _Event) -> None:
+async def take(database: Database, event: Event) -> None:
     """Write an event and the job that answers it, both or none; a known one changes nothing."""
     now, job_id = clock.now(), uuid7()
     subject = event.data.object

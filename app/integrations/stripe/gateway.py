@@ -30,6 +30,7 @@ _RETRIES: Final = 1
 _PAGE: Final = 100
 _BUSY: Final = frozenset({408, 409, 429})
 """Statuses after which the same call may do."""
+_FIRST_OF_OURS: Final = 400
 _FIRST_OF_SERVER: Final = 500
 
 _Answer = TypeVar("_Answer")
@@ -220,8 +221,9 @@ async def _translated() -> AsyncIterator[None]:
     except (stripe.APIConnectionError, stripe.RateLimitError) as error:
         raise PaymentsUnavailable(f"{type(error).__name__}: {error}") from error
     except stripe.StripeError as error:
-        status = error.http_status or _FIRST_OF_SERVER
-        if status >= _FIRST_OF_SERVER or status in _BUSY:
+        status = error.http_status or 0
+        # An answer of 200 that is no JSON is an error as well.
+        if not _FIRST_OF_OURS <= status < _FIRST_OF_SERVER or status in _BUSY:
             raise PaymentsUnavailable(f"{type(error).__name__}: {error}") from error
         raise PaymentsRefused(str(error), error.code or "") from error
     except (ValueError, KeyError, AttributeError) as error:

@@ -1,6 +1,6 @@
 """A company from its sign-up to its second payment, through HTTP alone, with the mails that its owner gets."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import httpx
@@ -74,12 +74,14 @@ async def test_from_sign_up_to_read_only_and_back(
     stripe.control(f"customers/{customer}", card="declined")
     await pass_to(32)
     assert await standing(shop) == ("past_due", "past-due", "pro")
-    await pass_to(35)
-    await pass_to(37.5)
+    ends = (await shop.get("/v1/billing/subscription")).json()["graceEndsAt"]
+    grace = (datetime.fromisoformat(ends) - start) / timedelta(days=1)
+    await pass_to(grace - 3.9)
+    await pass_to(grace - 0.9)
     product = await shop.product()
     assert product["sku"]
     assert await standing(shop) == ("past_due", "past-due", "pro")
-    await pass_to(39.5)
+    await pass_to(grace + 0.1)
     assert await standing(shop) == ("read_only", "read-only", "pro")
     refused = await shop.post("/v1/products", {"sku": "x", "name": "x", "price": "1", "taxClass": "iva19"})
     assert refused.json()["code"] == "company-read-only"
