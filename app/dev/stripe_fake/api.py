@@ -150,9 +150,9 @@ def _wanted(kind: str, one: Thing, query: dict[str, Any]) -> bool:
     if "customer" in query and one.get("customer") != query["customer"]:
         return False
     if kind == "price" and "lookup_keys" in query:
-        return one["lookup_key"] in query["lookup_keys"]
+        return bool(one["lookup_key"] in query["lookup_keys"])
     if kind == "promotion_code":
-        return one["code"] == query.get("code") and one["active"]
+        return bool(one["code"] == query.get("code") and one["active"])
     if kind == "payment" and "payment" in query:
         return bool(one["payment"]["payment_intent"] == query["payment"]["payment_intent"])
     if kind == "subscription" and query.get("status") != "all":

@@ -264,8 +264,12 @@ class Engine:
         self.emit("charge.dispute.created" if dispute else "charge.refunded", charge)
 
 
-def shown(thing: Any) -> Any:
+def shown(thing: Thing) -> Thing:
     """An object without what is the fake's own."""
-    if isinstance(thing, dict):
-        return {name: shown(value) for name, value in thing.items() if not name.startswith("_")}
-    return [shown(one) for one in thing] if isinstance(thing, list) else thing
+    return {name: _shown(value) for name, value in thing.items() if not name.startswith("_")}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return shown(value)
+    return [_shown(one) for one in value] if isinstance(value, list) else value

@@ -86,7 +86,7 @@ class Fake(ThreadingHTTPServer):
         try:
             request = urllib.request.Request(self.hook, body, headers)
             with urllib.request.urlopen(request, timeout=5) as taken:
-                return 200 <= taken.status < 300 or event["_tries"] >= _TRIES
+                return bool(200 <= taken.status < 300 or event["_tries"] >= _TRIES)
         except (OSError, urllib.error.HTTPError):
             return bool(event["_tries"] >= _TRIES)
 

@@ -6,7 +6,7 @@ from app.db.jobs import JobContext
 from app.domain.accounts.models import AppUser, Membership
 from app.domain.billing import events, sync
 from app.domain.billing.collector import payments_of
-from app.domain.billing.life import SEND_NOTICE
+from app.domain.billing.life import SEND_NOTICE, hold
 from app.domain.billing.models import BillingInvoice, Subscription
 from app.domain.tenants.models import PlanVersion
 from app.domain.tenants.service import TenantService
@@ -40,7 +40,7 @@ async def look(context: JobContext, payload: Look) -> None:
     payments = payments_of(context.database)
     if payments is None:
         async with context.transaction() as work:
-            row, tenant = await sync.hold(work)
+            row, tenant = await hold(work)
             if row.customer_id is None:
                 await sync.write(work, row, tenant, Account(subscriptions=(), invoices=()))
         return
