@@ -62,7 +62,7 @@ class InvoiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     paid: Decimal
     attempts: int
     price_id: str | None
-    """What it charges for, at its last line."""
+    """What it charges for."""
     pay_url: str | None
     pdf_url: str | None
     made_at: datetime

@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.billing import scheduled
-from app.domain.billing.life import SEND_NOTICE, count_revenue, happen, hold, monthly_value
+from app.domain.billing.life import SEND_NOTICE, count_revenue, happen, hold
 from app.domain.billing.machine import (
+    PAYING,
     Event,
     Facts,
     Rules,
@@ -28,7 +29,7 @@ from app.domain.billing.machine import (
 )
 from app.domain.billing.models import BillingInvoice, BillingNotice, PlanPrice, Subscription
 from app.domain.tenants.models import Tenant
-from app.domain.tenants.plans import change_plan, find_version
+from app.domain.tenants.plans import change_plan
 from app.lib import clock
 from app.lib.payments import Account, InvoiceFacts, Payments, SubscriptionFacts
 from app.settings import Settings
@@ -71,6 +72,9 @@ async def look(context: JobContext, payments: Payments) -> None:
         if due is not None:
             # A smaller plan, checked once more, is charged from the next period on; then looked at again.
             await payments.change_next(due.subscription, due.price_id, due.key)
+        elif not is_overtaken and row.state == State.CLOSED and row.provider_id is not None and not row.cancels:
+            # Nobody is charged for a closed account again.
+            await payments.set_cancelling(row.provider_id, True)
         elif not is_overtaken:
             return
     raise Overtaken("the company's subscription is being looked at elsewhere")
@@ -110,6 +114,9 @@ async def write(work: Work, row: Subscription, tenant: Tenant, account: Account)
         if event == Event.FREE_CHOSEN and not await scheduled.take_free(work, row):
             break
         await happen(work, row, event)
+    if live is None and row.provider_id is not None and State(row.state) not in PAYING:
+        # Over while the company was stopped already: it may subscribe again.
+        await _end(work, row)
     await count_revenue(work, row)
     await _remind(work, row, now)
     due = await scheduled.due_change(work, row, live)
@@ -167,11 +174,15 @@ async def _follow_price(
     if (row.plan, row.version, row.interval) == (price.plan, price.version, price.interval):
         await _hand_over(work, row, price)
         return
-    is_paid = any(one.status == "paid" and one.price_id == live.price_id for one in invoices)
-    if not is_paid and not await _is_smaller(work, row, price, live):
+    chosen = (row.scheduled_plan, row.scheduled_version, row.scheduled_interval)
+    if row.scheduled_for is not None and chosen == (price.plan, price.version, price.interval):
+        # The provider was told a little ahead; what was paid lasts until its period ends.
+        if live.period_start < row.scheduled_for:
+            return
+    elif not any(one.status == "paid" and one.price_id == live.price_id for one in invoices):
         return
     row.plan, row.version, row.interval = price.plan, price.version, price.interval
-    if (row.scheduled_plan, row.scheduled_interval) == (price.plan, price.interval):
+    if chosen == (price.plan, price.version, price.interval):
         row.scheduled_plan = row.scheduled_version = row.scheduled_interval = row.scheduled_for = None
     await _hand_over(work, row, price)
 
@@ -180,14 +191,6 @@ async def _hand_over(work: Work, row: Subscription, price: PlanPrice) -> None:
     """The company's own row follows what is paid, except where the operator stopped it."""
     if row.state not in {State.CLOSED, State.BLOCKED}:
         await change_plan(work, price.plan, "Suscripción pagada.", price.version)
-
-
-async def _is_smaller(work: Work, row: Subscription, price: PlanPrice, live: SubscriptionFacts) -> bool:
-    if row.plan is None or row.version is None or row.interval is None or row.scheduled_for is None:
-        return False
-    old = monthly_value(await find_version(work, row.plan, row.version), row.interval)
-    new = monthly_value(await find_version(work, price.plan, price.version), price.interval)
-    return new <= old and live.period_start >= row.scheduled_for
 
 
 async def _keep_invoices(work: Work, invoices: Sequence[InvoiceFacts]) -> None:

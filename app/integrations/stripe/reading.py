@@ -49,7 +49,9 @@ def invoice(found: dict[str, Any], refunded: int, is_disputed: bool) -> InvoiceF
     """An invoice; `refunded` in cents, which its charges tell."""
     parent = (found.get("parent") or {}).get("subscription_details") or {}
     lines = found["lines"]["data"]
-    pricing = (lines[-1].get("pricing") or {}).get("price_details") or {} if lines else {}
+    # Of a change the dearest line is what is bought; the other gives the old price's rest back.
+    main = max(lines, key=lambda line: int(line["amount"]), default={})
+    pricing = (main.get("pricing") or {}).get("price_details") or {}
     steps = found["status_transitions"]
     return InvoiceFacts(
         id=found["id"],
