@@ -50,7 +50,7 @@ def invoice(found: dict[str, Any], refunded: int, is_disputed: bool) -> InvoiceF
     parent = (found.get("parent") or {}).get("subscription_details") or {}
     lines = found["lines"]["data"]
     # Of a change the dearest line is what is bought; the other gives the old price's rest back.
-    main = max(lines, key=lambda line: int(line["amount"]), default={})
+    main: dict[str, Any] = max(lines, key=lambda line: int(line["amount"]), default={})
     pricing = (main.get("pricing") or {}).get("price_details") or {}
     steps = found["status_transitions"]
     return InvoiceFacts(

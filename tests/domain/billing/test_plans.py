@@ -125,7 +125,7 @@ async def test_a_change_that_is_not_paid_is_not_had(
     assert await standing(shop) == ("active", "active", "basic")
 
 
-CALLS = (
+CALLS: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     ("POST", "checkout-session", {"plan": "enterprise", "interval": "year"}),
     ("POST", "portal-session", {}),
     ("POST", "plan-change", {"plan": "enterprise", "interval": "month"}),
