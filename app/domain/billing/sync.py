@@ -120,9 +120,10 @@ async def write(work: Work, row: Subscription, tenant: Tenant, account: Account)
     await count_revenue(work, row)
     await _remind(work, row, now)
     due = await scheduled.due_change(work, row, live)
-    row.look_at = next_look(State(row.state), facts, rules, now, row.period_end)
-    if row.scheduled_for is not None and row.look_at is not None:
-        row.look_at = min(row.look_at, max(row.scheduled_for - scheduled.AHEAD, now + timedelta(minutes=30)))
+    look_at = next_look(State(row.state), facts, rules, now, row.period_end)
+    if row.scheduled_for is not None and look_at is not None:
+        look_at = min(look_at, max(row.scheduled_for - scheduled.AHEAD, now + timedelta(minutes=30)))
+    row.look_at = look_at
     row.synced_at = now
     await work.flush()
     return due

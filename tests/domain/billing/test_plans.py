@@ -121,6 +121,7 @@ async def test_a_change_that_is_not_paid_is_not_had(
     again = await shop.post("/v1/billing/plan-change", {"plan": "enterprise", "interval": "month"})
     assert again.json()["code"] == "change-pending"
     stripe.go_to(real_now() + timedelta(days=1, hours=1))
+    await fresh_token(shop)
     await settle(stripe, http, database, admin)
     assert await standing(shop) == ("active", "active", "basic")
 
@@ -158,6 +159,7 @@ async def test_no_order_of_calls_of_any_role_reaches_a_paid_plan_without_a_payme
         if draw.random() < 0.3:
             await settle(stripe, http, database, admin, times=2)
     await settle(stripe, http, database, admin, times=2)
+    assert (await shop.get("/v1/billing/subscription")).status_code == 200
     row = await admin.fetchrow(
         "SELECT s.state, s.mrr, t.plan, t.plan_version FROM subscription s JOIN tenant t USING (tenant_id) "
         "WHERE tenant_id = $1",
