@@ -138,7 +138,7 @@ def next_event(state: State, facts: Facts, rules: Rules, now: datetime) -> Event
     if not facts.is_live:
         if state in PAYING and facts.had:
             found = Event.SUBSCRIPTION_ENDED
-        elif state == State.READ_ONLY and facts.had and facts.is_free_next:
+        elif state == State.READ_ONLY and facts.is_free_next:
             found = Event.FREE_CHOSEN
     elif failing is not None:
         if state in {State.ACTIVE, State.CANCELLED}:

@@ -111,8 +111,11 @@ async def write(work: Work, row: Subscription, tenant: Tenant, account: Account)
     while (event := next_event(State(row.state), facts, rules, now)) is not None:
         if event == Event.SUBSCRIPTION_ENDED:
             await _end(work, row)
-        if event == Event.FREE_CHOSEN and not await scheduled.take_free(work, row):
-            break
+            facts = msgspec.structs.replace(facts, had=False)
+        if event == Event.FREE_CHOSEN:
+            facts = msgspec.structs.replace(facts, is_free_next=False)
+            if not await scheduled.take_free(work, row):
+                break
         await happen(work, row, event)
     if live is None and row.provider_id is not None and State(row.state) not in PAYING:
         # Over while the company was stopped already: it may subscribe again.
