@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 from redis.asyncio import Redis
 
+from app.db.desk import StaffGate
 from app.db.lane import Lane
 from app.db.quick import Quick
 from app.db.roles import plain_role
@@ -32,6 +33,7 @@ from app.domain.inventory.controller import AdjustmentController, ConflictContro
 from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
 from app.domain.invoicing.controller import DianController, DocumentController
+from app.domain.invoicing.delivery_controller import DeliveryController
 from app.domain.invoicing.vault import Vault
 from app.domain.members.controller import (
     AcceptanceController,
@@ -40,15 +42,21 @@ from app.domain.members.controller import (
     RoleController,
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
+from app.domain.photos.controller import PhotoController, read_photo
 from app.domain.privacy.controller import PrivacyController
+from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
 from app.domain.standing.controller import StandingController
+from app.domain.support.controller import SupportAccessController
+from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
+from app.domain.webhooks.controller import WebhookController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
@@ -97,11 +105,21 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ImportController,
     DianController,
     DocumentController,
+    DeliveryController,
     AuditController,
     ReconciliationController,
     PrivacyController,
     BillingController,
     ProviderBillingController,
+    SupportAccessController,
+    StaffAuthController,
+    StaffMeController,
+    StaffController,
+    ProviderCompanyController,
+    ProviderSupportController,
+    WebhookController,
+    PhotoController,
+    read_photo,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -161,6 +179,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "limits": limits,
             "logins": LoginLimits(limits.gcra, redis),
             "gate": RequestGate(database, tokens, limits),
+            "staff_gate": StaffGate(database, tokens, limits),
         }
     )
     check_routes(app.routes)

@@ -73,8 +73,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Years that entries stay in the table before they may be archived."""
     dian_url: str | None
     """Address of DIAN's service for every company; none is the official one of each company's environment."""
-    provider_token: str | None
-    """What the operator's own routes ask for; None: there are none."""
     stripe_secret_key: str | None
     """None: this installation charges nobody, and its companies are moved by the operator."""
     stripe_webhook_secrets: tuple[str, ...]
@@ -217,7 +215,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
-        provider_token=env.optional("PROVIDER_TOKEN"),
         stripe_secret_key=env.optional("STRIPE_SECRET_KEY"),
         stripe_webhook_secrets=env.words("STRIPE_WEBHOOK_SECRET"),
         stripe_url=env.optional_url("STRIPE_URL", _HTTP if environment != "production" else ("https",)),

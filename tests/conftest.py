@@ -111,7 +111,6 @@ def environ(worker_id: str) -> Iterator[dict[str, str]]:
     number = 0 if worker_id == "master" else 1 + int(worker_id.removeprefix("gw"))
     redis = make_url(shared["REDIS_URL"]).set(database=str(number)).render_as_string(hide_password=False)
     stripe = {
-        "PROVIDER_TOKEN": "operator-of-tests",
         "STRIPE_SECRET_KEY": "sk_test_of_tests",
         "STRIPE_WEBHOOK_SECRET": SECRET,
         "STRIPE_URL": f"http://127.0.0.1:{free_port()}",

@@ -38,7 +38,6 @@ class Secrets(msgspec.Struct):
     platform_password: str = msgspec.field(default_factory=_password)
     backup_password: str = msgspec.field(default_factory=_password)
     stripe_webhook_secret: str = msgspec.field(default_factory=_password)
-    provider_token: str = msgspec.field(default_factory=_password)
     demo: DemoLogin | None = None
     """Set when the demo shop is complete."""
 
@@ -61,7 +60,6 @@ def defaults(made: Secrets, port: int, clock: Path, mail: Path) -> dict[str, str
         "TOKEN_SIGNING_KEY": made.token_signing_key,
         "SECRET_KEY": made.secret_key,
         "METRICS_TOKEN": made.metrics_token,
-        "PROVIDER_TOKEN": made.provider_token,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "MAIL_FROM": "mostrador@mostrador.test",
         "ALERTS_ENABLED": "true",

@@ -126,3 +126,4 @@ class Payments(Protocol):
 
     async def list_subscriptions(self) -> Sequence[tuple[str, SubscriptionFacts]]:
         """All that are not over, of all customers: `(customer, facts)`."""
+        ...

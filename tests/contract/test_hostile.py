@@ -24,12 +24,16 @@ AUTH: dict[str, Any] = {
     "/v1/auth/forgot-password": {"email": "ana@tienda.test"},
     "/v1/auth/reset-password": {"token": "x", "password": "una clave larga y propia"},
     "/v1/auth/change-email": {"token": "x"},
+    "/v1/auth/provider/login": {"email": "marta@operador.test", "password": "una clave larga y propia"},
+    "/v1/auth/provider/refresh": {"refreshToken": "x"},
     "/v1/auth/switch": {"tenantId": "0193a1c2-7c4e-7000-8000-000000000000"},
     "/v1/auth/accept-invitation": {"token": "x", "password": "una clave larga y propia", "name": "Ana"},
 }
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
     "/v1/company/logo": "an image",
+    "/v1/me/photo": "an image",
+    "/v1/products/{product_id}/photos": "an image",
     "/v1/branches/{branch_id}/retire": "no body",
     "/v1/branches/{branch_id}/unretire": "no body",
     "/v1/warehouses/{warehouse_id}/retire": "no body",
@@ -47,7 +51,10 @@ UNREAD = {
     "/v1/billing/portal-session": "no body",
     "/v1/billing/resume": "no body",
     "/v1/invitations/{invitation_id}/resend": "no body",
+    "/v1/support-accesses/{support_access_id}/end": "no body",
     "/v1/members/{user_id}/require-password-change": "no body",
+    "/v1/webhooks/endpoints/{endpoint_id}/test": "no body",
+    "/v1/webhooks/deliveries/{delivery_id}/replay": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

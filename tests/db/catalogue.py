@@ -22,6 +22,8 @@ SHARED: Final = {
     "billing_move": "which steps of a subscription's life are allowed",
     "payment_event": "events of the payment provider, before their company is known; the platform role's alone",
     "billing_report": "comparisons with the payment provider; the platform role's alone",
+    "provider_entry": "what the operator's staff did; the application writes it and cannot read it",
+    "provider_trail_head": "end of that chain",
 }
 """Global tables with no company in them, and why."""
 
@@ -33,6 +35,9 @@ OF_PEOPLE: Final = {
     "password_history": "of a person, whatever the company",
     "totp_factor": "of a person, whatever the company",
     "recovery_code": "of a person, whatever the company",
+    "provider_user": "of the operator's staff, in no company",
+    "provider_session": "of the operator's staff",
+    "provider_answer": "stored answers of the operator's staff",
 }
 """Global tables fenced by person instead of by company."""
 
@@ -80,9 +85,20 @@ EDITABLE: Final = {
     "member_pin": "UD",
     "approval": "u",
     "api_key": "u",
+    "member_pin_try": "UD",
+    "support_access": "u",
+    "support_route": "u",
     "person_key": "u",
     "subscription": "U",
     "billing_invoice": "U",
+    "delivery_setting": "U",
+    "document_delivery_state": "U",
+    "webhook_feed": "U",
+    "webhook_endpoint": "U",
+    "webhook_secret": "UD",
+    "webhook_delivery": "U",
+    "webhook_low_stock": "D",
+    "photo": "D",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -119,6 +135,9 @@ APPEND_ONLY: Final = (
     "subscription_transition",
     "mrr_movement",
     "billing_notice",
+    "document_delivery",
+    "webhook_attempt",
+    "webhook_event",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 
@@ -131,7 +150,10 @@ PLATFORM: Final = {
     "idempotency": "dr",
     "one_time_token": "dr",
     "outbox": "adrw",
+    "provider_answer": "dr",
+    "provider_user": "r",
     "refresh_token": "dr",
+    "support_access": "r",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
@@ -139,6 +161,11 @@ PLATFORM: Final = {
     "subscription_transition": "r",
     "billing_invoice": "r",
     "mrr_movement": "r",
+    "webhook_attempt": "dr",
+    "webhook_delivery": "dr",
+    "webhook_endpoint": "r",
+    "webhook_event": "dr",
+    "webhook_feed": "r",
 }
 """Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 

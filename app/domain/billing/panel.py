@@ -3,15 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 
+from app.db.desk import Desk
 from app.db.session import Database, Work
-from app.domain.billing.events import ask_to_look
+from app.domain.billing.events import LOOK, ask_to_look
 from app.domain.billing.flows import subscription_out
 from app.domain.billing.life import hold
 from app.domain.billing.machine import REMINDED
@@ -21,6 +22,7 @@ from app.domain.billing.provider_schemas import (
     DunningStep,
     EventOut,
     EventPage,
+    ExtendTrial,
     MetricsOut,
     MonthOut,
     PublishVersion,
@@ -42,6 +44,8 @@ from app.lib.modules import CORE, MODULES
 from app.lib.pages import after, cut, decode_cursor
 
 BOGOTA: Final = ZoneInfo("America/Bogota")
+_PLANS: Final = UUID("6f1f0f9e-6c3b-4d0a-9d1e-7a1f0c5b8e21")
+"""Makes the ids by which the trail names plans, which have codes."""
 _ZERO: Final = Decimal("0.00")
 _RATE: Final = Decimal("0.0001")
 _LIMITS: Final = frozenset({*map(str, Resource), DOCUMENTS})
@@ -52,8 +56,11 @@ _EVENTS: Final = (
 )
 
 
-async def publish(database: Database, code: str, data: PublishVersion) -> PlanOut:
-    """A new version of a plan. Raises 404, 422 for what is no module or limit, or prices of which one is zero."""
+async def publish(desk: Desk, code: str, data: PublishVersion) -> PlanOut:
+    """A new version of a plan; the newest itself when it is just that, so that a repetition publishes nothing.
+
+    Raises 404, 422 for what is no module or limit, or prices of which one is zero.
+    """
     for pointer, names, known in (("/modules", data.modules, set(MODULES) - {CORE}), ("/limits", data.limits, _LIMITS)):
         if unknown := sorted(set(names) - set(known)):
             raise RuleBroken(
@@ -63,22 +70,26 @@ async def publish(database: Database, code: str, data: PublishVersion) -> PlanOu
             )
     if (data.monthly_price == 0) != (data.yearly_price == 0):
         raise RuleBroken("Un plan es gratis en los dos períodos o en ninguno.", code="half-free")
-    async with database.platform_transaction() as session:
+    async with desk.database.platform_transaction() as session:
         plan = await session.scalar(select(Plan).where(Plan.code == code).with_for_update())
         if plan is None:
             raise NotFound("Ese plan no existe.")
-        newest = await session.scalar(select(func.max(PlanVersion.version)).where(PlanVersion.plan == code)) or 0
-        values = msgspec.structs.asdict(data) | {
-            "plan": code,
-            "version": newest + 1,
-            "modules": sorted(set(data.modules)),
-        }
+        values = msgspec.structs.asdict(data) | {"modules": sorted(set(data.modules))}
         values |= {"monthly_price": Decimal(data.monthly_price), "yearly_price": Decimal(data.yearly_price)}
-        made = (await session.scalars(insert(PlanVersion).values(**values).returning(PlanVersion))).one()
-        # What those have who bought no version: the trial.
-        today = {name: values[name] for name in ("name", "modules", "limits", "requests_per_minute", "version")}
-        await session.execute(update(Plan).where(Plan.code == code).values(**today))
-        return plan_out(made)
+        newest = await session.scalar(
+            select(PlanVersion).where(PlanVersion.plan == code).order_by(PlanVersion.version.desc()).limit(1)
+        )
+        if newest is not None and all(getattr(newest, name) == value for name, value in values.items()):
+            made = newest
+        else:
+            values |= {"plan": code, "version": 1 if newest is None else newest.version + 1}
+            made = (await session.scalars(insert(PlanVersion).values(**values).returning(PlanVersion))).one()
+            # What those have who bought no version: the trial.
+            today = {name: values[name] for name in ("name", "modules", "limits", "requests_per_minute", "version")}
+            await session.execute(update(Plan).where(Plan.code == code).values(**today))
+        told = plan_out(made)
+    await desk.note("plan.published", uuid5(_PLANS, code), after={"plan": code, "version": told.version})
+    return told
 
 
 async def versions(database: Database, code: str) -> list[PlanOut]:
@@ -150,11 +161,24 @@ def _dunning(work: Work, row: Subscription) -> list[DunningStep]:
     return [DunningStep(what=what, at=at, is_past=at <= now) for what, at in sorted(ahead, key=lambda one: one[1])]
 
 
-async def extend(work: Work, until: datetime, reason: str) -> SubscriptionDetail:
-    """Let a trial run longer. Raises 409 `not-in-trial`, 422."""
+async def compare(desk: Desk, tenant_id: UUID) -> SubscriptionDetail:
+    """Ask for a look at the provider for one company. Raises `NotFound`."""
+    work = await desk.enter(tenant_id)
+    work.ask(LOOK, {})
+    told = await detail(work)
+    await desk.note("subscription.compared", tenant_id, company_id=tenant_id)
+    return told
+
+
+async def extend(desk: Desk, tenant_id: UUID, data: ExtendTrial) -> SubscriptionDetail:
+    """Let a trial run longer. Raises 404, 409 `not-in-trial`, 422."""
+    work = await desk.enter(tenant_id)
     await hold(work)
-    await extend_trial(work, until, reason)
-    return await detail(work)
+    await extend_trial(work, data.until, data.reason)
+    told = await detail(work)
+    after = {"until": data.until, "reason": data.reason}
+    await desk.note("company.trial-extended", tenant_id, company_id=tenant_id, after=after)
+    return told
 
 
 async def event_page(database: Database, outcome: str | None, limit: int, cursor: str | None) -> EventPage:
@@ -189,19 +213,21 @@ def _event(row: Any) -> EventOut:
     )
 
 
-async def replay(database: Database, event_id: str) -> EventOut:
+async def replay(desk: Desk, event_id: str) -> EventOut:
     """Act upon an event again. Raises 404, 409 `nobodys-event` for one of no company."""
-    async with database.platform_transaction() as session:
+    async with desk.database.platform_transaction() as session:
         event = await session.scalar(select(PaymentEvent).where(PaymentEvent.id == event_id).with_for_update())
         if event is None:
             raise NotFound("No hay tal evento.")
         if event.tenant_id is None:
             raise Conflict("El evento no es de ninguna empresa.", code="nobodys-event")
-        event.job_id, event.outcome, event.done_at = uuid7(), "queued", None
+        job_id = uuid7()
+        event.job_id, event.outcome, event.done_at = job_id, "queued", None
         await session.flush()
-        await ask_to_look(session, event.tenant_id, event.job_id, event.id)
+        await ask_to_look(session, event.tenant_id, job_id, event.id)
         row = (await session.execute(text(f"{_EVENTS} WHERE e.id = :id"), {"id": event_id})).one()
-    database.bell.ring()
+    desk.database.bell.ring()
+    await desk.note("payment-event.replayed", job_id, company_id=event.tenant_id, after={"event": event_id})
     return _event(row)
 
 

@@ -35,6 +35,7 @@ def plan_out(version: PlanVersion) -> PlanOut:
         yearly_price=version.yearly_price,
         modules=version.modules,
         limits=version.limits,
+        requests_per_minute=version.requests_per_minute,
         backup_policy=version.backup_policy,
     )
 

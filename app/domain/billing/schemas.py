@@ -25,6 +25,7 @@ class PlanOut(Output):
     yearly_price: Decimal
     modules: list[str]
     limits: dict[str, Any]
+    requests_per_minute: int | None
     backup_policy: dict[str, Any]
 
 

@@ -118,4 +118,5 @@ async def test_nobody_subscribes_twice_from_two_pages(
     await settle(stripe, http, database, admin)
     assert (await standing(shop))[2] == "pro"
     customer = await admin.fetchval("SELECT customer_id FROM subscription WHERE tenant_id::text = $1", shop.tenant_id)
+    assert customer is not None
     assert len(stripe.api("subscriptions", customer=customer, status="all")["data"]) == 1

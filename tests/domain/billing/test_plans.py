@@ -22,6 +22,7 @@ async def past_the_period(
 ) -> None:
     """Come to an hour before the period's end, do what time asks for, and then past it."""
     end = await admin.fetchval("SELECT period_end FROM subscription WHERE tenant_id::text = $1", shop.tenant_id)
+    assert end is not None
     for instant in (end - timedelta(hours=1), end + timedelta(minutes=5)):
         stripe.go_to(instant)
         await fresh_token(shop)
