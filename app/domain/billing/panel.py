@@ -61,13 +61,15 @@ async def publish(desk: Desk, code: str, data: PublishVersion) -> PlanOut:
 
     Raises 404, 422 for what is no module or limit, or prices of which one is zero.
     """
-    for pointer, names, known in (("/modules", data.modules, set(MODULES) - {CORE}), ("/limits", data.limits, _LIMITS)):
-        if unknown := sorted(set(names) - set(known)):
-            raise RuleBroken(
-                "El plan nombra algo que no existe.",
-                code="unknown-name",
-                errors=(FieldError(pointer, "unknown-name", f"No existe: {', '.join(unknown)}."),),
-            )
+    sold = set(MODULES) - {CORE}
+    unknown = [f"/modules/{place}" for place, name in enumerate(data.modules) if name not in sold]
+    unknown += [f"/limits/{name.replace('~', '~0').replace('/', '~1')}" for name in data.limits if name not in _LIMITS]
+    if unknown:
+        raise RuleBroken(
+            "El plan nombra algo que no existe.",
+            code="unknown-name",
+            errors=tuple(FieldError(pointer, "unknown-name", "No existe.") for pointer in unknown),
+        )
     if (data.monthly_price == 0) != (data.yearly_price == 0):
         raise RuleBroken("Un plan es gratis en los dos períodos o en ninguno.", code="half-free")
     async with desk.database.platform_transaction() as session:
@@ -75,6 +77,7 @@ async def publish(desk: Desk, code: str, data: PublishVersion) -> PlanOut:
         if plan is None:
             raise NotFound("Ese plan no existe.")
         values = msgspec.structs.asdict(data) | {"modules": sorted(set(data.modules))}
+        values["backup_policy"] = msgspec.to_builtins(data.backup_policy)
         values |= {"monthly_price": Decimal(data.monthly_price), "yearly_price": Decimal(data.yearly_price)}
         newest = await session.scalar(
             select(PlanVersion).where(PlanVersion.plan == code).order_by(PlanVersion.version.desc()).limit(1)

@@ -13,6 +13,15 @@ from app.lib.schemas import Input, Output, Page
 from app.lib.text import LINE, NAME
 
 
+class BackupPolicy(Input):
+    """How often a company's data is saved, and how many of those are kept."""
+
+    every_hours: Annotated[int, Meta(ge=1, le=168)] = 12
+    daily: Annotated[int, Meta(ge=1, le=366)] = 7
+    weekly: Annotated[int, Meta(ge=0, le=520)] = 5
+    monthly: Annotated[int, Meta(ge=0, le=120)] = 12
+
+
 class PublishVersion(Input):
     """A plan as it is sold from now on; who bought an earlier version keeps it."""
 
@@ -22,7 +31,7 @@ class PublishVersion(Input):
     monthly_price: ZeroOrMorePesos
     yearly_price: ZeroOrMorePesos
     requests_per_minute: Annotated[int, Meta(ge=1)] | None = None
-    backup_policy: dict[str, Annotated[int, Meta(ge=0, le=8_760)]] = {}
+    backup_policy: BackupPolicy = BackupPolicy()
 
 
 class SubscriptionItem(Output):
