@@ -16,7 +16,7 @@ from app.db.session import Work
 from app.domain.billing import scheduled
 from app.domain.billing.collector import collecting, refusal
 from app.domain.billing.events import LOOK
-from app.domain.billing.life import happen, hold, monthly_value
+from app.domain.billing.life import happen, hold, monthly_value, peek
 from app.domain.billing.machine import Event, State
 from app.domain.billing.models import Subscription
 from app.domain.billing.plans import price_at, sold_today
@@ -62,7 +62,7 @@ class Flows:
 
     async def read(self) -> SubscriptionOut:
         """The subscription as it stands here."""
-        row, tenant = await hold(self._work)
+        row, tenant = await peek(self._work)
         return subscription_out(row, tenant, self._work)
 
     async def checkout(self, data: StartCheckout) -> PageOut:

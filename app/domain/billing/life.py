@@ -11,6 +11,7 @@ from app.domain.billing.models import MrrMovement, Subscription, SubscriptionTra
 from app.domain.tenants import lifecycle
 from app.domain.tenants.models import PlanVersion, Tenant
 from app.domain.tenants.plans import find_version
+from app.domain.tenants.service import TenantService
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict
 from app.lib.money import cents
@@ -66,6 +67,20 @@ async def hold(work: Work) -> tuple[Subscription, Tenant]:
     elif STATUS_OF[State(row.state)] != tenant.status:
         await _step(work, row, Event.MOVED_BY_HAND, BY_HAND[tenant.status], None)
         await count_revenue(work, row)
+    return row, tenant
+
+
+async def peek(work: Work) -> tuple[Subscription, Tenant]:
+    """The same to look at, without a lock and without writing anything: also for support, which may only read."""
+    tenant = await TenantService(work).find()
+    row = await work.session.scalar(select(Subscription).where(Subscription.tenant_id == work.tenant_id))
+    if row is None:
+        row = Subscription(tenant_id=work.tenant_id, mrr=Decimal("0.00"), cancels=False)
+    elif STATUS_OF[State(row.state)] == tenant.status:
+        return row, tenant
+    else:
+        work.session.expunge(row)
+    row.state, row.state_since = BY_HAND[tenant.status], tenant.status_since
     return row, tenant
 
 

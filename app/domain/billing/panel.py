@@ -14,7 +14,7 @@ from app.db.desk import Desk
 from app.db.session import Database, Work
 from app.domain.billing.events import LOOK, ask_to_look
 from app.domain.billing.flows import subscription_out
-from app.domain.billing.life import hold
+from app.domain.billing.life import hold, peek
 from app.domain.billing.machine import REMINDED
 from app.domain.billing.models import BillingReport, MrrMovement, PaymentEvent, Subscription, SubscriptionTransition
 from app.domain.billing.plans import plan_out
@@ -137,7 +137,7 @@ async def subscriptions(database: Database, state: str | None, limit: int, curso
 
 async def detail(work: Work) -> SubscriptionDetail:
     """One company's subscription, its steps and, when it owes, what is ahead."""
-    row, tenant = await hold(work)
+    row, tenant = await peek(work)
     steps = await work.session.scalars(
         select(SubscriptionTransition)
         .where(SubscriptionTransition.tenant_id == work.tenant_id)

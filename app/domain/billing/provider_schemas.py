@@ -13,7 +13,7 @@ from app.lib.schemas import Input, Output, Page
 from app.lib.text import LINE, NAME
 
 
-class BackupPolicy(Input):
+class BackupPolicy(Input, frozen=True):
     """How often a company's data is saved, and how many of those are kept."""
 
     every_hours: Annotated[int, Meta(ge=1, le=168)] = 12
@@ -27,10 +27,10 @@ class PublishVersion(Input):
 
     name: Annotated[str, Meta(min_length=1, max_length=60, pattern=NAME)]
     modules: Annotated[list[str], Meta(max_length=50)]
-    limits: dict[str, Annotated[int, Meta(ge=0)]]
+    limits: dict[str, Annotated[int, Meta(ge=0, le=2**53)]]
     monthly_price: ZeroOrMorePesos
     yearly_price: ZeroOrMorePesos
-    requests_per_minute: Annotated[int, Meta(ge=1)] | None = None
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     backup_policy: BackupPolicy = BackupPolicy()
 
 
