@@ -4,6 +4,7 @@ from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
 from app.domain.audit import models as audit
+from app.domain.backups import models as backups
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
@@ -29,5 +30,6 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    backups,
 )
 METADATA = DefaultBase.metadata
