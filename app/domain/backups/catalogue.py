@@ -274,3 +274,18 @@ def line_key(table: Table) -> str:
 
 def children_first(tables: Sequence[Table]) -> list[Table]:
     return list(reversed(tables))
+
+
+async def parents_of(connection: Connection, tables: Iterable[str]) -> set[str]:
+    """Tables that these point at, and those point at, and so on."""
+    points: dict[str, set[str]] = {}
+    for row in await connection.fetch(_REFERENCES):
+        points.setdefault(row["child"].strip('"'), set()).add(row["parent"].strip('"'))
+    found: set[str] = set()
+    waiting = list(tables)
+    while waiting:
+        for parent in points.get(waiting.pop(), set()):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
