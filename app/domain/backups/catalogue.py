@@ -60,10 +60,12 @@ SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') FROM (
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
     UNION ALL SELECT format('policy %s.%s %s %s %s %s', tablename, policyname, cmd, roles, qual, with_check) FROM pg_policies
     WHERE schemaname = 'public'
-    UNION ALL SELECT format('grant %s %s %s', table_name, grantee, privilege_type)
-    FROM information_schema.role_table_grants WHERE table_schema = 'public' AND grantee LIKE 'mostrador\\_%'
-    UNION ALL SELECT format('grant %s.%s %s %s', table_name, column_name, grantee, privilege_type)
-    FROM information_schema.column_privileges WHERE table_schema = 'public' AND grantee LIKE 'mostrador\\_%'
+    UNION ALL SELECT format('grant %s %s %s', c.relname, g.grantee::regrole, g.privilege_type)
+    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) g
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND g.grantee::regrole::text LIKE 'mostrador\\_%'
+    UNION ALL SELECT format('grant %s.%s %s %s', c.relname, a.attname, g.grantee::regrole, g.privilege_type)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid CROSS JOIN LATERAL aclexplode(a.attacl) g
+    WHERE c.relnamespace = 'public'::regnamespace AND g.grantee::regrole::text LIKE 'mostrador\\_%'
     UNION ALL SELECT format('function %s %s', p.oid::regprocedure, md5(p.prosrc)) FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace
     UNION ALL SELECT format('constraint %s %s %s', c.conrelid::regclass, conname, pg_get_constraintdef(c.oid))
