@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 from redis.asyncio import Redis
 
+from app.db.desk import StaffGate
 from app.db.lane import Lane
 from app.db.quick import Quick
 from app.db.roles import plain_role
@@ -38,12 +39,16 @@ from app.domain.members.controller import (
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
 from app.domain.privacy.controller import PrivacyController
+from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
 from app.domain.standing.controller import StandingController
+from app.domain.support.controller import SupportAccessController
+from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
 from app.lib.access import check_routes
@@ -97,6 +102,12 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    SupportAccessController,
+    StaffAuthController,
+    StaffMeController,
+    StaffController,
+    ProviderCompanyController,
+    ProviderSupportController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -156,6 +167,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "limits": limits,
             "logins": LoginLimits(limits.gcra, redis),
             "gate": RequestGate(database, tokens, limits),
+            "staff_gate": StaffGate(database, tokens, limits),
         }
     )
     check_routes(app.routes)

@@ -23,6 +23,10 @@ _OLD_ANSWERS = text(
     "DELETE FROM idempotency WHERE (tenant_id, user_id, key) IN ("
     f"SELECT tenant_id, user_id, key FROM idempotency WHERE created_at < :before LIMIT {_BATCH})"
 )
+_OLD_PROVIDER_ANSWERS = text(
+    "DELETE FROM provider_answer WHERE (user_id, key) IN ("
+    f"SELECT user_id, key FROM provider_answer WHERE created_at < :before LIMIT {_BATCH})"
+)
 _OLD_JOBS = text(
     "DELETE FROM outbox WHERE (tenant_id, id) IN ("
     f"SELECT tenant_id, id FROM outbox WHERE status = 'done' AND finished_at < :before LIMIT {_BATCH})"
@@ -64,7 +68,8 @@ async def forget_old_answers(database: Database) -> None:
     async with database.platform_transaction() as session:
         now = await session.scalar(text("SELECT now()"))
     assert now is not None
-    await _delete(database, _OLD_ANSWERS, {"before": now - IDEMPOTENCY_KEPT})
+    for statement in (_OLD_ANSWERS, _OLD_PROVIDER_ANSWERS):
+        await _delete(database, statement, {"before": now - IDEMPOTENCY_KEPT})
 
 
 async def forget_done_jobs(database: Database) -> None:

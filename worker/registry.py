@@ -4,6 +4,7 @@ from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
+from app.domain.provider import jobs as provider
 from app.domain.tenants import jobs as tenants
 
-MODULES = (accounts, audit, invoicing, members, tenants)
+MODULES = (accounts, audit, invoicing, members, provider, tenants)

@@ -30,6 +30,7 @@ _MODULES: Final = {
     "reseal": "app.cli.reseal",
     "openapi": "app.cli.openapi",
     "permissions": "app.cli.permissions",
+    "provider-user": "app.cli.provider_user",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -81,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_audit(commands.add_parser("audit", help="look after the audit trail"))
 
     commands.add_parser("reseal", help="seal certificates, PINs and technical keys under the current SECRET_KEY")
+
+    staff = commands.add_parser("provider-user", help="make an account of the operator's staff, or reset one")
+    staff.add_argument("email", metavar="EMAIL")
+    staff.add_argument("--name", help="of the person; the address unless given")
+    staff.add_argument("--role", choices=("admin", "support", "billing", "ops"), default="admin", help="(%(default)s)")
+    staff.add_argument(
+        "--reset", action="store_true", help="a new password for an account that exists; its second factor ends"
+    )
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")

@@ -19,6 +19,7 @@ import asyncpg
 from sqlalchemy import text
 
 from app.cli import FAILED
+from app.db.provider_trail import broken_links
 from app.db.session import Database
 from app.domain.audit.anchors import anchor_head, append_to_file
 from app.domain.audit.archive import ArchiveRefused, announce_pruning, archive, check, restore
@@ -60,6 +61,13 @@ async def _verify(database: Database, arguments: argparse.Namespace) -> int:
         checkpoints=arguments.checkpoints,
     )
     intact = await verify_companies(database, wanted, _tell, _tell_break)
+    if wanted.tenant_id is None:
+        async with database.platform_transaction() as session:
+            length, broken = await broken_links(session, database.audit_keys)
+        print(f"the operator's own: {length} entries, {len(broken)} breaks", flush=True)
+        for seq in broken:
+            print(f"  operator at {seq}: it is not what was written", flush=True)
+        intact = intact and not broken
     print("every chain is intact" if intact else "THERE ARE BREAKS")
     return 0 if intact else FAILED
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from app.db.kept import Connection, KeptConnections, begin_pinned, pinned
 from app.lib.actor import ACTOR_COLUMNS, ACTOR_TABLES
+from app.lib.staff import SUPPORT_COLUMNS, SUPPORT_TABLES
 from app.settings import Settings
 
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -19,6 +20,8 @@ class Question:
 
     def __init__(self, select: str) -> None:
         self.names: list[str] = []
+        self.by_support: Question | None = None
+        """The same question where the operator's support asks it, whom the guard let in already."""
         self.sql = _NAME.sub(self._place, pinned(select, ":tenant_id", ":user_id"))
 
     def _place(self, found: re.Match[str]) -> str:
@@ -32,10 +35,16 @@ def asked_by(select: str) -> Question:
 
     What `app.lib.actor.admit` decides by, so that a person's or a company's end is seen at once and costs no round trip.
     """
-    return Question(
-        f"SELECT {ACTOR_COLUMNS}, found.* FROM {ACTOR_TABLES} LEFT JOIN LATERAL ({select}) found ON true "
-        "WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id AND m.user_id = :user_id AND a.id = :session_id"
+    rest = f"found.* FROM {{}} LEFT JOIN LATERAL ({select}) found ON true WHERE t.tenant_id = :tenant_id AND "
+    question = Question(
+        f"SELECT {ACTOR_COLUMNS}, {rest.replace('{}', ACTOR_TABLES, 1)}"
+        "m.tenant_id = :tenant_id AND m.user_id = :user_id AND a.id = :session_id"
     )
+    question.by_support = Question(
+        f"SELECT {SUPPORT_COLUMNS}, {rest.replace('{}', SUPPORT_TABLES, 1)}"
+        "s.tenant_id = :tenant_id AND s.staff_id = :user_id AND s.id = :session_id"
+    )
+    return question
 
 
 class Quick:

@@ -13,7 +13,9 @@ from app.domain.inventory import models as inventory
 from app.domain.invoicing import models as invoicing
 from app.domain.members import models as members
 from app.domain.privacy import models as privacy
+from app.domain.provider import models as provider
 from app.domain.sales import models as sales
+from app.domain.support import models as support
 from app.domain.tenants import models as tenants
 
 MODULES = (
@@ -31,5 +33,7 @@ MODULES = (
     privacy,
     invoicing,
     backups,
+    provider,
+    support,
 )
 METADATA = DefaultBase.metadata

@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any, Final, cast
 
+import msgspec
 from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from app.db.api_keys import PREFIX, ApiKeys
 from app.db.session import Database, Work
+from app.db.support import enter_support
 from app.lib.access import bearer, check_idempotency_key
 from app.lib.actor import ACTOR_TABLES, GATE_COLUMNS, Access, Actor, admit, entry_of
 from app.lib.edge import client_address, request_id
@@ -68,12 +70,20 @@ def send_again(_request: Request[Any, Any, Any], replay: Replay) -> Response[byt
     )
 
 
+class Keeper(msgspec.Struct, frozen=True):
+    """How an answer is kept: a statement of `:status` and `:answer`, and the key it was claimed by."""
+
+    statement: TextClause
+    key: dict[str, Any]
+
+
 class RequestWork:
     """What one request holds: its transaction, once a guard or a handler began one, and its idempotency key."""
 
     def __init__(self) -> None:
         self.work: Work | None = None
         self.key: str | None = None
+        self.keeper: Keeper | None = None
         self.kept: bytes | None = None
         """What a replay answers instead, where the answer holds a secret that is stored nowhere."""
         self.replayed = False
@@ -87,16 +97,10 @@ class RequestWork:
             if status >= _FIRST_REFUSAL or self.replayed:
                 return
             await work.finish()
-            if self.key is not None and body is not None:
+            if self.keeper is not None and body is not None:
+                answer = (body if self.kept is None else self.kept).decode()
                 await work.session.execute(
-                    _KEEP,
-                    {
-                        "tenant_id": work.tenant_id,
-                        "user_id": work.actor.user_id,
-                        "key": self.key,
-                        "status": status,
-                        "answer": (body if self.kept is None else self.kept).decode(),
-                    },
+                    self.keeper.statement, self.keeper.key | {"status": status, "answer": answer}
                 )
             await work.commit()
         finally:
@@ -190,7 +194,7 @@ class RequestGate:
         if token.startswith(PREFIX):
             claims = await self._keys.read(token, client_address(connection.scope))
         else:
-            claims = self._tokens.read(token)
+            claims = self._tokens.read(token, "access", "support")
         await self._limits.count_request(connection.scope, claims)
         connection.scope["state"]["claims"] = claims
         return claims
@@ -204,6 +208,9 @@ class RequestGate:
         request_work: RequestWork = connection.scope["state"]["request_work"]
         work = Work(self._database, self._database.session())
         request_work.work = work
+        if claims.is_support:
+            await enter_support(connection, work, claims, access)
+            return
         await work.pin(tenant_id=claims.tenant_id, user_id=claims.user_id)
         row = (await work.session.execute(_READ_ACTOR, actor_key(claims))).mappings().one_or_none()
         role, permissions = admit(dict(row) if row else None, access)
@@ -254,6 +261,7 @@ async def provide_work(request: Request[Any, Any, Any]) -> Work:
         request_work.replayed = True
         raise replay_of(body_hash, earlier["body_hash"], earlier["status"], earlier["answer"])
     request_work.key = key
+    request_work.keeper = Keeper(_KEEP, claim)
     return work
 
 

@@ -170,7 +170,7 @@ class _Launcher:
         return lines
 
     async def _fill_demo(self) -> None:
-        say("demo: filling the shop, only this first time")
+        say("filling the demo shop, only this first time")
         lines = await self._run("demo", heard=True)
         found = next((match for line in reversed(lines) if (match := _DEMO_LINE.fullmatch(line))), None)
         if found is None:

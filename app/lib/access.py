@@ -12,6 +12,7 @@ from app.lib.actor import Access
 from app.lib.errors import DomainError, Malformed, PreconditionRequired, Unauthenticated
 from app.lib.modules import CORE, MODULES
 from app.lib.permissions import PERMISSIONS
+from app.lib.staff import STAFF_PERMISSIONS, StaffAccess
 from app.lib.tokens import Claims
 
 MOVES_VALUE: Final[dict[str, Any]] = {"idempotency_required": True}
@@ -31,6 +32,10 @@ def documented(body: type[Any], answer: type[Any]) -> dict[str, Any]:
 _MAX_KEY: Final = 255
 _OPEN_PREFIXES: Final = ("/v1/auth/", "/v1/public/", "/health", "/metrics", "/schema", "/dev/", "/billing/webhooks/")
 """Routes without login live only here."""
+
+
+_STAFF_PREFIX: Final = "/v1/provider/"
+"""Routes of the operator's staff, and of nobody else."""
 
 
 class Gate(Protocol):
@@ -56,13 +61,15 @@ class Requires:
         claims = await gate.identify(connection)
         if self._heavy:
             await gate.count_heavy(connection, claims, str(handler))
-        if not self._lane:
+        # The fast lane knows members alone.
+        enters = not self._lane or claims.is_support
+        if enters:
             await gate.enter(connection, claims, self.access)
         try:
             check_idempotency_key(connection, required=bool(handler.opt.get("idempotency_required")))
         except DomainError:
             # Who may not do this at all is told so first.
-            if self._lane:
+            if not enters:
                 await gate.enter(connection, claims, self.access)
             raise
 
@@ -108,6 +115,34 @@ def requires(
     return cast("Guard", Requires(access, lane=lane, heavy=heavy))
 
 
+class StaffGateway(Protocol):
+    """What the operator's guard needs (`app.db.desk`)."""
+
+    async def enter(self, connection: ASGIConnection[Any, Any, Any, Any], access: StaffAccess) -> None: ...
+
+
+class RequiresStaff:
+    """Guard that admits the operator's staff with one permission."""
+
+    def __init__(self, access: StaffAccess) -> None:
+        self.access = access
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        gateway: StaffGateway = connection.app.state.staff_gate
+        await gateway.enter(connection, self.access)
+        check_idempotency_key(connection, required=False)
+
+
+def requires_staff(permission: str | None, *, despite: Iterable[str] = ()) -> Guard:
+    """Admit the operator's staff with this permission; None admits all of them, for their own account.
+
+    Only for `/v1/provider`, where nobody of a company comes in.
+    """
+    if permission is not None and permission not in STAFF_PERMISSIONS:
+        raise ValueError(f"unknown permission of the operator's {permission!r}")
+    return cast("Guard", RequiresStaff(StaffAccess(permission, frozenset(despite))))
+
+
 def bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The access token of a request. Raises `Unauthenticated` without one."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
@@ -131,7 +166,8 @@ def check_idempotency_key(connection: ASGIConnection[Any, Any, Any, Any], *, req
 def check_routes(routes: Iterable[Any]) -> None:
     """Raise at start-up when a route outside the open prefixes declares no `requires(...)`, or more than one.
 
-    The declaration names a permission and a module, the counter's own unless said.
+    The declaration names a permission and a module, the counter's own unless said. Below `/v1/provider` it is
+    `requires_staff(...)`, and nowhere else.
     """
     naked = [
         f"{sorted(handler.http_methods)} {route.path}"
@@ -139,7 +175,8 @@ def check_routes(routes: Iterable[Any]) -> None:
         if isinstance(route, HTTPRoute) and not f"{route.path}/".startswith(_OPEN_PREFIXES)
         for handler in route.route_handlers
         if handler.http_methods != {"OPTIONS"}
-        and sum(isinstance(guard, Requires) for guard in handler.resolve_guards()) != 1
+        and [type(guard) for guard in handler.resolve_guards() if isinstance(guard, (Requires, RequiresStaff))]
+        != [RequiresStaff if f"{route.path}/".startswith(_STAFF_PREFIX) else Requires]
     ]
     if naked:
         raise RuntimeError("routes without one declared permission and module: " + "; ".join(naked))

@@ -34,11 +34,14 @@ GATE_COLUMNS: Final = (
 )
 """The same with what only routes outside the fast lane ask: modules, the plan's rate, and branches (null: all of them)."""
 
-Entry = Literal["login", "operator", "key"]
-"""How somebody came in: with a password, with a PIN at a till, with an API key."""
+Entry = Literal["login", "operator", "key", "support"]
+"""How somebody came in: with a password, with a PIN at a till, with an API key, for the operator's support."""
 
 KEY_ROLE: Final = "api-key"
 """What stands for a role where a program acts: none of the house's."""
+
+PROVIDER_ROLE: Final = "provider"
+"""What stands for a role where the operator's staff acts in a company or looks into it."""
 
 PASSWORD_CHANGE: Final = "password-change-required"  # noqa: S105 - the code of a refusal
 TOTP_ENROLMENT: Final = "totp-enrolment-required"

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.lib import clock
-from app.lib.actor import KEY_ROLE, Actor
+from app.lib.actor import KEY_ROLE, PROVIDER_ROLE, Actor
 from app.lib.schemas import canonical
 
 GENESIS: Final = bytes(32)
@@ -83,10 +83,11 @@ def entry_content(actor: Actor, entry: Entry, at: datetime) -> str:
     """Canonical JSON of everything a reader of the trail will ask.
 
     People are named by their id alone: what they are called is read from their membership, so that whoever leaves can be
-    forgotten. Personal fields of `before` and `after` come sealed (`app.lib.person_keys`).
+    forgotten. The system, programs and the operator's staff have none, and are named here. Personal fields of `before`
+    and `after` come sealed (`app.lib.person_keys`).
     """
     who: dict[str, Any] = {"userId": actor.user_id, "role": actor.role}
-    if actor.role in {SYSTEM_ROLE, KEY_ROLE}:
+    if actor.role in {SYSTEM_ROLE, KEY_ROLE, PROVIDER_ROLE}:
         who["name"] = actor.display_name
     return canonical(
         {

@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 from litestar.routes import HTTPRoute
 
-from app.lib.access import Requires
+from app.lib.access import Requires, RequiresStaff
 from app.lib.actor import Access
 from app.lib.permissions import AT_THE_TILL, FOR_KEYS, PERMISSIONS, ROLE_NAMES, ROLES
+from app.lib.staff import STAFF_PERMISSIONS, STAFF_ROLE_NAMES, STAFF_ROLES
 
 OPERATOR: Final = "operator"
 """An owner who came in with a PIN."""
@@ -66,7 +67,8 @@ def open_routes(routes: Iterable[Any]) -> list[tuple[str, str]]:
         for route in routes
         if isinstance(route, HTTPRoute)
         for method, (handler, _) in route.route_handler_map.items()
-        if method != "OPTIONS" and not any(isinstance(guard, Requires) for guard in handler.resolve_guards())
+        if method != "OPTIONS"
+        and not any(isinstance(guard, (Requires, RequiresStaff)) for guard in handler.resolve_guards())
     )
 
 
@@ -94,9 +96,69 @@ def markdown(routes: Iterable[Any]) -> str:
         _line(f"`{name}`", said, ", ".join(ROLE_NAMES[role] for role, held in ROLES.items() if name in held))
         for name, said in PERMISSIONS.items()
     ]
+    lines += _of_the_operator(routes)
     lines += ["", "## Sin sesión", "", "Estas rutas no piden sesión, o traen su propia credencial:", ""]
     lines += [f"- `{method} {path}`" for path, method in open_routes(routes)]
     return "\n".join(lines) + "\n"
+
+
+def staff_rows_of(routes: Iterable[Any]) -> list[Row]:
+    """Every route of the operator's staff, by path and method; columns are their roles."""
+    found = [
+        Row(
+            method,
+            route.path_format,
+            guard.access.permission,
+            {
+                role: guard.access.permission is None or guard.access.permission in STAFF_ROLES[role]
+                for role in STAFF_ROLES
+            },
+        )
+        for route in routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        for guard in handler.resolve_guards()
+        if isinstance(guard, RequiresStaff)
+    ]
+    return sorted(found, key=lambda row: (row.path, row.method))
+
+
+def _of_the_operator(routes: Iterable[Any]) -> list[str]:
+    names = [STAFF_ROLE_NAMES[role] for role in STAFF_ROLES]
+    return [
+        "",
+        "## Operador",
+        "",
+        "Rutas del personal de quien opera el servicio. Sus tokens y los de las empresas no sirven los unos por los otros: 401.",
+        "El soporte que entra a una empresa lee allí lo que un auditor de ella, salvo los datos completos de una persona;",
+        "todo lo que no sea consultar responde 403 `support-read-only`.",
+        "",
+        _line("Ruta", "Permiso", *names),
+        _line(*["---"] * (2 + len(names))),
+        *(
+            _line(
+                f"`{row.method} {row.path}`",
+                f"`{row.permission}`" if row.permission else "cualquiera",
+                *(YES if row.answers[role] else NO for role in STAFF_ROLES),
+            )
+            for row in staff_rows_of(routes)
+        ),
+        "",
+        _line("Permiso del operador", "Qué permite"),
+        _line("---", "---"),
+        *(_line(f"`{name}`", said) for name, said in STAFF_PERMISSIONS.items()),
+    ]
+
+
+def read_staff_markdown(document: str) -> dict[tuple[str, str], dict[str, bool]]:
+    """The committed table of the operator's routes back."""
+    table: dict[tuple[str, str], dict[str, bool]] = {}
+    for line in document.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 2 + len(STAFF_ROLES) and cells[0].startswith("`"):
+            method, path = cells[0].strip("`").split(" ")
+            table[method, path] = {role: cell == YES for role, cell in zip(STAFF_ROLES, cells[2:], strict=True)}
+    return table
 
 
 def read_markdown(document: str) -> dict[tuple[str, str], dict[str, bool]]:

@@ -140,9 +140,9 @@ class RateLimits:
         rate = Rate(f"rate:link:{address}", 2.0, 60)
         await self._spend([rate], "Demasiados intentos; espere un momento.")
 
-    async def count_pin(self, tenant_id: UUID, user_id: UUID, address: str) -> None:
-        """Spend one try of somebody's PIN from this address; raises 429."""
-        rate = Rate(f"rate:pin:{tenant_id.hex}:{user_id.hex}|{address}", 6.0, 10)
+    async def count_pin(self, tenant_id: UUID, user_id: UUID, asker_id: UUID) -> None:
+        """Spend one try of somebody's PIN by this person; raises 429."""
+        rate = Rate(f"rate:pin:{tenant_id.hex}:{user_id.hex}|{asker_id.hex}", 6.0, 10)
         await self._spend([rate], "Demasiados intentos; espere un momento.")
 
     async def count_key_check(self, address: str) -> None:

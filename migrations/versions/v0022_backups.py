@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.db import tenancy
 
 revision = "0022"
-down_revision = "0017"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -20,6 +20,7 @@ from app.lib.passwords import hash_password
 from tests.dian_keys import PASSWORD, p12
 from tests.people import Person, hire, invited, with_pin
 from tests.shop import Shop, forget_tries, sign_up
+from tests.staff import open_access
 
 IMPORT = "sku;nombre;precio;existencia;costo\n{sku};Producto importado;11900;5;1000\n"
 CSV = "text/csv"
@@ -331,6 +332,7 @@ class Company:
         ids["role"] = (await self.role())["id"]
         ids["approval"] = await self.approval()
         ids["key"] = (await self.key())["id"]
+        ids["support_access"] = str(await open_access(self.database, self.shop.tenant_id))
         return self
 
 

@@ -24,6 +24,8 @@ AUTH: dict[str, Any] = {
     "/v1/auth/forgot-password": {"email": "ana@tienda.test"},
     "/v1/auth/reset-password": {"token": "x", "password": "una clave larga y propia"},
     "/v1/auth/change-email": {"token": "x"},
+    "/v1/auth/provider/login": {"email": "marta@operador.test", "password": "una clave larga y propia"},
+    "/v1/auth/provider/refresh": {"refreshToken": "x"},
     "/v1/auth/switch": {"tenantId": "0193a1c2-7c4e-7000-8000-000000000000"},
     "/v1/auth/accept-invitation": {"token": "x", "password": "una clave larga y propia", "name": "Ana"},
 }
@@ -45,6 +47,7 @@ UNREAD = {
     "/v1/dian/documents/{document_id}/resend": "no body",
     "/v1/me/sessions/revoke-all": "no body",
     "/v1/invitations/{invitation_id}/resend": "no body",
+    "/v1/support-accesses/{support_access_id}/end": "no body",
     "/v1/members/{user_id}/require-password-change": "no body",
 }
 """Writes that read no JSON."""

@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar, get
 from litestar.routes import HTTPRoute
 
-from app.lib.access import Requires, check_routes, requires
+from app.lib.access import Requires, RequiresStaff, check_routes, requires, requires_staff
 from app.lib.matrix import rows_of
 from app.lib.permissions import PERMISSIONS, ROLES
 from tests.contract.cases import CASES
@@ -41,7 +41,7 @@ def test_every_route_is_in_the_matrix_and_only_the_listed_ones_need_no_login(app
     open_ones = {
         route
         for route, handler in routes_of(app).items()
-        if not any(isinstance(guard, Requires) for guard in handler.resolve_guards())
+        if not any(isinstance(guard, (Requires, RequiresStaff)) for guard in handler.resolve_guards())
     }
     assert open_ones == set(WITHOUT_COMPANY)
 
@@ -56,7 +56,21 @@ def test_start_up_fails_for_a_route_without_a_permission() -> None:
     @get("/v1/auth/open")
     async def open_one() -> None: ...
 
-    check_routes(Litestar([dressed, open_one], openapi_config=None).routes)
+    @get("/v1/provider/door", guards=[requires_staff("trail:read")])
+    async def of_staff() -> None: ...
+
+    @get("/v1/provider/wrong", guards=[requires("sales:read")])
+    async def of_a_company() -> None: ...
+
+    @get("/v1/elsewhere", guards=[requires_staff("trail:read")])
+    async def elsewhere() -> None: ...
+
+    check_routes(Litestar([dressed, open_one, of_staff], openapi_config=None).routes)
+    for misplaced in (of_a_company, elsewhere):
+        with pytest.raises(RuntimeError, match=r"/v1/provider/wrong|/v1/elsewhere"):
+            check_routes(Litestar([dressed, misplaced], openapi_config=None).routes)
+    with pytest.raises(ValueError, match="sales:read"):
+        requires_staff("sales:read")
     with pytest.raises(RuntimeError, match="/v1/naked"):
         check_routes(Litestar([dressed, naked], openapi_config=None).routes)
     with pytest.raises(ValueError, match="sales:invent"):

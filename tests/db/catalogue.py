@@ -17,6 +17,8 @@ SHARED: Final = {
     "plan": "what the operator sells",
     "tenant_move": "which steps of a company's life are allowed",
     "legal_figure": "figures of the law by date",
+    "provider_entry": "what the operator's staff did; the application writes it and cannot read it",
+    "provider_trail_head": "end of that chain",
 }
 """Global tables with no company in them, and why."""
 
@@ -28,6 +30,9 @@ OF_PEOPLE: Final = {
     "password_history": "of a person, whatever the company",
     "totp_factor": "of a person, whatever the company",
     "recovery_code": "of a person, whatever the company",
+    "provider_user": "of the operator's staff, in no company",
+    "provider_session": "of the operator's staff",
+    "provider_answer": "stored answers of the operator's staff",
 }
 """Global tables fenced by person instead of by company."""
 
@@ -75,6 +80,9 @@ EDITABLE: Final = {
     "member_pin": "UD",
     "approval": "u",
     "api_key": "u",
+    "member_pin_try": "UD",
+    "support_access": "u",
+    "support_route": "u",
     "person_key": "u",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
@@ -121,7 +129,10 @@ PLATFORM: Final = {
     "idempotency": "dr",
     "one_time_token": "dr",
     "outbox": "adrw",
+    "provider_answer": "dr",
+    "provider_user": "r",
     "refresh_token": "dr",
+    "support_access": "r",
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",

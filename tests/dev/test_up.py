@@ -126,6 +126,7 @@ def until(happens: Callable[[], bool]) -> None:
 def test_it_says_where_to_look_and_last_how_to_log_in(shop: Installation) -> None:
     address = f"http://127.0.0.1:{shop.port}"
     assert shop.lines[-3:] == [address, f"{address}/schema", DEMO]
+    assert [line for line in shop.lines if line.startswith("demo:")] == [DEMO], "no line but this one looks like it"
     assert {line.split()[0] for line in shop.lines[:-3]} >= SERVICES
     secret = msgspec.to_builtins(Secrets.load(shop.data))
     said = "\n".join(shop.lines)
@@ -272,7 +273,7 @@ def test_a_stop_in_order_ends_everything_and_the_next_start_finds_the_demo(data:
         assert first.stop(number) == 0
         assert alive(family, patience=0) == []
     with running(data) as second:
-        assert "demo: filling the shop, only this first time" not in second.lines
+        assert "filling the demo shop, only this first time" not in second.lines
         assert second.lines[-1] == DEMO
 
 

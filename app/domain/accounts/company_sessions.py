@@ -61,6 +61,19 @@ async def begin_scoped(
     return bool(active)
 
 
+async def is_account_active(work: Work, user_id: UUID) -> bool:
+    """Whether somebody of this company may log in at all: the account may have been closed, whatever the membership says."""
+    async with _as_person(work, user_id):
+        return bool(await work.session.scalar(select(AppUser.is_active).where(AppUser.id == user_id)))
+
+
+async def addresses_of(work: Work, user_id: UUID) -> tuple[str, str]:
+    """Name and e-mail of somebody's account, for a message to them."""
+    async with _as_person(work, user_id):
+        user = (await work.session.scalars(select(AppUser).where(AppUser.id == user_id))).one()
+        return user.name, user.email
+
+
 async def end_in_company(work: Work, user_id: UUID, session_id: UUID | None = None) -> None:
     """End a person's sessions in this company, or one of them; those in other companies go on."""
     async with _as_person(work, user_id):

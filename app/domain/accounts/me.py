@@ -22,6 +22,7 @@ from app.domain.accounts.schemas import (
     RecoveryCodesOut,
     TotpOut,
     TotpSecretOut,
+    UserOut,
     WithTotp,
 )
 from app.domain.accounts.service import normalise_email, refuse_blank, user_out
@@ -30,6 +31,7 @@ from app.domain.accounts.totp import SecondFactor
 from app.domain.standing.usage import limits_of
 from app.domain.tenants.service import TenantService, tenant_out
 from app.lib import clock
+from app.lib.actor import Actor
 from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.modules import active, read_spans
@@ -49,14 +51,14 @@ class MeService:
 
     async def read(self) -> MeOut:
         """Who is calling, where, what they may do, and where else they belong."""
-        user = await self._user()
         tenant = await TenantService(self._work).find()
+        is_person = self._work.actor.entry in {"login", "operator"}
         return MeOut(
-            user=user_out(user),
+            user=user_out(await self._user()) if is_person else _nobody(self._work.actor),
             tenant=tenant_out(tenant),
             role=self._work.actor.role,
             permissions=sorted(self._work.actor.permissions),
-            memberships=await self._memberships(),
+            memberships=await self._memberships() if is_person else [],
             modules=active(read_spans(tenant.modules), clock.now()),
             limits=await limits_of(self._work, tenant),
         )
@@ -219,6 +221,18 @@ class MeService:
                 "at": clock.now().isoformat(),
             },
         )
+
+
+def _nobody(actor: Actor) -> UserOut:
+    """A program, or the operator's support: its name, and nothing of the account behind it."""
+    return UserOut(
+        id=actor.user_id,
+        name=actor.display_name,
+        email="",
+        email_verified=False,
+        totp_enabled=False,
+        password_change_required=False,
+    )
 
 
 def _wrong_code() -> RuleBroken:

@@ -92,16 +92,17 @@ class AccountService:
             )
             work.session.add(user)
             await work.flush()
-            tenant = await TenantService(work).create(
-                name=data.company.name.strip(), nit=nit, dv=dv, email=data.owner.email, plan=data.plan, is_demo=is_demo
+            tenant = await found_company(
+                work,
+                name=data.company.name.strip(),
+                nit=nit,
+                dv=dv,
+                email=data.owner.email,
+                plan=data.plan,
+                is_demo=is_demo,
             )
-            await create_final_consumer(work)
             await add_member(work, user_id, Role.OWNER, user.name)
-            work.session.add(
-                TermsAcceptance(
-                    tenant_id=tenant_id, id=uuid7(), user_id=user_id, version=TERMS_VERSION, address=device.address
-                )
-            )
+            work.session.add(accepted_terms(tenant_id, user_id, device.address))
             begun = await Sessions(work).begin(user_id, tenant_id, device.address, device.agent)
             work.ask("accounts.send-verification", {"userId": str(user_id)})
         return self._session(
@@ -223,6 +224,33 @@ class AccountService:
             tenant=tenant_out(tenant),
             memberships=memberships,
         )
+
+
+def accepted_terms(tenant_id: UUID, user_id: UUID, address: str) -> TermsAcceptance:
+    """That a person accepts the current terms for a company."""
+    return TermsAcceptance(tenant_id=tenant_id, id=uuid7(), user_id=user_id, version=TERMS_VERSION, address=address)
+
+
+async def found_company(
+    work: Work,
+    *,
+    name: str,
+    nit: str,
+    dv: str,
+    email: str,
+    plan: str | None = None,
+    is_demo: bool = False,
+    reason: str | None = None,
+) -> Tenant:
+    """A company that can sell at once, whoever makes it: by signing up, or the operator. Raises 422 `unknown-plan`.
+
+    The one place for what must follow from every new company: a job asked for here is written with it or not at all.
+    """
+    tenant = await TenantService(work).create(
+        name=name, nit=nit, dv=dv, email=email, plan=plan, is_demo=is_demo, reason=reason
+    )
+    await create_final_consumer(work)
+    return tenant
 
 
 async def add_member(

@@ -23,7 +23,7 @@ ISSUER: Final = "Mostrador"
 STEP: Final = 30
 """Seconds."""
 _DIGITS: Final = 6
-_SECRET_BYTES: Final = 20
+SECRET_BYTES: Final = 20
 CODES: Final = 10
 """Recovery codes of a set."""
 _LETTERS: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -60,14 +60,14 @@ class SecondFactor:
         """A new secret; replaces one that was never confirmed. Raises 409 `totp-enabled`."""
         if user.totp_enabled_at is not None:
             raise ALREADY
-        secret = secrets.token_bytes(_SECRET_BYTES)
+        secret = secrets.token_bytes(SECRET_BYTES)
         await self._work.session.execute(delete(TotpFactor).where(TotpFactor.user_id == self._user_id))
         await self._work.session.execute(
             insert(TotpFactor).values(
                 user_id=self._user_id, sealed=self._sealer.seal(secret, self._user_id.bytes), created_at=clock.now()
             )
         )
-        uri = _totp(secret).get_provisioning_uri(user.email, ISSUER)
+        uri = totp_of(secret).get_provisioning_uri(user.email, ISSUER)
         return Enrolment(base64.b32encode(secret).decode(), uri)
 
     async def confirm(self, user: AppUser, code: str) -> list[str] | None:
@@ -80,7 +80,7 @@ class SecondFactor:
         factor = await self._factor()
         if factor is None:
             raise NOT_BEGUN
-        if not await self._accept_totp(factor, _bare(code)):
+        if not await self._accept_totp(factor, bare_code(code)):
             return None
         now = clock.now()
         await self._work.session.execute(
@@ -91,7 +91,7 @@ class SecondFactor:
 
     async def accept(self, code: str) -> bool:
         """Whether this is a current code or a recovery code; either counts once."""
-        bare = _bare(code)
+        bare = bare_code(code)
         if bare.isascii() and bare.isdigit() and len(bare) == _DIGITS:
             factor = await self._factor()
             return factor is not None and factor.confirmed_at is not None and await self._accept_totp(factor, bare)
@@ -129,7 +129,7 @@ class SecondFactor:
 
     async def _accept_totp(self, factor: TotpFactor, code: str) -> bool:
         secret = self._sealer.open(factor.sealed, self._user_id.bytes)
-        step = _step_of(secret, code, int(clock.now().timestamp()) // STEP)
+        step = step_of(secret, code, int(clock.now().timestamp()) // STEP)
         if step is None:
             return False
         # Guarded: two requests with one code wait for each other here, and the second finds the step taken.
@@ -166,21 +166,23 @@ class SecondFactor:
         return [hmac.digest(key, message, "sha256") for key in self._keys]
 
 
-def _totp(secret: bytes) -> TOTP:
+def totp_of(secret: bytes) -> TOTP:
+    """The generator of a secret's codes."""
     # SHA-1 is what every authenticator speaks; HMAC does not rest on the property that SHA-1 lost.
     return TOTP(secret, _DIGITS, SHA1(), STEP)  # noqa: S303
 
 
-def _step_of(secret: bytes, code: str, now: int) -> int | None:
+def step_of(secret: bytes, code: str, now: int) -> int | None:
     """The step whose code this is: the current one or a neighbour, since clocks differ."""
     for step in (now, now - 1, now + 1):
         try:
-            _totp(secret).verify(code.encode(), step * STEP)
+            totp_of(secret).verify(code.encode(), step * STEP)
         except InvalidToken:
             continue
         return step
     return None
 
 
-def _bare(code: str) -> str:
+def bare_code(code: str) -> str:
+    """A code as it is compared: people type blanks and dashes."""
     return "".join(letter for letter in code if letter.isalnum())

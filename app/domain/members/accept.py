@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.db.session import Database, Work
+from app.db.session import SYSTEM_USER, Database, Work
 from app.domain.accounts.models import AppUser, Membership
-from app.domain.accounts.service import AccountService, Device, add_member, user_out
+from app.domain.accounts.service import AccountService, Device, accepted_terms, add_member, user_out
 from app.domain.accounts.sessions import Begun, Sessions, read_token
 from app.domain.members.company import find_membership, lock_company
 from app.domain.members.invitations import ALREADY_MEMBER, token_hash
@@ -23,6 +23,7 @@ from app.lib.actor import OPEN_STATUSES, Actor
 from app.lib.errors import Conflict, Forbidden, Malformed, RuleBroken, Unauthenticated
 from app.lib.logins import LoginLimits
 from app.lib.passwords import check_password, hash_password, verify_password
+from app.lib.permissions import OWNER, permissions_of
 from app.lib.person_keys import Personal
 from app.lib.ratelimit import RateLimits
 from app.lib.tokens import LIFETIME, AccessTokens
@@ -97,8 +98,12 @@ class Acceptance:
                     "La empresa está en modo de solo lectura.", code="company-read-only", tenantStatus=tenant.status
                 )
             role = await RoleService(work).resolve(invitation.role, "/token")
+            await _refuse_without_backing(work, invitation.invited_by, role)
             await _join(work, user_id, name, role)
             invitation.accepted_at, invitation.accepted_by = clock.now(), user_id
+            if invitation.invited_by == SYSTEM_USER:
+                # Nobody signed this company up: its first owner accepts the terms by coming in.
+                work.session.add(accepted_terms(work.tenant_id, user_id, device.address))
             await work.flush()
             work.record("invitation.accepted", invitation.id, after={"userId": user_id, "role": role.code})
             begun: Begun | None = None
@@ -139,6 +144,29 @@ async def _pending(work: Work, tenant_id: UUID, hashed: bytes) -> Invitation:
             "La invitación venció o fue retirada; pida que se la envíen de nuevo.", code="invitation-expired"
         )
     return row
+
+
+async def _refuse_without_backing(work: Work, author_id: UUID, role: Granted) -> None:
+    """An invitation gives what its author could give now, not what they could when they wrote it.
+
+    The company is locked: nobody's role changes meanwhile. The operator's own, to a new company's first owner, has no
+    author among its people. Raises 422 `invitation-expired`.
+    """
+    if author_id == SYSTEM_USER:
+        return
+    author = await find_membership(work, author_id)
+    held = permissions_of(author.role, author.permissions) if author is not None else frozenset()
+    if (
+        author is None
+        or not author.is_active
+        or not author.all_branches
+        or not role.permissions <= held
+        or (role.code == OWNER and author.role != OWNER)
+    ):
+        raise RuleBroken(
+            "Quien envió la invitación ya no puede dar ese rol; pida que se la envíen de nuevo.",
+            code="invitation-expired",
+        )
 
 
 async def _join(work: Work, user_id: UUID, name: str, role: Granted) -> Membership:

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.accounts.branches import branches_of
+from app.domain.accounts.company_sessions import is_account_active
 from app.domain.members.company import find_membership
 from app.domain.members.kinds import APPROVES, FIELDS
 from app.domain.members.models import Approval
@@ -73,7 +74,7 @@ class ApprovalService:
         approver, requester = parties(data, work.actor.user_id)
         for user_id, pointer in ((approver, "/approverId"), (requester, "/requestedBy")):
             member = await find_membership(work, user_id)
-            if member is None or not member.is_active:
+            if member is None or not member.is_active or not await is_account_active(work, user_id):
                 raise unknown_reference(pointer)
             if user_id == approver:
                 allowed = permissions_of(member.role, member.permissions)

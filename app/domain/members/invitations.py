@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
-from app.db.session import Work
+from app.db.session import SYSTEM_USER, Work
 from app.domain.accounts.models import AppUser, Membership
 from app.domain.accounts.service import normalise_email
 from app.domain.accounts.sessions import write_token
-from app.domain.members.company import refuse_to_grant, reserve_seat, take_turn
+from app.domain.members.company import lock_company, refuse_to_grant, reserve_seat, take_turn
 from app.domain.members.models import Invitation
 from app.domain.members.roles import RoleService
 from app.domain.members.schemas import InvitationOut, InvitationPage, Invite
@@ -21,6 +21,7 @@ from app.domain.tenants.scope import branch_refusal
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken
 from app.lib.pages import after, cut
+from app.lib.permissions import OWNER
 from app.lib.person_keys import Personal
 from app.lib.schemas import fingerprint
 
@@ -103,28 +104,79 @@ class InvitationService:
             expires_at=now + VALID,
             body_hash=body_hash,
         )
+        return await self._send(row), True
+
+    async def invite_owner(self, email: str, name: str, body_hash: bytes) -> InvitationOut:
+        """Invite the first owner of a company that the operator makes, in the transaction that makes it.
+
+        The company has nobody yet who could: the author is the system, and the trail names who of the operator's it was.
+        """
+        work = self._work
+        row = Invitation(
+            tenant_id=work.tenant_id,
+            id=uuid7(),
+            email=email,
+            email_norm=normalise_email(email),
+            name=name,
+            role=OWNER,
+            invited_by=SYSTEM_USER,
+            mailing=1,
+            expires_at=clock.now() + VALID,
+            body_hash=body_hash,
+        )
+        return await self._send(row)
+
+    async def find_owner(self) -> Invitation | None:
+        """The invitation with which the operator made the company, whatever became of it."""
+        found: Invitation | None = await self._work.session.scalar(
+            select(Invitation)
+            .where(Invitation.tenant_id == self._work.tenant_id, Invitation.invited_by == SYSTEM_USER)
+            .order_by(Invitation.created_at)
+            .limit(1)
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def resend_owner(self) -> InvitationOut:
+        """Mail it again with a new link, as `resend`, by the operator. Raises 404 for a company that has none."""
+        await lock_company(self._work)
+        row = await self.find_owner()
+        if row is None:
+            raise NotFound("Esta empresa no se creó con una invitación.")
+        return await self._send_again(row)
+
+    async def _send(self, row: Invitation) -> InvitationOut:
+        work = self._work
         row.token_hash = token_hash(invitation_token(work, row))
         work.session.add(row)
         await work.flush()
+        await work.session.refresh(row)
         self._mail(row)
         made = invitation_out(row)
         work.record("invitation.sent", row.id, after=_for_trail(made))
-        return made, True
+        return made
 
     async def resend(self, invitation_id: UUID) -> InvitationOut:
         """Mail it again with a new link, good for another week; the earlier link ends.
 
         Raises 404, 409 `invitation-closed`, 422 `plan-limit` or `too-many-mails`.
         """
-        work, now = self._work, clock.now()
+        work = self._work
         await take_turn(work)
         row = await self.find(invitation_id)
+        role = await RoleService(work).resolve(row.role, "/role")
+        if row.accepted_at is None and row.revoked_at is None:
+            refuse_to_grant(work, role.code, role.permissions, "")
+            # Whoever sends it again stands for it from now on.
+            row.invited_by = work.actor.user_id
+        return await self._send_again(row)
+
+    async def _send_again(self, row: Invitation) -> InvitationOut:
+        work, now = self._work, clock.now()
         if row.accepted_at is not None or row.revoked_at is not None:
             raise NOT_PENDING
         if row.mailing >= MOST_MAILS:
             raise RuleBroken("Esta invitación ya se envió muchas veces; retírela y haga otra.", code="too-many-mails")
-        role = await RoleService(work).resolve(row.role, "/role")
-        refuse_to_grant(work, role.code, role.permissions, "")
         if row.expires_at <= now:
             await reserve_seat(work)
         row.mailing += 1

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.db.jobs import JobContext
+from app.db.session import SYSTEM_USER
 from app.domain.accounts.models import Membership
 from app.domain.members.invitations import VALID, InvitationService, invitation_token
 from app.domain.members.roles import RoleService
@@ -20,6 +21,7 @@ from app.lib.permissions import ROLE_NAMES
 from app.lib.schemas import Input
 
 _SOMEBODY: Final = "Su empresa"
+_OPERATOR: Final = "Mostrador"
 
 
 class SendInvitation(Input):
@@ -55,13 +57,13 @@ async def send_invitation(context: JobContext, payload: SendInvitation) -> None:
                 Membership.tenant_id == work.tenant_id, Membership.user_id == row.invited_by
             )
         )
-        to, name, token = row.email, row.name, invitation_token(work, row)
+        to, name, token, author = row.email, row.name, invitation_token(work, row), row.invited_by
     link = f"{context.settings.public_url}/invitacion?{urlencode({'token': token})}"
     mail = write_mail(
         "invitation",
         to,
         name=name,
-        inviter=inviter or _SOMEBODY,
+        inviter=inviter or (_OPERATOR if author == SYSTEM_USER else _SOMEBODY),
         company=tenant.name,
         role=(role_name or role.code).lower(),
         link=link,

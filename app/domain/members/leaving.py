@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.db.session import Work
 from app.domain.members.models import Invitation, MemberPin
+from app.domain.members.pins import forget_tries
 from app.lib import clock
 from app.lib.person_keys import ERASED
 
@@ -21,6 +22,7 @@ async def forget_invitations(work: Work, user_id: UUID) -> None:
         .values(email=ERASED, email_norm=func.md5(Invitation.email_norm), name=ERASED)
         .execution_options(synchronize_session=False)
     )
+    await forget_tries(work, user_id)
     await work.session.execute(
         delete(MemberPin).where(MemberPin.tenant_id == work.tenant_id, MemberPin.user_id == user_id)
     )

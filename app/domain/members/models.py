@@ -68,15 +68,36 @@ class MemberPin(TenantOwned, DefaultBase):
     __tablename__ = "member_pin"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "user_id"], ["membership.tenant_id", "membership.user_id"]),
-        CheckConstraint("failures >= 0", name="failures"),
+        CheckConstraint("strangers >= 0", name="strangers"),
     )
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     pin_hash: Mapped[str]
+    strangers: Mapped[int] = mapped_column(server_default="0")
+    """Wrong attempts, since it was set, of those for whom it was never right."""
+    changed_at: Mapped[datetime]
+
+
+class MemberPinTry(TenantOwned, DefaultBase):
+    """How often somebody asked for somebody's PIN in vain: one person's wrong tries lock it for that person alone."""
+
+    __tablename__ = "member_pin_try"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["member_pin.tenant_id", "member_pin.user_id"]),
+        CheckConstraint("failures >= 0 AND wrong >= 0", name="counts"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Whose PIN."""
+    asker_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Who was logged in where it was typed."""
     failures: Mapped[int] = mapped_column(server_default="0")
     """Attempts since the last right one."""
+    wrong: Mapped[int] = mapped_column(server_default="0")
+    """Wrong attempts since the PIN was set."""
     locked_until: Mapped[datetime | None]
-    changed_at: Mapped[datetime]
+    proven_at: Mapped[datetime | None]
+    """When it was first right: the PIN's owner has been there."""
 
 
 class Approval(TenantRow, DefaultBase):

@@ -49,7 +49,7 @@ class SaleDoor:
             scope["state"] = {}
             try:
                 status, answer, headers = await self._answer(scope, data, body)
-            except SaleExists:
+            except (SaleExists, _LongWay):
                 scope["state"] = {}
             else:
                 await self._send(scope, send, status, answer, headers)
@@ -57,15 +57,16 @@ class SaleDoor:
         await self._app(scope, _again(body, receive), send)
 
     async def _answer(self, scope: Event, data: PostSale, body: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        """Status, body and headers of the answer. Raises `SaleExists`, which only the long way can answer."""
+        """Status, body and headers of the answer. Raises `SaleExists` and `_LongWay`, which only the long way can answer."""
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(cast("Any", scope))
         try:
             claims = await self._gate.identify(connection)
-            key = check_idempotency_key(connection, required=True)
-            assert key is not None
+            key = _key(connection)
+            if key is None or claims.is_support:
+                raise _LongWay
             caller = Caller.of(scope, claims, key, body)
             return 201, await self._poster.post(data, caller), [(b"content-type", _JSON)]
-        except SaleExists:
+        except (SaleExists, _LongWay):
             raise
         except Replay as replay:
             return replay.status, replay.answer, [(b"content-type", _JSON), (b"idempotency-replayed", b"true")]
@@ -80,6 +81,18 @@ class SaleDoor:
             headers += _cross_origin(scope, self._cors)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
+
+
+class _LongWay(Exception):
+    """Not an ordinary sale: the framework's guard finds out who calls before anything is said of the request."""
+
+
+def _key(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The idempotency key; None for a missing or malformed one, of which only who may sell is told."""
+    try:
+        return check_idempotency_key(connection, required=True)
+    except DomainError:
+        return None
 
 
 def _decoded(body: bytes) -> PostSale | None:

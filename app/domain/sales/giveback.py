@@ -94,8 +94,12 @@ class GiveBackService:
         if sale is None:
             raise unknown_reference("/saleId", "No hay tal venta.")
         check_branch(self._work.actor, sale.branch_id)
+        lines = await self._lines(sale.id)
+        if data.id is not None and await self._is_known(data.id, body):
+            # A twin under another key was first, and held the lines until it was done.
+            return data.id, False
         place = await self._place(data.session_id, sale)
-        items = _items(data.lines, {line["id"]: line for line in await self._lines(sale.id)})
+        items = _items(data.lines, {line["id"]: line for line in lines})
         due = sum((item.portion.total for item in items), start=ZERO)
         tenders = self._check_refunds(await self._paid(sale), data.refunds, due, place.cash_rounding)
         what = GiveBack(data.id or uuid7(), "return", data.reason, body, items, tenders)
@@ -108,12 +112,14 @@ class GiveBackService:
         sale = await SaleReader(self._work).find(sale_id)
         if data.id is not None and await self._is_known(data.id, body):
             return data.id, False
+        # Locked before the approval is used up: a twin that was first used it, and is answered again.
+        lines = await self._lines(sale.id)
+        if data.id is not None and await self._is_known(data.id, body):
+            return data.id, False
         await approve_void(self._work, sale.id, data.approval_id)
         place = await self._place(data.session_id, sale)
         items = [
-            Item(line, prorate(Remaining.of(line), line["left_quantity"]))
-            for line in await self._lines(sale.id)
-            if line["left_quantity"]
+            Item(line, prorate(Remaining.of(line), line["left_quantity"])) for line in lines if line["left_quantity"]
         ]
         if not items:
             raise Conflict("No queda nada por anular de esta venta.", code="nothing-to-void")

@@ -1,6 +1,6 @@
 """How much of its plan a company uses, and what it should be told about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,6 +8,8 @@ from sqlalchemy import select, text
 
 from app.db.session import Work
 from app.domain.standing.schemas import ModuleOut, NoticeOut, Severity, UseOut
+from app.domain.support.models import SupportAccess
+from app.domain.support.visits import open_visits
 from app.domain.tenants.limits import DOCUMENTS, NAMES, LimitOut, document_limit, limit_out, read_limits
 from app.domain.tenants.models import Plan, Tenant, TenantStatus
 from app.domain.tenants.service import TenantService
@@ -58,7 +60,12 @@ async def limits_of(work: Work, tenant: Tenant) -> dict[str, LimitOut]:
 async def notices(work: Work) -> list[NoticeOut]:
     """What the company should know now, the gravest first."""
     tenant = await TenantService(work).find()
-    found = [*_of_status(tenant), *_of_modules(tenant), *_of_limits(await limits_of(work, tenant))]
+    found = [
+        *_of_status(tenant),
+        *_of_support(await open_visits(work), tenant.time_zone),
+        *_of_modules(tenant),
+        *_of_limits(await limits_of(work, tenant)),
+    ]
     order = ("critical", "warning", "info")
     return sorted(found, key=lambda notice: order.index(notice.severity))
 
@@ -76,6 +83,16 @@ def _of_status(tenant: Tenant) -> Iterator[NoticeOut]:
         ends = format_instant(tenant.trial_ends_at, tenant.time_zone)
         yield NoticeOut(
             code="trial-ending", severity="warning", detail=f"El período de prueba termina el {ends}; elija un plan."
+        )
+
+
+def _of_support(visits: Iterable[SupportAccess], zone: str) -> Iterator[NoticeOut]:
+    for visit in visits:
+        ends = format_instant(visit.expires_at, zone)
+        yield NoticeOut(
+            code="support-open",
+            severity="warning",
+            detail=f"{visit.staff_name}, del soporte del operador, consulta la empresa hasta el {ends}: {visit.reason}",
         )
 
 

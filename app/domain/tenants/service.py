@@ -32,7 +32,15 @@ class TenantService:
         self._work = work
 
     async def create(
-        self, *, name: str, nit: str, dv: str, email: str, plan: str | None = None, is_demo: bool = False
+        self,
+        *,
+        name: str,
+        nit: str,
+        dv: str,
+        email: str,
+        plan: str | None = None,
+        is_demo: bool = False,
+        reason: str | None = None,
     ) -> Tenant:
         """A company that can sell at once: one branch, one warehouse, one register, numbering, an empty audit chain.
 
@@ -42,7 +50,8 @@ class TenantService:
         work = self._work
         chosen = await find_plan(work, plan or TRIAL_PLAN)
         status = TenantStatus.ACTIVE if is_demo else TenantStatus.TRIAL
-        begun_at = await lifecycle.begin(work, status, "Demostración." if is_demo else "Registro de la empresa.")
+        said = reason or ("Demostración." if is_demo else "Registro de la empresa.")
+        begun_at = await lifecycle.begin(work, status, said)
         days = work.database.settings.trial_days
         tenant = Tenant(
             tenant_id=work.tenant_id,

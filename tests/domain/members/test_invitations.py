@@ -21,7 +21,7 @@ from app.lib.errors import RuleBroken
 from tests.domain.inventory.race import until_blocked
 from tests.domain.tenants.places import on_plan
 from tests.domain.tenants.test_lifecycle import bring_to
-from tests.people import PASSWORD, hire, invited, mailed_token
+from tests.people import PASSWORD, Person, hire, invited, mailed_token
 from tests.shop import Shop, sign_up
 
 
@@ -286,3 +286,52 @@ async def test_seats_are_counted_under_a_lock(
     # The owner holds one of four seats.
     assert sum(await asyncio.gather(*(take(number) for number in range(20)))) == 3
     assert codes == ["plan-limit"] * 17
+
+
+async def author_with(shop: Shop, database: Database, permissions: list[str]) -> tuple[Person, str]:
+    """Somebody with a role of the company's own, and the role's id."""
+    code = f"jefe-{uuid4().hex[:8]}"
+    role = await shop.post("/v1/roles", {"code": code, "name": "Jefe", "permissions": permissions})
+    assert role.status_code == 201, role.text
+    return await hire(shop, database, code), role.json()["id"]
+
+
+GRANTS = ["members:read", "members:write", "company:read", "products:read", "inventory:read"]
+WAREHOUSE = [*GRANTS, "inventory:adjust", "inventory:transfer", "inventory:count"]
+
+
+@pytest.mark.parametrize("what", ["role", "branches"])
+async def test_an_invitation_gives_no_more_than_its_author_has_by_then(
+    shop: Shop, database: Database, http: httpx.AsyncClient, what: str
+) -> None:
+    author, role_id = await author_with(shop, database, WAREHOUSE)
+    body = {"email": f"{uuid4().hex}@tienda.test", "name": "Persona", "role": "warehouse"}
+    sent = await author.post("/v1/invitations", body)
+    assert sent.status_code == 201, sent.text
+    if what == "role":
+        changed = await shop.patch(f"/v1/roles/{role_id}", {"permissions": GRANTS})
+    else:
+        branch = (await shop.get("/v1/branches")).json()["items"][0]["id"]
+        changed = await shop.patch(f"/v1/members/{author.id}", {"branchIds": [branch]})
+    assert changed.status_code == 200, changed.text
+    token = await mailed_token(database, shop.tenant_id, sent.json()["id"])
+    refused = await accept(http, token)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invitation-expired"), refused.text
+    assert "ya no puede dar ese rol" in refused.json()["detail"]
+    listed = (await shop.get("/v1/members")).json()["items"]
+    assert [m for m in listed if m["role"] == "warehouse"] == []
+    # Somebody who still may can stand for it.
+    assert (await shop.post(f"/v1/invitations/{sent.json()['id']}/resend")).status_code == 200
+    again = await mailed_token(database, shop.tenant_id, sent.json()["id"])
+    assert (await accept(http, again)).status_code == 201
+
+
+async def test_an_invitation_of_an_author_who_got_more_is_good(
+    shop: Shop, database: Database, http: httpx.AsyncClient
+) -> None:
+    author, role_id = await author_with(shop, database, WAREHOUSE)
+    body = {"email": f"{uuid4().hex}@tienda.test", "name": "Persona", "role": "warehouse"}
+    sent = await author.post("/v1/invitations", body)
+    await shop.patch(f"/v1/roles/{role_id}", {"permissions": [*WAREHOUSE, "sales:read"]})
+    token = await mailed_token(database, shop.tenant_id, sent.json()["id"])
+    assert (await accept(http, token)).status_code == 201

@@ -37,6 +37,17 @@ async def test_a_key_may_what_its_scopes_say(shop: Shop) -> None:
     assert (me["role"], me["permissions"]) == ("api-key", ["products:read", "sales:read"])
 
 
+async def test_a_key_tells_nothing_of_the_account_behind_it(shop: Shop) -> None:
+    _, program = await key_of(shop, "products:read")
+    answer = await program.get("/v1/me")
+    me = answer.json()
+    assert (me["user"]["name"], me["user"]["email"], me["memberships"]) == ("Tienda en línea", "", [])
+    assert shop.email not in answer.text
+    assert me["tenant"]["id"] == shop.tenant_id
+    own = (await shop.get("/v1/me")).json()
+    assert (own["user"]["email"], len(own["memberships"])) == (shop.email, 1)
+
+
 async def test_a_key_is_shown_once_and_stored_as_a_hash(shop: Shop, admin: asyncpg.Connection) -> None:
     body = {"name": "Contabilidad", "scopes": ["sales:read"]}
     first, replay = [await shop.post("/v1/api-keys", body, key="same") for _ in range(2)]

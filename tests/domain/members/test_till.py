@@ -1,13 +1,13 @@
 """PINs, taking over a till, and supervisors' approvals."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.db.session import Database
 from app.lib import clock
@@ -114,7 +114,7 @@ async def test_five_wrong_pins_lock_it_also_for_the_right_one(
     locked = await take_over(till, person)
     assert (locked.status_code, locked.json()["code"]) == (429, "pin-locked")
     assert 800 < int(locked.headers["retry-after"]) <= 901
-    await admin.execute("UPDATE member_pin SET locked_until = $1 WHERE user_id = $2", clock.now(), UUID(person.id))
+    await admin.execute("UPDATE member_pin_try SET locked_until = $1 WHERE user_id = $2", clock.now(), UUID(person.id))
     assert (await take_over(till, person)).status_code == 200
 
 
@@ -136,22 +136,106 @@ async def test_guesses_in_parallel_are_no_more_than_guesses_in_a_row(
     codes = [answer.json()["code"] for answer in answers]
     assert codes.count("wrong-pin") == 5, codes
     assert codes.count("pin-locked") == 5
-    assert await admin.fetchval("SELECT failures FROM member_pin WHERE user_id = $1", UUID(person.id)) == 5
+    assert await admin.fetchval("SELECT failures FROM member_pin_try WHERE user_id = $1", UUID(person.id)) == 5
+    assert await admin.fetchval("SELECT strangers FROM member_pin WHERE user_id = $1", UUID(person.id)) == 5
 
 
 async def test_fifteen_wrong_pins_in_a_row_end_it_until_a_new_one_is_set(
     shop: Shop, database: Database, admin: asyncpg.Connection
 ) -> None:
     till, person = await hire(shop, database), await with_pin(await hire(shop, database))
-    await admin.execute(
-        "UPDATE member_pin SET failures = 15, locked_until = $1 WHERE user_id = $2",
-        clock.now() - timedelta(hours=1),
-        UUID(person.id),
-    )
+    assert (await take_over(till, person)).status_code == 200
+    await admin.execute("UPDATE member_pin_try SET failures = 15 WHERE user_id = $1", UUID(person.id))
     gone = await take_over(till, person)
     assert (gone.status_code, gone.json()["code"]) == (429, "pin-locked")
     await with_pin(person, "904417")
     assert (await take_over(till, person, "904417")).status_code == 200
+
+
+async def wrong_by(till: Person, person: Person, times: int, shop: Shop, database: Database) -> list[str]:
+    """Wrong tries of somebody's PIN, past the rate and the pauses; the codes they were answered with."""
+    codes = []
+    for _ in range(times):
+        await forget_rate(person, shop, database)
+        codes.append((await take_over(till, person, "5555")).json()["code"])
+        async with database.job_transaction(UUID(shop.tenant_id)) as work:
+            await work.session.execute(text("UPDATE member_pin_try SET locked_until = NULL"))
+    return codes
+
+
+async def test_whoever_guesses_locks_the_pin_for_themselves_alone(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    guesser, other, boss = [await hire(shop, database) for _ in range(3)]
+    await with_pin(boss)
+    assert (await take_over(other, boss)).status_code == 200
+    assert await wrong_by(guesser, boss, 16, shop, database) == ["wrong-pin"] * 15 + ["pin-locked"]
+    await forget_rate(boss, shop, database)
+    locked = await take_over(guesser, boss)
+    assert (locked.status_code, locked.json()["code"]) == (429, "pin-locked"), "the right one too"
+    assert "poner uno nuevo" in locked.json()["detail"]
+    assert (await take_over(other, boss)).status_code == 200
+
+
+async def test_many_who_guess_together_close_no_till_where_the_supervisor_has_been(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    known, fresh, boss, *guessers = [await hire(shop, database) for _ in range(6)]
+    await with_pin(boss)
+    assert (await take_over(known, boss)).status_code == 200
+    codes = [code for guesser in guessers for code in await wrong_by(guesser, boss, 15, shop, database)]
+    assert codes.count("wrong-pin") == 30, "all strangers together"
+    await forget_rate(boss, shop, database)
+    assert (await take_over(fresh, boss)).json()["code"] == "pin-locked"
+    assert (await take_over(known, boss)).status_code == 200
+    assert (await take_over(boss, boss)).status_code == 200, "whose PIN it is"
+    await with_pin(boss, "904417")
+    assert (await take_over(fresh, boss, "904417")).status_code == 200
+    strangers = await admin.fetchval("SELECT strangers FROM member_pin WHERE user_id = $1", UUID(boss.id))
+    assert strangers == 0, "a right one is given back"
+
+
+async def test_right_ones_between_them_do_not_make_guesses_endless(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    till, boss = await hire(shop, database), await with_pin(await hire(shop, database))
+    assert (await take_over(till, boss)).status_code == 200
+    await admin.execute("UPDATE member_pin_try SET wrong = 99 WHERE user_id = $1", UUID(boss.id))
+    assert (await take_over(till, boss)).status_code == 200
+    assert await wrong_by(till, boss, 2, shop, database) == ["wrong-pin", "pin-locked"]
+    await forget_rate(boss, shop, database)
+    assert (await take_over(till, boss)).status_code == 429
+
+
+async def test_a_closed_account_approves_nothing_by_its_pin(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    cashier, boss = await hire(shop, database), await with_pin(await hire(shop, database, "admin"))
+    sale = await sale_of(shop, await shop.open_drawer())
+    await admin.execute("UPDATE app_user SET is_active = false WHERE id = $1", UUID(boss.id))
+    answer = await approved(cashier, boss, "void", {"saleId": sale["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-reference")
+    await admin.execute("UPDATE app_user SET is_active = true WHERE id = $1", UUID(boss.id))
+    assert (await approved(cashier, boss, "void", {"saleId": sale["id"]})).status_code == 201
+
+
+async def test_twins_of_an_approved_void_are_one_void(
+    shop: Shop, database: Database, admin: asyncpg.Connection
+) -> None:
+    cashier, boss = await hire(shop, database), await with_pin(await hire(shop, database, "admin"))
+    session = await shop.open_drawer()
+    sale = await sale_of(shop, session)
+    given = (await approved(cashier, boss, "void", {"saleId": sale["id"]})).json()
+    body = {"id": str(uuid4()), "reason": "x", "sessionId": session, "approvalId": given["id"]}
+    blocker = admin.transaction()
+    await blocker.start()
+    await admin.execute("SELECT 1 FROM sale_line WHERE id = $1 FOR UPDATE", UUID(sale["lines"][0]["id"]))
+    racing = [asyncio.create_task(cashier.post(f"/v1/sales/{sale['id']}/void", body)) for _ in range(3)]
+    await until_blocked(admin, 3)
+    await blocker.rollback()
+    answers = await asyncio.gather(*racing)
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201], [a.text for a in answers]
+    assert len({answer.text for answer in answers}) == 1
 
 
 async def sale_of(shop: Shop, session: str) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from app.asgi import create_litestar, dressed
+from app.db.session import Database
 from app.domain.sales.door import SaleDoor
 from app.lib.metrics import REQUESTS
 from app.settings import Settings
+from tests.people import hire
 from tests.shop import Shop, sign_up
 
 ORIGIN = "https://caja.tienda.test"
@@ -91,6 +93,26 @@ async def test_what_cannot_be_read_goes_the_long_way(shop: Shop, body: bytes) ->
     answer = await shop.http.post("/v1/sales", content=body, headers=headers)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_who_may_not_sell_is_told_so_before_anything_of_the_request(
+    shop: Shop, database: Database, ticket: dict[str, Any]
+) -> None:
+    auditor = await hire(shop, database, "auditor")
+    bodies = [
+        ticket,
+        ticket | {"payments": []},
+        ticket | {"lines": [ticket["lines"][0] | {"quantity": "0"}]},
+        ticket | {"discount": "-1"},
+        ticket | {"approvalIds": [str(uuid4())]},
+        {"nonsense": True},
+    ]
+    for body in bodies:
+        for headers in ({}, {"Idempotency-Key": "con espacio"}, {"Idempotency-Key": uuid4().hex}):
+            answer = await shop.http.post("/v1/sales", json=body, headers=auditor.headers | headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (body, headers, answer.text)
+    without = await shop.http.post("/v1/sales", json=ticket, headers=shop.headers)
+    assert (without.status_code, without.json()["code"]) == (428, "idempotency-key-required")
 
 
 async def test_a_ticket_that_comes_again_under_its_id_is_the_stored_one(shop: Shop, ticket: dict[str, Any]) -> None:

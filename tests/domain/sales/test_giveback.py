@@ -3,7 +3,11 @@
 import asyncio
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
+import asyncpg
+
+from tests.domain.inventory.race import until_blocked
 from tests.shop import Shop
 
 
@@ -54,6 +58,23 @@ async def test_two_returns_of_the_last_piece_cannot_race(shop: Shop) -> None:
     sale = await _sold(shop, session, quantity="1")
     answers = await asyncio.gather(*(_give_back(shop, sale, "1", "10000") for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422, 422, 422]
+
+
+async def test_twins_of_a_return_are_one_return(shop: Shop, admin: asyncpg.Connection) -> None:
+    session = await shop.open_drawer()
+    sale = await _sold(shop, session)
+    body = {"id": str(uuid4())}
+    blocker = admin.transaction()
+    await blocker.start()
+    await admin.execute("SELECT 1 FROM sale_line WHERE id = $1 FOR UPDATE", UUID(sale["lines"][0]["id"]))
+    racing = [asyncio.create_task(_give_back(shop, sale, "1", "10000", **body)) for _ in range(3)]
+    await until_blocked(admin, 3)
+    await blocker.rollback()
+    answers = await asyncio.gather(*racing)
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201], [a.text for a in answers]
+    assert len({answer.text for answer in answers}) == 1
+    other = await _give_back(shop, sale, "2", "20000", **body)
+    assert (other.status_code, other.json()["code"]) == (409, "id-taken")
 
 
 async def test_refunds_must_add_up_and_stay_within_what_each_tender_paid(shop: Shop) -> None:
