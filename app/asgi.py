@@ -21,6 +21,8 @@ from app.domain.accounts.controller import AuthController
 from app.domain.accounts.me_controller import MeController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
+from app.domain.backups.controller import BackupController, download_export
+from app.domain.backups.provider_controller import ProviderBackupController
 from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController
@@ -102,6 +104,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    BackupController,
+    download_export,
+    ProviderBackupController,
     SupportAccessController,
     StaffAuthController,
     StaffMeController,

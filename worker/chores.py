@@ -7,6 +7,7 @@ from sqlalchemy import CursorResult, TextClause, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.backups.schedule import ask_companies, ask_due, prune_old
 from app.domain.invoicing.jobs import catch_up
 from app.domain.tenants.jobs import end_trial_job
 from app.lib import clock
@@ -118,4 +119,7 @@ CHORES: Final = (
     Chore(name="invoicing.sweep", every=timedelta(minutes=1), run=sweep_documents),
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
     Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
+    Chore(name="backups.platform", every=timedelta(minutes=15), run=ask_due),
+    Chore(name="backups.companies", every=timedelta(minutes=15), run=ask_companies),
+    Chore(name="backups.prune", every=timedelta(hours=6), run=prune_old),
 )

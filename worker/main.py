@@ -14,6 +14,7 @@ from app.lib.jobs import QUEUES, Bell, Queue
 from app.lib.log import set_up_logging
 from app.settings import Settings
 from worker import registry
+from worker.backups import run_backups
 from worker.chores import CHORES
 from worker.heartbeat import Heartbeat
 from worker.pace import Pace, pace_of
@@ -51,6 +52,8 @@ async def run_worker(
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
                 scheduler = Scheduler(database, [*CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
+            if "long" in queues:
+                group.create_task(run_backups(database, stop, pace), name="backups")
             for supervisor in supervisors:
                 group.create_task(supervisor.run(stop), name=supervisor.queue)
         await heartbeat.leave()

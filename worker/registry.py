@@ -2,9 +2,10 @@
 
 from app.domain.accounts import jobs as accounts
 from app.domain.audit import jobs as audit
+from app.domain.backups import jobs as backups
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
 from app.domain.tenants import jobs as tenants
 
-MODULES = (accounts, audit, invoicing, members, provider, tenants)
+MODULES = (accounts, audit, backups, invoicing, members, provider, tenants)

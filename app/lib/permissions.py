@@ -35,13 +35,15 @@ PERMISSIONS: Final[dict[str, str]] = {
     "keys:write": "Ver, crear y revocar llaves de API",
     "privacy:read": "Ver consentimientos y exportar los datos de una persona",
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
+    "backups:read": "Ver las copias de seguridad de la empresa",
+    "backups:write": "Hacer, descargar y restaurar copias de seguridad de toda la empresa",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
 OWNER: Final = "owner"
 """The one role that only an owner gives or takes, whatever else somebody may do."""
 
-_FOR_OWNERS: Final = frozenset({"keys:write"})
+_FOR_OWNERS: Final = frozenset({"keys:write", "backups:write"})
 """What an administrator does not get: a key outlives the day on which somebody trusted its maker."""
 
 _COUNTER: Final = frozenset(
@@ -107,7 +109,7 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write"} | {"sales:approve", "cash:approve"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write"} | {"sales:approve", "cash:approve"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
 person's act."""

@@ -20,6 +20,8 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "staff:read": "Ver al personal del operador",
     "staff:write": "Crear, cambiar y retirar al personal del operador",
     "trail:read": "Ver lo que hizo el personal del operador",
+    "backups:read": "Ver los respaldos de la plataforma y sus pruebas",
+    "backups:write": "Pedir respaldos y pruebas, y retener respaldos",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -29,7 +31,9 @@ STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
     "support": frozenset({"companies:read", "companies:create", "support:open", "support:read"}),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
-    "ops": frozenset({"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read"}),
+    "ops": frozenset(
+        {"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "backups:read", "backups:write"}
+    ),
 }
 """Role to permissions."""
 

@@ -7,7 +7,7 @@ under a proof made with that key. Rotating keys rewrites this file alone; the ar
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ import msgspec
 from app.domain.backups.keys import BackupKeys, mac
 from app.domain.backups.sealed import ArchiveBroken, Header, Manifest, Opening, Sealing, encode_header
 from app.integrations.storage.store import ObjectMissing, Storage, Writer
+from app.settings import Settings
 
 SUFFIX: Final = ".mbk"
 BESIDE: Final = ".json"
@@ -206,3 +207,18 @@ def _wrapped(beside: Beside) -> bytes:
         return base64.b64decode(beside.wrapped_key, validate=True)
     except binascii.Error as error:
         raise ArchiveBroken("the manifest beside the archive does not read: its key is no base64") from error
+
+
+async def content_of(settings: Settings, name: str) -> AsyncIterator[bytes]:
+    """The content of an archive in clear, as it is read: no piece that does not open is ever passed on.
+
+    Raises `ArchiveBroken`, `StorageFailed`; in the middle, the reader gets no end.
+    """
+    storage, keys = Storage(settings.backup_storage_url, settings.backup_storage_options), BackupKeys.of(settings)
+    beside = await read_beside(storage, name)
+    opening = Opening(keys, None if beside is None else _wrapped(beside))
+    async for raw in storage.read(name):
+        for content in opening.feed(raw):
+            yield content
+    for content in opening.finish():
+        yield content
