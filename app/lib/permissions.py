@@ -109,7 +109,8 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write"} | {"sales:approve", "cash:approve"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write"}
+    | {"sales:approve", "cash:approve"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
 person's act."""

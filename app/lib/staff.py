@@ -32,7 +32,15 @@ STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     "support": frozenset({"companies:read", "companies:create", "support:open", "support:read"}),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
     "ops": frozenset(
-        {"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "backups:read", "backups:write"}
+        {
+            "companies:read",
+            "companies:suspend",
+            "support:read",
+            "trail:read",
+            "staff:read",
+            "backups:read",
+            "backups:write",
+        }
     ),
 }
 """Role to permissions."""

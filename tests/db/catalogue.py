@@ -17,6 +17,9 @@ SHARED: Final = {
     "plan": "what the operator sells",
     "tenant_move": "which steps of a company's life are allowed",
     "legal_figure": "figures of the law by date",
+    "backup_run": "backups of the whole platform",
+    "backup_drill": "their proofs by a restore",
+    "backup_policy": "how often companies of a plan are backed up",
     "provider_entry": "what the operator's staff did; the application writes it and cannot read it",
     "provider_trail_head": "end of that chain",
 }
@@ -84,6 +87,8 @@ EDITABLE: Final = {
     "support_access": "u",
     "support_route": "u",
     "person_key": "u",
+    "company_backup": "U",
+    "company_restore": "U",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -91,6 +96,7 @@ APPEND_ONLY: Final = (
     "audit_archive",
     "audit_checkpoint",
     "audit_entry",
+    "audit_origin",
     "cash_close",
     "cash_close_tender",
     "cash_movement",
@@ -123,6 +129,7 @@ APPEND_ONLY: Final = (
 PLATFORM: Final = {
     "audit_entry": "r",
     "audit_head": "r",
+    "company_backup": "arw",
     "dian_circuit": "r",
     "document_state": "r",
     "auth_session": "dr",

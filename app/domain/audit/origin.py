@@ -31,7 +31,9 @@ class Stretch:
 
     def add(self, row: Mapping[str, Any]) -> None:
         content = str(row["content"]).encode()
-        head = f"{row['seq']}|{row['id']}|{row['at'].timestamp():.6f}|{row['action']}|{row['subject_id']}|{row['number']}|"
+        head = (
+            f"{row['seq']}|{row['id']}|{row['at'].timestamp():.6f}|{row['action']}|{row['subject_id']}|{row['number']}|"
+        )
         self._hash.update(f"{head}{bytes(row['hash']).hex()}|{len(content)}|".encode() + content)
         self.count += 1
 

@@ -208,9 +208,7 @@ def export_query(table: Table, tenant_id: UUID, renamed: dict[str, str], conditi
     ]
     where = f"t.tenant_id = {literal(str(tenant_id))}" + (f" AND {condition}" if condition else "")
     by = f" ORDER BY {', '.join(order)}" if order else ""
-    return (
-        f"SELECT to_jsonb(r) AS line FROM (SELECT {', '.join(parts)} FROM {quoted(table.name)} AS t WHERE {where}{by}) AS r"
-    )
+    return f"SELECT to_jsonb(r) AS line FROM (SELECT {', '.join(parts)} FROM {quoted(table.name)} AS t WHERE {where}{by}) AS r"
 
 
 def _ordered(column: Column, names: str | None) -> str:
@@ -242,7 +240,9 @@ def load_statement(table: Table, tenant_id: UUID, renamed: dict[str, str], stage
     """A statement that writes the staged lines as rows of a company; `renamed` as they read to what they are to be."""
     names = msgspec.json.encode({OWN_ID: str(tenant_id)} | renamed).decode()
     columns = [column for column in table.data if column.name != TENANT]
-    record = ", ".join(f"{quoted(column.name)} {'text' if column.type == 'uuid' else column.type}" for column in columns)
+    record = ", ".join(
+        f"{quoted(column.name)} {'text' if column.type == 'uuid' else column.type}" for column in columns
+    )
     values = ", ".join(_loaded(column, names) for column in columns)
     targets = ", ".join(quoted(column.name) for column in columns)
     if not columns:

@@ -128,7 +128,12 @@ async def make_company_backup(context: JobContext, payload: OfBackup) -> None:
         work.record(
             "backup.made",
             payload.backup_id,
-            after={"kind": wanted.kind, "rows": contents.rows, "rootHash": contents.root_hash, "object": made.object_name},
+            after={
+                "kind": wanted.kind,
+                "rows": contents.rows,
+                "rootHash": contents.root_hash,
+                "object": made.object_name,
+            },
         )
 
 

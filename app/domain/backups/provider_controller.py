@@ -85,8 +85,12 @@ class ProviderBackupController(Controller):
         await desk.note("backup.held", platform_backup_id, after={"reason": data.reason})
         return held
 
-    @delete("/{platform_backup_id:uuid}/hold", operation_id="ReleasePlatformBackup", guards=[_ASKS], status_code=HTTP_200_OK)
-    async def release_backup(self, platform_backup_id: FromPath[UUID], desk: NamedDependency[Desk]) -> PlatformBackupOut:
+    @delete(
+        "/{platform_backup_id:uuid}/hold", operation_id="ReleasePlatformBackup", guards=[_ASKS], status_code=HTTP_200_OK
+    )
+    async def release_backup(
+        self, platform_backup_id: FromPath[UUID], desk: NamedDependency[Desk]
+    ) -> PlatformBackupOut:
         """Termina la retención."""
         released = await reads.hold(desk.database, platform_backup_id, None)
         await desk.note("backup.released", platform_backup_id)

@@ -28,7 +28,9 @@ _RUNS: Final = text(
 _NEWEST_GOOD: Final = text(
     "SELECT id FROM backup_run WHERE status = 'good' AND deleted_at IS NULL ORDER BY snapshot_at DESC LIMIT 1"
 )
-_RUN_GONE: Final = text("UPDATE backup_run SET deleted_at = :now WHERE id = :id AND held_at IS NULL AND deleted_at IS NULL")
+_RUN_GONE: Final = text(
+    "UPDATE backup_run SET deleted_at = :now WHERE id = :id AND held_at IS NULL AND deleted_at IS NULL"
+)
 _COMPANIES: Final = text(
     "SELECT b.tenant_id, b.id, b.snapshot_at, b.object_name, b.kind, b.held_at IS NOT NULL AS held, t.plan FROM company_backup b "
     "JOIN tenant t ON t.tenant_id = b.tenant_id WHERE b.status = 'good' AND b.deleted_at IS NULL"

@@ -29,7 +29,9 @@ LINK_LIFE: Final = timedelta(hours=24)
 _TOKEN: Final = struct.Struct(">16s16sQ")
 _MAC: Final = 32
 
-BROKEN_CONSTRAINTS["uq_company_backup_running"] = Conflict("Ya se está haciendo una copia; espere a que termine.", code="backup-running")
+BROKEN_CONSTRAINTS["uq_company_backup_running"] = Conflict(
+    "Ya se está haciendo una copia; espere a que termine.", code="backup-running"
+)
 BROKEN_CONSTRAINTS["uq_company_restore_running"] = Conflict(
     "Ya se está restaurando; espere a que termine.", code="restore-running"
 )
@@ -59,9 +61,7 @@ class BackupService:
     async def find(self, backup_id: UUID) -> CompanyBackup:
         """Raises `NotFound`, also for another company's."""
         found = await self._work.session.scalar(
-            select(CompanyBackup).where(
-                CompanyBackup.tenant_id == self._work.tenant_id, CompanyBackup.id == backup_id
-            )
+            select(CompanyBackup).where(CompanyBackup.tenant_id == self._work.tenant_id, CompanyBackup.id == backup_id)
         )
         if found is None:
             raise NotFound("No hay tal copia de seguridad.")
@@ -80,7 +80,9 @@ class BackupService:
         )
         quota = await work.session.scalar(_QUOTA, {"tenant_id": work.tenant_id}) or 0
         if (asked or 0) >= quota:
-            raise RuleBroken("Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota)
+            raise RuleBroken(
+                "Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota
+            )
         row = {
             "tenant_id": work.tenant_id,
             "id": uuid7(),
@@ -174,7 +176,11 @@ class BackupService:
             raise RuleBroken(
                 "Restaurar en su lugar reemplaza todo lo de la empresa: confirme escribiendo su NIT.",
                 code="not-confirmed",
-                errors=(FieldError("/confirm", "not-confirmed", "Debe ser el NIT de la empresa, sin dígito de verificación."),),
+                errors=(
+                    FieldError(
+                        "/confirm", "not-confirmed", "Debe ser el NIT de la empresa, sin dígito de verificación."
+                    ),
+                ),
             )
 
 

@@ -62,7 +62,9 @@ def problem(state: BackupState, now: datetime, hours: int) -> str | None:
     if state.first_at is None:
         return None
     if state.silent is not None and state.silent > _SILENT:
-        return f"El respaldo en curso no da señales de vida desde hace {round(state.silent.total_seconds() / 60)} minutos."
+        return (
+            f"El respaldo en curso no da señales de vida desde hace {round(state.silent.total_seconds() / 60)} minutos."
+        )
     if state.backup_error is not None:
         return f"El último respaldo falló: {state.backup_error}"
     age = now - (state.stored_at or state.first_at)

@@ -61,9 +61,7 @@ class Storage:
 
         part = max(_PART, -(-expected // _MOST_PARTS))
         with _told(name):
-            file = obstore.open_writer_async(
-                self._store, name, buffer_size=part, max_concurrency=_PARTS_IN_FLIGHT
-            )
+            file = obstore.open_writer_async(self._store, name, buffer_size=part, max_concurrency=_PARTS_IN_FLIGHT)
         writer = Writer(name, file)
         yield writer
         with _told(name):
@@ -107,7 +105,9 @@ class Storage:
 
         with _told(prefix):
             found = await obstore.list(self._store, prefix=prefix).collect_async()
-        return sorted((Stored(one["path"], one["size"], one["last_modified"]) for one in found), key=lambda one: one.name)
+        return sorted(
+            (Stored(one["path"], one["size"], one["last_modified"]) for one in found), key=lambda one: one.name
+        )
 
     async def delete(self, name: str) -> None:
         """Delete an object; one that is gone already is no mistake. Raises `StorageFailed`."""

@@ -33,7 +33,8 @@ async def trade(shop: Shop, sales: int = 3) -> list[str]:
     voided = await shop.post(f"/v1/sales/{made[0]}/void", {"reason": "Se equivocó el cajero"})
     assert voided.status_code < 300, voided.text
     customer = await shop.post(
-        "/v1/customers", {"identificationType": "13", "identification": str(uuid4().int % 10**9), "name": "Ana \\ \"Ñ\" €"}
+        "/v1/customers",
+        {"identificationType": "13", "identification": str(uuid4().int % 10**9), "name": 'Ana \\ "Ñ" €'},
     )
     assert customer.status_code == 201, customer.text
     return made
@@ -83,6 +84,6 @@ async def backed_up(database: Database) -> UUID:
 
 def objects(folder: Path) -> list[str]:
     """Finished objects of a folder: a part on its way has a `#` in its name."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "#" not in path.name)
-
-
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "#" not in path.name
+    )

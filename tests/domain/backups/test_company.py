@@ -107,7 +107,7 @@ async def test_a_copy_lives_beside_the_company_it_was_made_of(
     there = {"Authorization": f"Bearer {token}"}
     for path in ("/v1/sales", "/v1/inventory/valuation", "/v1/customers", "/v1/cash/sessions", "/v1/inventory/stock"):
         own = (await shop.http.get(path, headers=there)).json()
-        assert own["items"] if "items" in own else own
+        assert own.get("items", own)
     async with database.job_transaction(copy_id) as work:
         chain = await verify_chain(work)
         assert chain.intact, chain.breaks
@@ -115,7 +115,8 @@ async def test_a_copy_lives_beside_the_company_it_was_made_of(
         assert (await reconcile(work)).is_clean
     # What came along is held by its hash.
     await admin.execute(
-        "UPDATE audit_entry SET content = replace(content, 'system', 'sistem') WHERE tenant_id = $1 AND seq = 1", copy_id
+        "UPDATE audit_entry SET content = replace(content, 'system', 'sistem') WHERE tenant_id = $1 AND seq = 1",
+        copy_id,
     )
     await admin.execute("UPDATE audit_entry SET action = 'x' WHERE tenant_id = $1 AND seq = 2", copy_id)
     async with database.job_transaction(copy_id) as work:
@@ -169,7 +170,9 @@ async def test_an_export_is_a_zip_that_anybody_reads_and_nobody_changes(
     assert "does not add up" in await refused(members | {"manifiesto.json": total})
 
 
-async def test_every_table_of_a_company_is_in_its_archive(database: Database, shop: Shop, admin: asyncpg.Connection) -> None:
+async def test_every_table_of_a_company_is_in_its_archive(
+    database: Database, shop: Shop, admin: asyncpg.Connection
+) -> None:
     made = await archive_of(database, UUID(shop.tenant_id))
     rows = await admin.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'tenant_id' "

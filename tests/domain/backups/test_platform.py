@@ -88,7 +88,14 @@ async def test_a_backup_is_good_once_it_was_restored_and_found_equal(
     ],
 )
 async def test_a_copy_that_differs_is_told(
-    change: str, reason: str, shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, fresh: None, admin: asyncpg.Connection, environ: dict[str, str]
+    change: str,
+    reason: str,
+    shop: Shop,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: None,
+    admin: asyncpg.Connection,
+    environ: dict[str, str],
 ) -> None:
     await trade(shop)
     run_id = await backed_up(database)
@@ -118,7 +125,9 @@ async def test_a_forged_trail_or_book_fails_the_drill(
 ) -> None:
     await trade(shop)
     await admin.execute("UPDATE stock SET quantity = quantity + 1 WHERE tenant_id = $1", UUID(shop.tenant_id))
-    await admin.execute("UPDATE audit_entry SET content = content || ' ' WHERE tenant_id = $1 AND seq = 1", UUID(other_shop.tenant_id))
+    await admin.execute(
+        "UPDATE audit_entry SET content = content || ' ' WHERE tenant_id = $1 AND seq = 1", UUID(other_shop.tenant_id)
+    )
     assert await desk.back_up(database, await backed_up(database))
     drill_id = await runs.ask_drill(database, "prueba")
     assert await desk.work_once(database)
@@ -126,7 +135,9 @@ async def test_a_forged_trail_or_book_fails_the_drill(
     assert f"company {shop.tenant_id}: 1 differences" in error
     assert f"company {other_shop.tenant_id}: its audit chain" in error
     await admin.execute("UPDATE stock SET quantity = quantity - 1 WHERE tenant_id = $1", UUID(shop.tenant_id))
-    await admin.execute("UPDATE audit_entry SET content = rtrim(content) WHERE tenant_id = $1 AND seq = 1", UUID(other_shop.tenant_id))
+    await admin.execute(
+        "UPDATE audit_entry SET content = rtrim(content) WHERE tenant_id = $1 AND seq = 1", UUID(other_shop.tenant_id)
+    )
 
 
 async def test_an_object_that_was_touched_is_refused_before_anything_is_written(
@@ -189,8 +200,14 @@ def _program(folder: Path, script: str) -> str:
     ("script", "reason"),
     [
         ('case "$*" in *snapshot*) "$REAL" "$@" | head -c 20000; kill -9 $$;; *) exec "$REAL" "$@";; esac', "signal 9"),
-        ('case "$*" in *snapshot*) "$REAL" "$@"; echo boom >&2; exit 3;; *) exec "$REAL" "$@";; esac', "ended with 3: boom"),
-        ('case "$*" in --version) echo "pg_dump (PostgreSQL) 9.6";; *) exec "$REAL" "$@";; esac', "older than the server"),
+        (
+            'case "$*" in *snapshot*) "$REAL" "$@"; echo boom >&2; exit 3;; *) exec "$REAL" "$@";; esac',
+            "ended with 3: boom",
+        ),
+        (
+            'case "$*" in --version) echo "pg_dump (PostgreSQL) 9.6";; *) exec "$REAL" "$@";; esac',
+            "older than the server",
+        ),
     ],
     ids=["killed", "failed", "too old"],
 )
@@ -218,7 +235,9 @@ async def test_a_dump_that_dies_leaves_no_object_and_the_next_one_is_fine(
     assert reason in row["error"]
     assert objects(store) == []
     assert "El último respaldo falló" in (await said(environ) or "")
-    monkeypatch.setattr(database, "settings", msgspec.structs.replace(bad, postgres_programs=settings.postgres_programs))
+    monkeypatch.setattr(
+        database, "settings", msgspec.structs.replace(bad, postgres_programs=settings.postgres_programs)
+    )
     assert await desk.back_up(database, await backed_up(database))
     assert len(objects(store)) == 2
     assert await said(environ) is None
@@ -240,7 +259,9 @@ async def test_a_worker_that_died_is_noticed_and_its_backup_begun_anew(
     assert await said(environ) is None
 
 
-async def test_a_stopped_worker_gives_its_backup_back(database: Database, admin: asyncpg.Connection, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stopped_worker_gives_its_backup_back(
+    database: Database, admin: asyncpg.Connection, fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = await backed_up(database)
     started = asyncio.Event()
 

@@ -1,15 +1,15 @@
 """The sealed archive: what was written comes back, and anything else is refused with its reason."""
 
+import base64
 import os
+from hashlib import sha256
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.sealed import CHUNK, TAG, ArchiveBroken, Header, Manifest, Opening, Sealing
-from hashlib import sha256
-import base64
-import msgspec
 
 ROOT = os.urandom(32)
 
@@ -95,9 +95,7 @@ def test_whatever_is_done_to_an_archive_is_told() -> None:
 def test_a_manifest_that_is_not_the_contents_is_refused() -> None:
     keys, archive_id = BackupKeys(ROOT), uuid4()
     key, wrapped = keys.make(archive_id)
-    header = Header(
-        id=archive_id, kind="platform", created_at="x", wrapped_key=base64.b64encode(wrapped).decode()
-    )
+    header = Header(id=archive_id, kind="platform", created_at="x", wrapped_key=base64.b64encode(wrapped).decode())
     sealing = Sealing(header, key)
     out = sealing.begin() + b"".join(sealing.add(b"abc"))
     manifest = Manifest(

@@ -50,7 +50,9 @@ async def remember(connection: Connection, tenant_id: UUID) -> Before:
     left = await connection.fetch("SELECT user_id FROM membership WHERE tenant_id = $1 AND NOT is_active", tenant_id)
     counters: dict[str, dict[str, int]] = {}
     for table, key, column in _COUNTERS:
-        rows = await connection.fetch(f"SELECT {key} AS key, {column} AS next FROM {table} WHERE tenant_id = $1", tenant_id)
+        rows = await connection.fetch(
+            f"SELECT {key} AS key, {column} AS next FROM {table} WHERE tenant_id = $1", tenant_id
+        )
         counters[table] = {str(row["key"]): row["next"] for row in rows}
     return Before([row["person_id"] for row in erased], [row["user_id"] for row in left], counters)
 
@@ -135,7 +137,9 @@ async def as_new(
 async def _keep_origin(connection: Connection, database: Database, contents: Contents, tenant_id: UUID) -> None:
     stretch = Stretch()
     async for row in connection.cursor(
-        f"SELECT {COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND seq <= $2 ORDER BY seq", tenant_id, contents.chain.seq
+        f"SELECT {COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND seq <= $2 ORDER BY seq",
+        tenant_id,
+        contents.chain.seq,
     ):
         stretch.add(row)
     last_hash = bytes.fromhex(contents.chain.hash)

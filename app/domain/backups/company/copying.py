@@ -83,6 +83,8 @@ async def stage(connection: Connection, lines: AsyncIterator[bytes]) -> int:
             yield piece.replace(b"\\", b"\\\\")
             await asyncio.sleep(0)
 
-    done: str = await connection.copy_to_table("backup_stage", source=doubled(), schema_name="pg_temp", columns=["line"])
+    done: str = await connection.copy_to_table(
+        "backup_stage", source=doubled(), schema_name="pg_temp", columns=["line"]
+    )
     await connection.execute(f"ANALYZE {STAGED}")
     return int(done.rpartition(" ")[2])

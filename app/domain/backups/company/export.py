@@ -212,6 +212,6 @@ async def _people(connection: Connection, zipped: _Zip, tenant_id: UUID) -> Tabl
 def _info(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _LONG_AGO)
     info.compress_type = zipfile.ZIP_DEFLATED
-    info._compresslevel = _LEVEL  # type: ignore[attr-defined]  # noqa: SLF001 - public only from 3.13 on
+    info._compresslevel = _LEVEL  # type: ignore[attr-defined]
     info.external_attr = 0o600 << 16
     return info

@@ -180,7 +180,9 @@ async def _load(
     await stage(connection, archive.lines(table.name))
     statement = load_statement(table, tenant_id, renamed, STAGED)
     if over:
-        changes = [f"{quoted(one.name)} = excluded.{quoted(one.name)}" for one in table.data if one.name not in table.key]
+        changes = [
+            f"{quoted(one.name)} = excluded.{quoted(one.name)}" for one in table.data if one.name not in table.key
+        ]
         key = ", ".join(quoted(name) for name in table.key)
         statement += f" ON CONFLICT ({key}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
     try:

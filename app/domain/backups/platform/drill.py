@@ -45,7 +45,9 @@ class DrillReport(Output):
     total_seconds: float
 
 
-async def drill(database: Database, storage: Storage, keys: BackupKeys, object_name: str, drill_id: UUID, tell: Tell) -> DrillReport:
+async def drill(
+    database: Database, storage: Storage, keys: BackupKeys, object_name: str, drill_id: UUID, tell: Tell
+) -> DrillReport:
     """Prove one backup. Raises `ArchiveBroken`, `Unequal`, `ProgramFailed`, `StorageFailed`, `SettingsError`."""
     settings, begun = database.settings, time.perf_counter()
     admin_url(settings)

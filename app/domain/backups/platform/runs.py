@@ -41,10 +41,16 @@ _CLAIM = (
     "ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 _BEATS = {
-    "backup_run": text("UPDATE backup_run SET progress_at = now(), done_bytes = :done WHERE id = :id AND status = 'running'"),
-    "backup_drill": text("UPDATE backup_drill SET progress_at = now(), step = :done WHERE id = :id AND status = 'running'"),
+    "backup_run": text(
+        "UPDATE backup_run SET progress_at = now(), done_bytes = :done WHERE id = :id AND status = 'running'"
+    ),
+    "backup_drill": text(
+        "UPDATE backup_drill SET progress_at = now(), step = :done WHERE id = :id AND status = 'running'"
+    ),
 }
-_FAIL = "UPDATE {table} SET status = 'failed', finished_at = now(), error = :error WHERE id = :id AND status = 'running'"
+_FAIL = (
+    "UPDATE {table} SET status = 'failed', finished_at = now(), error = :error WHERE id = :id AND status = 'running'"
+)
 _AGAIN = "UPDATE {table} SET status = 'waiting', worker = NULL WHERE id = :id AND status = 'running'"
 _EXPECTED = text(
     "UPDATE backup_run SET expected_bytes = (SELECT done_bytes FROM backup_run WHERE status IN ('stored','good') "

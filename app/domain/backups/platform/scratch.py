@@ -56,7 +56,9 @@ async def _as_admin(url: str, statement: str) -> None:
         await connection.close()
 
 
-async def fill(settings: Settings, storage: Storage, name: str, keys: BackupKeys, url: str, told: Told) -> PlatformManifest:
+async def fill(
+    settings: Settings, storage: Storage, name: str, keys: BackupKeys, url: str, told: Told
+) -> PlatformManifest:
     """Restore an archive into an empty database. It must have been read whole before: nothing is written from a broken one.
 
     Raises `ArchiveBroken`, `ProgramFailed`, `StorageFailed`.
@@ -98,7 +100,9 @@ async def compare(url: str, manifest: PlatformManifest) -> list[TableSum]:
         if was != now
     ]
     lost, new = sorted(set(manifest.guards) - set(lines)), sorted(set(lines) - set(manifest.guards))
-    wrong += [f"missing: {line}" for line in lost[:_MOST_NAMED]] + [f"not backed up: {line}" for line in new[:_MOST_NAMED]]
+    wrong += [f"missing: {line}" for line in lost[:_MOST_NAMED]] + [
+        f"not backed up: {line}" for line in new[:_MOST_NAMED]
+    ]
     if wrong:
         raise Unequal("; ".join(wrong[:_MOST_NAMED]))
     return found
