@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -17,6 +17,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from app.cli import FAILED
+from app.cli.restore import source_of
 from app.db.session import SYSTEM_USER, Database
 from app.domain.backups.company.differences import differences
 from app.domain.backups.company.export import export
@@ -29,7 +30,6 @@ from app.domain.backups.platform.dump import PlatformManifest
 from app.domain.backups.retention import prune
 from app.domain.backups.sealed import ArchiveBroken, Manifest
 from app.domain.backups.stored import BESIDE, SUFFIX, fetch, read_archive, rewrap
-from app.integrations.storage.store import Storage
 from app.lib.errors import DomainError
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
@@ -132,7 +132,7 @@ async def _list(database: Database, _arguments: argparse.Namespace) -> int:
 
 
 async def _verify(database: Database, arguments: argparse.Namespace) -> int:
-    storage, name = _source(database, arguments.object)
+    storage, name = source_of(database.settings, arguments.object)
     kind: type[Manifest] = CompanyManifest if "empresas/" in name else PlatformManifest
     read = await read_archive(storage, name, BackupKeys.of(database.settings), kind)
     print(f"{name} is whole: {read.object_bytes / _MEGA:.1f} MB, made of {read.manifest.created_at}")
@@ -140,8 +140,8 @@ async def _verify(database: Database, arguments: argparse.Namespace) -> int:
 
 
 async def _fetch(database: Database, arguments: argparse.Namespace) -> int:
-    storage, name = _source(database, arguments.object)
-    with Path(arguments.out).open("xb") as file:
+    storage, name = source_of(database.settings, arguments.object)
+    with _new_file(arguments.out) as file:
 
         async def sink(piece: bytes) -> None:
             file.write(piece)
@@ -199,7 +199,7 @@ async def _company(database: Database, arguments: argparse.Namespace) -> int:
     contents = made.read.manifest.contents
     print(f"{made.object_name}: {contents.rows} rows, root hash {contents.root_hash}")
     if arguments.out is not None:
-        with Path(arguments.out).open("xb") as file:
+        with _new_file(arguments.out) as file:
 
             async def sink(piece: bytes) -> None:
                 file.write(piece)
@@ -216,7 +216,7 @@ async def _restore_company(database: Database, arguments: argparse.Namespace) ->
     if path.suffix == ".zip":
         async with open_plain(path) as archive:
             return await _bring(database, archive, arguments)
-    storage, name = _source(database, arguments.object)
+    storage, name = source_of(database.settings, arguments.object)
     async with open_sealed(storage, name, BackupKeys.of(database.settings)) as archive:
         return await _bring(database, archive, arguments)
 
@@ -243,6 +243,11 @@ async def _bring(database: Database, archive: CompanyArchive, arguments: argpars
     return 0
 
 
+def _new_file(name: str) -> BinaryIO:
+    """Over no file that is there."""
+    return Path(name).open("xb")
+
+
 def _tell(report: RestoreReport) -> None:
     print(
         f"company {report.tenant_id}: {report.rows} rows in {report.tables} tables, root hash {report.root_hash} as in the archive"
@@ -255,14 +260,6 @@ def _tell(report: RestoreReport) -> None:
 async def _is_here(database: Database, tenant_id: UUID) -> bool:
     async with database.platform_transaction() as session:
         return await session.scalar(text("SELECT true FROM tenant WHERE tenant_id = :id"), {"id": tenant_id}) or False
-
-
-def _source(database: Database, named: str) -> tuple[Storage, str]:
-    """A file of this machine, or an object of the configured store."""
-    path = Path(named)
-    if path.is_file():
-        return Storage(path.resolve().parent.as_uri()), path.name
-    return desk.storage_of(database.settings), named
 
 
 _ACTIONS: Final[dict[str, Callable[[Database, argparse.Namespace], Awaitable[int]]]] = {

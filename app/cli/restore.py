@@ -44,11 +44,7 @@ async def restore(settings: Settings, source: str) -> None:
     url, begun = settings.database_admin_url, time.perf_counter()
     if url is None:
         raise SettingsError("DATABASE_ADMIN_URL is missing: tables need an owner")
-    path = Path(source)
-    if path.is_file():
-        storage, name = Storage(path.resolve().parent.as_uri()), path.name
-    else:
-        storage, name = desk.storage_of(settings), source
+    storage, name = source_of(settings, source)
     keys = BackupKeys.of(settings)
     connection = await asyncpg.connect(url, timeout=10, server_settings=SETTINGS)
     try:
@@ -78,3 +74,11 @@ async def restore(settings: Settings, source: str) -> None:
     finally:
         connection.terminate()
     print(f"restored in {time.perf_counter() - begun:.1f} s; next: mostrador migrate, then audit verify")
+
+
+def source_of(settings: Settings, named: str) -> tuple[Storage, str]:
+    """A file of this machine, or an object of the configured store."""
+    path = Path(named)
+    if path.is_file():
+        return Storage(path.resolve().parent.as_uri()), path.name
+    return desk.storage_of(settings), named

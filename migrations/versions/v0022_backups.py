@@ -1,5 +1,7 @@
 """Backups of the platform and of companies, their drills and restores; where a copied audit trail came from."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -17,7 +19,7 @@ _POLICIES = (
 )
 
 
-def _instant(name: str, *, nullable: bool = True) -> sa.Column[sa.DateTime]:
+def _instant(name: str, *, nullable: bool = True) -> sa.Column[datetime]:
     default = None if nullable else sa.text("now()")
     return sa.Column(name, sa.DateTime(timezone=True), server_default=default, nullable=nullable)
 

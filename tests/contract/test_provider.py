@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from app.db.session import Database
+from app.domain.backups.platform.runs import ask_backup, ask_drill
 from app.lib.matrix import read_staff_markdown, staff_rows_of
 from app.lib.nit import check_digit
 from app.lib.staff import STAFF_PERMISSIONS, STAFF_ROLES
@@ -233,3 +234,37 @@ async def test_a_hostile_body_is_refused_with_its_place(world: World, company: C
 
     target = Target(OfStaff, route[0], route[1].format(**wanted.path), wanted.body)  # type: ignore[arg-type]
     assert await attack(target) >= 17
+
+
+async def _platform_backup(world: World) -> str:
+    return str(await ask_backup(world.database, "prueba"))
+
+
+for _path in ("backups", "backups/state", "backups/drills"):
+    CALLS["GET", f"/v1/provider/{_path}"] = _nothing
+
+
+@call("POST", "/v1/provider/backups")
+async def _(_world: World, _person: StaffPerson) -> Call:
+    return Call()
+
+
+@call("POST", "/v1/provider/backups/drills")
+async def _(_world: World, _person: StaffPerson) -> Call:
+    return Call(body={"backupId": None})
+
+
+@call("GET", "/v1/provider/backups/drills/{drill_id}")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"drill_id": str(await ask_drill(world.database, "prueba"))})
+
+
+@call("GET", "/v1/provider/backups/{platform_backup_id}")
+@call("DELETE", "/v1/provider/backups/{platform_backup_id}/hold")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"platform_backup_id": await _platform_backup(world)})
+
+
+@call("PUT", "/v1/provider/backups/{platform_backup_id}/hold")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"platform_backup_id": await _platform_backup(world)}, {"reason": "orden judicial"})

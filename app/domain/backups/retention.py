@@ -141,7 +141,7 @@ async def _delete(database: Database, storage: Storage, name: str, statement: An
     # Marked first: a row never promises what is gone. What a crash leaves in the store is only room.
     async with database.platform_transaction() as session:
         marked = await session.execute(statement, values | {"now": clock.now()})
-    if marked.rowcount:
+    if marked.rowcount:  # type: ignore[attr-defined]
         await storage.delete(name + BESIDE)
         await storage.delete(name)
         _LOG.info("archive deleted", object=name)

@@ -154,7 +154,7 @@ def _open(url: str, options: dict[str, str]) -> "ObjectStore":
             client: dict[str, Any] = {"timeout": _SECONDS, "allow_http": True}
         else:
             client = {"timeout": _SECONDS}
-        return cast("ObjectStore", from_url(url, config=cast("Any", options), client_options=cast("Any", client)))
+        return from_url(url, config=cast("Any", options), client_options=cast("Any", client))
     except (BaseError, OSError, ValueError) as error:
         raise StorageFailed(f"{url}: {_said(error)}") from error
 

@@ -101,8 +101,9 @@ async def test_a_copy_that_differs_is_told(
     run_id = await backed_up(database)
     assert await desk.back_up(database, run_id)
     from app.domain.backups.platform import drill as drilling
+    from app.domain.backups.platform import scratch
 
-    real = drilling.compare
+    real = scratch.compare
 
     async def meddle(url: str, manifest: PlatformManifest) -> object:
         connection = await asyncpg.connect(url)
