@@ -114,13 +114,12 @@ async def test_a_copy_lives_beside_the_company_it_was_made_of(
         assert chain.archived > 0
         assert (await reconcile(work)).is_clean
     # What came along is held by its hash.
-    await admin.execute(
-        "UPDATE audit_entry SET content = replace(content, 'system', 'sistem') WHERE tenant_id = $1 AND seq = 1",
-        copy_id,
-    )
+    name = "SELECT action FROM audit_entry WHERE tenant_id = $1 AND seq = 2"
+    was = await admin.fetchval(name, copy_id)
     await admin.execute("UPDATE audit_entry SET action = 'x' WHERE tenant_id = $1 AND seq = 2", copy_id)
     async with database.job_transaction(copy_id) as work:
         assert not (await verify_chain(work)).intact
+    await admin.execute("UPDATE audit_entry SET action = $2 WHERE tenant_id = $1 AND seq = 2", copy_id, was)
 
 
 async def test_an_export_is_a_zip_that_anybody_reads_and_nobody_changes(
