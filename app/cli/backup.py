@@ -99,7 +99,7 @@ async def _drill(database: Database, arguments: argparse.Namespace) -> int:
     print(
         f"backup {shown.backup_id} is good: {report.tables} tables and {report.rows} rows equal, {report.guards} guards, "
         f"{report.audit_entries} audit entries of {report.companies} companies, {report.reconciliations} reconciliations; "
-        f"restored in {report.restore_seconds} s, all in {report.total_seconds} s"
+        f"restored in {report.restore_ms / 1000:.1f} s, all in {report.total_ms / 1000:.1f} s"
     )
     return 0
 
@@ -252,7 +252,7 @@ def _tell(report: RestoreReport) -> None:
     print(
         f"company {report.tenant_id}: {report.rows} rows in {report.tables} tables, root hash {report.root_hash} as in the archive"
     )
-    print(f"{report.seconds} s, {report.minutes_per_million_rows} minutes a million rows")
+    print(f"{report.duration_ms / 1000:.1f} s, {report.seconds_per_million_rows / 60:.2f} minutes a million rows")
     for note in report.notes:
         print(f"- {note}")
 

@@ -58,8 +58,8 @@ class RestoreReport(Output):
     """The live audit trail went on from where the archive's ended, so it stayed."""
     notes: list[str]
     """What is not as it was in the archive, and why, in Spanish."""
-    seconds: float
-    minutes_per_million_rows: float
+    duration_ms: int
+    seconds_per_million_rows: int
 
 
 def owner_url(settings: Settings) -> str:
@@ -221,6 +221,6 @@ def _report(tenant_id: UUID, contents: Contents, keeps_trail: bool, notes: list[
         root_hash=contents.root_hash,
         trail_kept=keeps_trail,
         notes=notes,
-        seconds=round(seconds, 3),
-        minutes_per_million_rows=round(seconds / 60 / max(contents.rows, 1) * 1_000_000, 2),
+        duration_ms=round(seconds * 1000),
+        seconds_per_million_rows=round(seconds / max(contents.rows, 1) * 1_000_000),
     )

@@ -109,7 +109,7 @@ async def prove(database: Database, drill_id: UUID) -> bool:
         kept = {"id": drill_id, "report": msgspec.json.encode(report).decode()}
         await session.execute(_PROVEN, kept)
         await session.execute(_GOOD, {"run_id": run_id})
-    _LOG.info("backup proven", id=str(run_id), rows=report.rows, seconds=report.total_seconds)
+    _LOG.info("backup proven", id=str(run_id), rows=report.rows, ms=report.total_ms)
     return True
 
 

@@ -39,10 +39,11 @@ class DrillReport(Output):
     reconciliations: int
     bytes: int
     """Of the archive."""
-    read_seconds: float
-    restore_seconds: float
-    compare_seconds: float
-    total_seconds: float
+    read_ms: int
+    restore_ms: int
+    compare_ms: int
+    total_ms: int
+    """Milliseconds."""
 
 
 async def drill(
@@ -71,11 +72,15 @@ async def drill(
         audit_entries=entries,
         reconciliations=checks,
         bytes=read.object_bytes,
-        read_seconds=round(read_at - begun, 3),
-        restore_seconds=round(filled_at - read_at, 3),
-        compare_seconds=round(compared_at - filled_at, 3),
-        total_seconds=round(time.perf_counter() - begun, 3),
+        read_ms=_ms(read_at - begun),
+        restore_ms=_ms(filled_at - read_at),
+        compare_ms=_ms(compared_at - filled_at),
+        total_ms=_ms(time.perf_counter() - begun),
     )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 async def _prove_books(database: Database, url: str, name: str, tell: Tell) -> tuple[int, int, int]:
