@@ -32,6 +32,7 @@ from app.domain.inventory.controller import AdjustmentController, ConflictContro
 from app.domain.inventory.count_controller import CountController
 from app.domain.inventory.transfer_controller import TransferController
 from app.domain.invoicing.controller import DianController, DocumentController
+from app.domain.invoicing.delivery_controller import DeliveryController
 from app.domain.invoicing.vault import Vault
 from app.domain.members.controller import (
     AcceptanceController,
@@ -40,6 +41,7 @@ from app.domain.members.controller import (
     RoleController,
 )
 from app.domain.members.till_controller import ApprovalController, KeyController, OperatorController, PinController
+from app.domain.photos.controller import PhotoController, read_photo
 from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
@@ -53,6 +55,7 @@ from app.domain.support.controller import SupportAccessController
 from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
+from app.domain.webhooks.controller import WebhookController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
 from app.lib.edge import Application, Edge
@@ -101,6 +104,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ImportController,
     DianController,
     DocumentController,
+    DeliveryController,
     AuditController,
     ReconciliationController,
     PrivacyController,
@@ -113,6 +117,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     StaffController,
     ProviderCompanyController,
     ProviderSupportController,
+    WebhookController,
+    PhotoController,
+    read_photo,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

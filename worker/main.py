@@ -22,6 +22,7 @@ from worker.relay import Relay
 from worker.runner import JobRunner
 from worker.scheduler import Scheduler, nightly_jobs
 from worker.supervisor import QueueSupervisor
+from worker.webhook_chores import CHORES as WEBHOOK_CHORES
 from worker.wire import close, connect
 
 _LOG = structlog.stdlib.get_logger("mostrador.worker")
@@ -29,6 +30,8 @@ _LOG = structlog.stdlib.get_logger("mostrador.worker")
 _LONG_SLOTS: Final = 2
 _OTHERS: Final = 3
 """Connections of the pool that running short jobs leave to long ones and to writing down how they ended."""
+_REMOTE: Final = 3
+"""Jobs that wait for foreign servers, for each connection of the pool: they hold one only for moments."""
 
 
 async def run_worker(
@@ -43,19 +46,24 @@ async def run_worker(
         QueueSupervisor(queue, settings, JobRunner(database, queue, pace).run_offered, slots[queue], pace)
         for queue in queues
     ]
-    heartbeat = Heartbeat(database, supervisors, pace)
+    heartbeat = Heartbeat(database, tuple(supervisors), pace)
+    if "short" in queues:
+        remote = JobRunner(database, "short", pace).run_offered
+        supervisors.append(
+            QueueSupervisor("short", settings, remote, _REMOTE * settings.pool_size, pace, lane="remote")
+        )
     _LOG.info("worker starts", queues=list(queues), domains=len(registry.MODULES))
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(heartbeat.run(stop), name="heartbeat")
             if "short" in queues:
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
-                scheduler = Scheduler(database, [*CHORES, *nightly_jobs()], pace)
+                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
             if "long" in queues:
                 group.create_task(run_backups(database, stop, pace), name="backups")
             for supervisor in supervisors:
-                group.create_task(supervisor.run(stop), name=supervisor.queue)
+                group.create_task(supervisor.run(stop), name=supervisor.lane)
         await heartbeat.leave()
     finally:
         await close(redis)

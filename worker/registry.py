@@ -7,5 +7,6 @@ from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
 from app.domain.tenants import jobs as tenants
+from app.domain.webhooks import jobs as webhooks
 
-MODULES = (accounts, audit, backups, invoicing, members, provider, tenants)
+MODULES = (accounts, audit, backups, invoicing, members, provider, tenants, webhooks)

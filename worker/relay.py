@@ -17,7 +17,7 @@ from app.db.session import Database
 from app.lib import clock
 from app.lib.jobs import BELL
 from worker.pace import OUTAGES, Pace, persist
-from worker.wire import Offer, is_new, offer
+from worker.wire import Offer, is_new, lane_of, offer
 
 _LOG = structlog.stdlib.get_logger("mostrador.relay")
 
@@ -35,7 +35,7 @@ _CLAIM = text(
     "SELECT id FROM outbox WHERE tenant_id = :tenant_id AND status IN ('pending','queued','running') "
     f"AND due_at <= :now ORDER BY due_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"
     ") UPDATE outbox SET status = 'queued', due_since = coalesce(due_since, due_at), due_at = :again "
-    "FROM due WHERE outbox.tenant_id = :tenant_id AND outbox.id = due.id RETURNING outbox.id, outbox.queue"
+    "FROM due WHERE outbox.tenant_id = :tenant_id AND outbox.id = due.id RETURNING outbox.id, outbox.queue, outbox.kind"
 )
 _PUT_BACK = text(
     "UPDATE outbox SET due_at = :now WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND status = 'queued'"
@@ -84,7 +84,7 @@ class Relay:
             rows: Sequence[Any] = (
                 await session.execute(_CLAIM, {"tenant_id": tenant_id, "now": now, "again": again})
             ).all()
-        return [Offer(tenant_id, row.id, row.queue) for row in rows]
+        return [Offer(tenant_id, row.id, lane_of(row.queue, row.kind)) for row in rows]
 
     async def _offer(self, tenant_id: UUID, offers: list[Offer]) -> None:
         try:

@@ -14,7 +14,7 @@ from arq.worker import Worker, func
 from app.lib.jobs import Queue
 from app.settings import Settings
 from worker.pace import OUTAGES, BackOff, Pace, pause
-from worker.wire import FUNCTION, close, connect, queue_key
+from worker.wire import FUNCTION, Lane, close, connect, queue_key
 
 _LOG = structlog.stdlib.get_logger("mostrador.worker")
 
@@ -31,10 +31,13 @@ RunJob = Callable[[dict[Any, Any], str, str], Awaitable[None]]
 
 
 class QueueSupervisor:
-    """One queue in one process."""
+    """One queue, or one lane of it, in one process."""
 
-    def __init__(self, queue: Queue, settings: Settings, run: RunJob, slots: int, pace: Pace) -> None:
+    def __init__(
+        self, queue: Queue, settings: Settings, run: RunJob, slots: int, pace: Pace, lane: Lane | None = None
+    ) -> None:
         self.queue: Queue = queue
+        self.lane: Lane = lane or queue
         self._settings = settings
         self._run = run
         self._slots = slots
@@ -59,7 +62,7 @@ class QueueSupervisor:
                     back_off.reset()
                 wait = back_off.take()
                 _LOG.warning(
-                    "queue lost", queue=self.queue, reason=f"{type(error).__name__}: {error}", again_in=round(wait, 2)
+                    "queue lost", queue=self.lane, reason=f"{type(error).__name__}: {error}", again_in=round(wait, 2)
                 )
                 await pause(stop, wait)
             finally:
@@ -69,7 +72,7 @@ class QueueSupervisor:
     async def _work(self, redis: ArqRedis, stop: asyncio.Event) -> None:
         """Run one arq worker to its end. Raises what ended it, unless that was `stop`."""
         worker = self._worker = self._build(redis)
-        main = asyncio.create_task(worker.async_run(), name=f"queue {self.queue}")
+        main = asyncio.create_task(worker.async_run(), name=f"queue {self.lane}")
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +91,7 @@ class QueueSupervisor:
         # arq forgets a finished task at its next look, which may be away: the tasks themselves are asked.
         while not main.done() and any(not task.done() for task in worker.tasks.values()):
             if time.monotonic() > deadline:
-                _LOG.warning("jobs cancelled", queue=self.queue, jobs=len(worker.job_tasks))
+                _LOG.warning("jobs cancelled", queue=self.lane, jobs=len(worker.job_tasks))
                 return
             await asyncio.sleep(_LOOK)
 
@@ -96,7 +99,7 @@ class QueueSupervisor:
         longest = self._pace.longest_job[self.queue]
         return Worker(
             functions=[func(self._run, name=FUNCTION, timeout=longest + _SPARE)],  # type: ignore[arg-type]
-            queue_name=queue_key(self.queue),
+            queue_name=queue_key(self.lane),
             redis_pool=redis,
             handle_signals=False,
             max_jobs=self._slots,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from app.lib.jobs import Queue
+from app.lib.jobs import Queue, declared
 from app.settings import Settings
 
 FUNCTION: Final = "run"
@@ -24,22 +24,32 @@ _FORGOTTEN_AFTER: Final = 86_400_000
 """Milliseconds an offer is kept in Redis; the sweep makes a new one long before."""
 
 
+Lane = Literal["short", "long", "remote"]
+"""What arq sees of the queues: the short one is two lanes, so that jobs that wait for foreign servers wait by themselves."""
+
+
 class Offer(msgspec.Struct, frozen=True):
     """An outbox row that is due."""
 
     tenant_id: UUID
     job_id: UUID
-    queue: Queue
+    lane: Lane
 
     @property
     def name(self) -> str:
-        """Id in arq: the same row is never queued twice, and rows of two queues never meet."""
-        return f"{self.queue}:{self.tenant_id}:{self.job_id}"
+        """Id in arq: the same row is never queued twice, and rows of two lanes never meet."""
+        return f"{self.lane}:{self.tenant_id}:{self.job_id}"
 
 
-def queue_key(queue: Queue) -> str:
-    """Sorted set of the queue in Redis."""
-    return f"mostrador:queue:{queue}"
+def lane_of(queue: Queue, kind: str) -> Lane:
+    """Where a job waits. One that nobody here knows waits with the others of its queue."""
+    job = declared().get(kind)
+    return "remote" if queue == "short" and job is not None and job.is_remote else queue
+
+
+def queue_key(lane: Lane) -> str:
+    """Sorted set of the lane in Redis."""
+    return f"mostrador:queue:{lane}"
 
 
 def connect(settings: Settings) -> ArqRedis:
@@ -70,7 +80,7 @@ async def offer(redis: ArqRedis, offers: Iterable[Offer]) -> None:
             arguments = (str(one.tenant_id), str(one.job_id))
             content = serialize_job(FUNCTION, arguments, {}, None, now, serializer=msgspec.msgpack.encode)
             pipe.set(job_key_prefix + one.name, content, px=_FORGOTTEN_AFTER, nx=True)
-            pipe.zadd(queue_key(one.queue), {one.name: now}, nx=True)
+            pipe.zadd(queue_key(one.lane), {one.name: now}, nx=True)
         await pipe.execute()
 
 

@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("reseal", help="seal certificates, PINs and technical keys under the current SECRET_KEY")
 
+    commands.add_parser(
+        "bounce", help="read a mail server's report of a document that did not arrive, from standard input"
+    )
+
     staff = commands.add_parser("provider-user", help="make an account of the operator's staff, or reset one")
     staff.add_argument("email", metavar="EMAIL")
     staff.add_argument("--name", help="of the person; the address unless given")

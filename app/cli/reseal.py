@@ -1,4 +1,4 @@
-"""`mostrador reseal`: every company's DIAN secrets under the current SECRET_KEY, so that a former one can be thrown away."""
+"""`mostrador reseal`: every company's DIAN and webhook secrets under the current SECRET_KEY, so that a former one can be thrown away."""
 
 import argparse
 import asyncio
@@ -10,6 +10,8 @@ from app.cli import FAILED
 from app.db.session import Database
 from app.domain.invoicing.setup import renew_secrets
 from app.domain.invoicing.vault import Vault
+from app.domain.webhooks.endpoints import renew_secrets as renew_webhooks
+from app.domain.webhooks.secrets import SecretVault
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
 from app.lib.sealing import SealBroken
@@ -25,7 +27,7 @@ async def reseal(settings: Settings) -> int:
     """Renew company by company, each in its own transaction; answers how many have a secret that does not open."""
     redis = connect_redis(settings)
     database = Database(settings, Bell(redis))
-    vault = Vault(settings)
+    vault, webhooks = Vault(settings), SecretVault(settings)
     broken = renewed = 0
     try:
         async with database.platform_transaction() as session:
@@ -33,7 +35,7 @@ async def reseal(settings: Settings) -> int:
         for place, company in enumerate(companies, start=1):
             try:
                 async with database.job_transaction(company) as work:
-                    count = await renew_secrets(work, vault)
+                    count = await renew_secrets(work, vault) + await renew_webhooks(work, webhooks)
             except SealBroken as problem:
                 broken += 1
                 print(f"{place} of {len(companies)}: company {company}: {problem}", flush=True)

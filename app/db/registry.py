@@ -10,13 +10,16 @@ from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
+from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
 from app.domain.members import models as members
+from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
 from app.domain.sales import models as sales
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
+from app.domain.webhooks import models as webhooks
 
 MODULES = (
     platform,
@@ -33,7 +36,10 @@ MODULES = (
     privacy,
     invoicing,
     backups,
+    delivery,
     provider,
     support,
+    webhooks,
+    photos,
 )
 METADATA = DefaultBase.metadata

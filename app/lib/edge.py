@@ -14,6 +14,7 @@ from app.lib.schemas import JSON
 BODY_LIMIT: Final = 1_048_576
 UPLOAD_LIMIT: Final = 10 * 1_048_576
 _UPLOADS: Final = ("/v1/imports/",)
+_PHOTOS: Final = ("/photo", "/photos")
 _WEBHOOK_LIMIT: Final = 262_144
 _WEBHOOKS: Final = ("/billing/webhooks/",)
 
@@ -134,7 +135,7 @@ class BodyTooLargeError(Exception):
 
 
 def _limit_of(path: str) -> int:
-    if path.startswith(_UPLOADS):
+    if path.startswith(_UPLOADS) or path.endswith(_PHOTOS):
         return UPLOAD_LIMIT
     return _WEBHOOK_LIMIT if path.startswith(_WEBHOOKS) else BODY_LIMIT
 

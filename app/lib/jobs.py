@@ -92,6 +92,8 @@ class Job(msgspec.Struct, Generic[_Context, _Payload], frozen=True, kw_only=True
     attempts: int
     payload: type[_Payload]
     run: Callable[[_Context, _Payload], Awaitable[None]]
+    is_remote: bool
+    """It mostly waits for somebody else's server, and holds no connection meanwhile."""
     nightly: time | None
     """Bogota time at which every company gets one of its own."""
 
@@ -113,9 +115,17 @@ def declared() -> Mapping[str, Job[Any, Any]]:
 
 
 def job(
-    kind: str, *, queue: Queue = "short", timeout: int = 30, attempts: int = ATTEMPTS, nightly: time | None = None
+    kind: str,
+    *,
+    queue: Queue = "short",
+    timeout: int = 30,
+    attempts: int = ATTEMPTS,
+    is_remote: bool = False,
+    nightly: time | None = None,
 ) -> Callable[[Callable[[_Context, _Payload], Awaitable[None]]], Job[_Context, _Payload]]:
     """Declare `async def …(context: JobContext, payload: SomeStruct)` as the job `kind`, `domain.verb-object`.
+
+    `is_remote` gives a job of the short queue to a lane of its own: a server that says nothing holds up no other job.
 
     Raises `ValueError` for a second job of the same kind, or one that may take longer than its queue allows.
     """
@@ -133,6 +143,7 @@ def job(
             attempts=attempts,
             payload=typing.get_type_hints(run)[payload],
             run=run,
+            is_remote=is_remote,
             nightly=nightly,
         )
         _DECLARED[kind] = made

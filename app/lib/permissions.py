@@ -37,6 +37,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
     "backups:read": "Ver las copias de seguridad de la empresa",
     "backups:write": "Hacer, descargar y restaurar copias de seguridad de toda la empresa",
+    "webhooks:read": "Ver los webhooks y su registro de entregas",
+    "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
@@ -109,11 +111,11 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write", "webhooks:write"}
     | {"sales:approve", "cash:approve"}
 )
-"""What an API key may be allowed: never people, roles or keys, nor what the company signs with, and no approving, which is a
-person's act."""
+"""What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no
+approving, which is a person's act."""
 
 
 def permissions_of(role: str, own: Iterable[str] | None) -> frozenset[str]:

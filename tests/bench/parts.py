@@ -20,6 +20,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float = 6.0
     rounds: int = 3
+    sale_seconds: float = 2.0
+    sale_rounds: int = 9
+    """A sale and its yardstick take turns often: a machine that others share changes its speed from one minute to the next."""
     past_sales: int = PAST_SALES
     products: int = 100_000
     flat_sales: int = 500_000
@@ -29,7 +32,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def quick(cls) -> Self:
         return cls(
-            seconds=2.0, rounds=1, past_sales=10_000, products=10_000, flat_sales=20_000, starts=1, documents=500
+            seconds=2.0,
+            rounds=1,
+            sale_rounds=1,
+            past_sales=10_000,
+            products=10_000,
+            flat_sales=20_000,
+            starts=1,
+            documents=500,
         )
 
 
@@ -74,7 +84,12 @@ class Bench:
         return opened
 
     async def product_cell(
-        self, source: str, shops: Sequence[Shop], clients: int, arguments: Arguments | None = None
+        self,
+        source: str,
+        shops: Sequence[Shop],
+        clients: int,
+        arguments: Arguments | None = None,
+        seconds: float | None = None,
     ) -> Cell:
         """Load the product's API; the source gets the shops, with fresh tokens, unless `arguments` are given."""
         api = await self.api()
@@ -82,7 +97,7 @@ class Bench:
         job = Job(
             port=api.port,
             clients=clients,
-            seconds=self.pace.seconds,
+            seconds=seconds or self.pace.seconds,
             source=f"tests.bench.shops:{source}",
             arguments={"shops": msgspec.to_builtins(shops), **(arguments or {})},
         )

@@ -117,6 +117,13 @@ plain("GET", "/v1/dian/documents", saleId="documented_sale")
 plain("GET", "/v1/dian/documents/{document_id}")
 plain("GET", "/v1/dian/documents/{document_id}/events")
 plain("GET", "/v1/dian/documents/{document_id}/xml")
+plain("GET", "/v1/dian/documents/{document_id}/pdf")
+plain("GET", "/v1/dian/documents/{document_id}/attached-document")
+plain("GET", "/v1/dian/documents/{document_id}/files")
+plain("GET", "/v1/dian/documents/{document_id}/archive")
+plain("GET", "/v1/dian/documents/{document_id}/deliveries")
+plain("GET", "/v1/dian/delivery-settings")
+plain("GET", "/v1/dian/deliveries")
 plain("GET", "/v1/support-accesses")
 plain("POST", "/v1/support-accesses/{support_access_id}/end")
 plain("GET", "/v1/audit/entries", subjectId="product", userId="user")
@@ -126,6 +133,12 @@ plain("GET", "/v1/audit/reconciliation")
 plain("GET", "/v1/privacy/consents", customerId="customer", userId="user")
 plain("GET", "/v1/privacy/customers/{customer_id}/export")
 plain("GET", "/v1/privacy/members/{user_id}/export")
+plain("GET", "/v1/products/{product_id}/photos")
+plain("GET", "/v1/webhooks/event-types")
+plain("GET", "/v1/webhooks/endpoints")
+plain("GET", "/v1/webhooks/endpoints/{endpoint_id}")
+plain("GET", "/v1/webhooks/deliveries", endpointId="endpoint")
+plain("GET", "/v1/webhooks/deliveries/{delivery_id}")
 
 
 @case("PATCH", "/v1/me")
@@ -894,3 +907,91 @@ async def _(company: Company) -> Call:
 async def _(company: Company) -> Call:
     await company.rest()
     return Call({"backup_id": company.ids["backup"]}, {"into": "new", "dryRun": True})
+
+
+@case("PUT", "/v1/dian/delivery-settings")
+async def _(company: Company) -> Call:
+    return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})
+
+
+@case("POST", "/v1/dian/documents/{document_id}/deliver")
+async def _(company: Company) -> Call:
+    return Call({"document_id": company.ids["accepted"]}, {"to": f"{uuid4().hex}@cliente.test"})
+
+
+@case("POST", "/v1/webhooks/endpoints")
+async def _(company: Company) -> Call:
+    await company.drop_endpoints()
+    return Call(body={"url": "https://sistema.example.com/avisos", "events": ["sale.posted"], "description": "ERP"})
+
+
+@case("PATCH", "/v1/webhooks/endpoints/{endpoint_id}")
+async def _(company: Company) -> Call:
+    return Call(
+        {"endpoint_id": company.ids["endpoint"]},
+        {"url": "https://otro.example.com/", "events": ["*"], "description": "Otro", "isActive": True},
+    )
+
+
+@case("DELETE", "/v1/webhooks/endpoints/{endpoint_id}")
+async def _(company: Company) -> Call:
+    await company.drop_endpoints()
+    return Call({"endpoint_id": (await company.endpoint())["id"]})
+
+
+@case("POST", "/v1/webhooks/endpoints/{endpoint_id}/rotate-secret")
+async def _(company: Company) -> Call:
+    return Call({"endpoint_id": company.ids["endpoint"]}, {"overlapHours": 24})
+
+
+@case("POST", "/v1/webhooks/endpoints/{endpoint_id}/test")
+async def _(company: Company) -> Call:
+    return Call({"endpoint_id": company.ids["endpoint"]})
+
+
+@case("POST", "/v1/webhooks/endpoints/{endpoint_id}/replay")
+async def _(company: Company) -> Call:
+    return Call(
+        {"endpoint_id": company.ids["endpoint"]},
+        {"from": _recent(hours=2), "to": _recent(hours=1), "deliveredToo": True},
+    )
+
+
+@case("POST", "/v1/webhooks/deliveries/{delivery_id}/replay")
+async def _(company: Company) -> Call:
+    return Call({"delivery_id": company.ids["delivery"]})
+
+
+@case("POST", "/v1/products/{product_id}/photos")
+async def _(company: Company) -> Call:
+    product = await company.shop.product(stock=None)
+    return Call({"product_id": product["id"]}, content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/photos/{photo_id}")
+async def _(company: Company) -> Call:
+    product = await company.shop.product(stock=None)
+    return Call({"photo_id": await company.photo(product["id"])})
+
+
+@case("GET", "/v1/me/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call()
+
+
+@case("PUT", "/v1/me/photo")
+async def _(_company: Company) -> Call:
+    return Call(content=picture(), content_type="image/png")
+
+
+@case("DELETE", "/v1/me/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call()
+
+
+@case("GET", "/v1/members/{user_id}/photo")
+async def _(company: Company) -> Call:
+    await company.own_photo()
+    return Call({"user_id": company.ids["user"]})

@@ -184,7 +184,7 @@ class Company:
     async def imported(self) -> str:
         answer = await self.shop.http.post(
             "/v1/imports/products",
-            content=IMPORT.format(sku=uuid4().hex[:10]).encode(),
+            content=IMPORT.format(sku=f"P-{uuid4().hex[:10]}").encode(),
             headers=self.shop.headers | {"Idempotency-Key": uuid4().hex, "Content-Type": CSV},
         )
         assert answer.status_code == 201, answer.text
@@ -230,6 +230,14 @@ class Company:
         self.ids["documented_sale"], self.ids["document"] = sale["id"], sale["document"]["id"]
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await keep_file(work, UUID(sale["document"]["id"]), 1, "xml", "fv.xml", b"<Invoice/>")
+            await keep_file(work, UUID(sale["document"]["id"]), 1, "attached", "ad.xml", b"<AttachedDocument/>")
+        delivered = await self.sale(document="auto")
+        self.ids["accepted"] = delivered["document"]["id"]
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(
+                text("UPDATE document_state SET status = 'accepted' WHERE tenant_id = :t AND document_id = :d"),
+                {"t": work.tenant_id, "d": UUID(self.ids["accepted"])},
+            )
 
     async def range_of_paper(self) -> str:
         """A range that no document of the tests uses."""
@@ -314,6 +322,33 @@ class Company:
         assert asked.status_code == 202, asked.text
         return str(asked.json()["id"])
 
+    async def endpoint(self) -> dict[str, Any]:
+        """Where webhooks would go; nobody sends them here."""
+        name = f"Destino {uuid4().hex[:8]}"
+        self.names.append(name)
+        body = {"url": "https://sistema.example.com/avisos", "events": ["product.changed"], "description": name}
+        return await self.made("/v1/webhooks/endpoints", body)
+
+    async def photo(self, product_id: str) -> str:
+        """Of a product."""
+        headers = self.shop.headers | {"Content-Type": "image/png"}
+        path = f"/v1/products/{product_id}/photos"
+        answer = await self.shop.http.post(path, content=picture(), headers=headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def own_photo(self) -> None:
+        """Of the owner."""
+        headers = self.shop.headers | {"Content-Type": "image/png"}
+        answer = await self.shop.http.put("/v1/me/photo", content=picture(), headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    async def drop_endpoints(self) -> None:
+        """Remove all but the first endpoint: a company may have only so many."""
+        for row in (await self.shop.get("/v1/webhooks/endpoints", limit=200)).json()["items"]:
+            if row["id"] != self.ids["endpoint"]:
+                await self.shop.delete(f"/v1/webhooks/endpoints/{row['id']}")
+
     async def fill(self) -> "Company":
         ids = self.ids
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
@@ -366,6 +401,12 @@ class Company:
         ids["backup"] = await self.backup()
         ids["restore"] = await self.restore()
         ids["support_access"] = str(await open_access(self.database, self.shop.tenant_id))
+        ids["endpoint"] = (await self.endpoint())["id"]
+        tested = await self.shop.post(f"/v1/webhooks/endpoints/{ids['endpoint']}/test")
+        assert tested.status_code == 202, tested.text
+        ids["delivery"] = tested.json()["id"]
+        ids["photo"] = await self.photo(ids["product"])
+        await self.own_photo()
         return self
 
 

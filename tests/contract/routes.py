@@ -31,6 +31,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/provider/refresh"): "the token names its person",
     ("POST", "/v1/auth/provider/logout"): "ends the session of its own token",
     ("GET", "/v1/public/exports/{token}"): "the signed token names company and archive",
+    ("GET", "/v1/public/photos/{tenant_id}/{photo_id}"): "the signed link is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",

@@ -32,6 +32,8 @@ AUTH: dict[str, Any] = {
 UNREAD = {
     "/v1/imports/products": "a table, not JSON",
     "/v1/company/logo": "an image",
+    "/v1/me/photo": "an image",
+    "/v1/products/{product_id}/photos": "an image",
     "/v1/branches/{branch_id}/retire": "no body",
     "/v1/branches/{branch_id}/unretire": "no body",
     "/v1/warehouses/{warehouse_id}/retire": "no body",
@@ -49,6 +51,8 @@ UNREAD = {
     "/v1/invitations/{invitation_id}/resend": "no body",
     "/v1/support-accesses/{support_access_id}/end": "no body",
     "/v1/members/{user_id}/require-password-change": "no body",
+    "/v1/webhooks/endpoints/{endpoint_id}/test": "no body",
+    "/v1/webhooks/deliveries/{delivery_id}/replay": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -138,6 +138,7 @@ TAKES_AN_ID = (
     "/v1/dian/contingencies",
     "/v1/dian/habilitation",
     "/v1/dian/documents",
+    "/v1/dian/documents/{document_id}/deliver",
     "/v1/roles",
     "/v1/invitations",
 )

@@ -89,6 +89,14 @@ EDITABLE: Final = {
     "person_key": "u",
     "company_backup": "U",
     "company_restore": "U",
+    "delivery_setting": "U",
+    "document_delivery_state": "U",
+    "webhook_feed": "U",
+    "webhook_endpoint": "U",
+    "webhook_secret": "UD",
+    "webhook_delivery": "U",
+    "webhook_low_stock": "D",
+    "photo": "D",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 
@@ -123,6 +131,9 @@ APPEND_ONLY: Final = (
     "stock_transfer_line",
     "tenant_transition",
     "terms_acceptance",
+    "document_delivery",
+    "webhook_attempt",
+    "webhook_event",
 )
 """Fiscal rows, movements, payments and the trail: never updated, never deleted."""
 
@@ -143,6 +154,11 @@ PLATFORM: Final = {
     "tenant": "r",
     "tenant_transition": "r",
     "tenant_usage": "r",
+    "webhook_attempt": "dr",
+    "webhook_delivery": "dr",
+    "webhook_endpoint": "r",
+    "webhook_event": "dr",
+    "webhook_feed": "r",
 }
 """Tables of companies and people that the platform role sees whole, by policy: a insert, d delete, r select, w update."""
 

@@ -270,7 +270,8 @@ async def test_a_person_sees_only_their_own_account_and_sessions(
     async with database.person_transaction(user_id=UUID(shop.user["id"])) as work:
         assert (await work.session.scalars(text("SELECT id FROM app_user"))).all() == [UUID(shop.user["id"])]
         assert (await work.session.scalars(text("SELECT tenant_id FROM membership"))).all() == [UUID(shop.tenant_id)]
-        for table in set(OF_PEOPLE) - {"app_user"}:
+        assert (await work.session.scalars(text("SELECT id FROM provider_user"))).all() == []
+        for table in set(OF_PEOPLE) - {"app_user", "provider_user"}:
             people = set(await work.session.scalars(text(f"SELECT user_id FROM {table}")))
             assert people <= {UUID(shop.user["id"])}, table
     async with database.person_transaction(login_email=other_shop.email) as work:

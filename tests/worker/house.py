@@ -60,6 +60,11 @@ async def trace(_context: JobContext, payload: Trace) -> None:
     RUNS[payload.name] += 1
 
 
+@job("test.foreign", timeout=60, is_remote=True)
+async def foreign(_context: JobContext, payload: Trace) -> None:
+    await asyncio.sleep(payload.seconds)
+
+
 @job("test.fail-thrice", attempts=3)
 async def fail_thrice(_context: JobContext, payload: Trace) -> None:
     RUNS[payload.name] += 1

@@ -204,3 +204,29 @@ async def test_one_company_with_many_jobs_does_not_hold_up_another(house: House)
         assert queued == name
     finally:
         await stranger.close()
+
+
+async def test_jobs_that_wait_for_a_foreign_server_hold_up_no_other(house: House) -> None:
+    many = 20
+    waiting = [await house.ask("test.foreign", name=uuid4().hex, seconds=2) for _ in range(many)]
+
+    async def begun() -> bool:
+        running = await house.admin.fetchval("SELECT count(*) FROM outbox WHERE status = 'running'")
+        return bool(running == many)
+
+    async with house.worker():
+        # More of them than there are connections, all at once.
+        assert many > house.settings.pool_size
+        await eventually(begun, 20)
+        own = await house.ask("test.trace", name=uuid4().hex)
+
+        async def done() -> bool:
+            return await house.status(own) == "done"
+
+        await eventually(done, 20)
+        assert {await house.status(each) for each in waiting} == {"running"}
+
+        async def all_done() -> bool:
+            return await house.unfinished() == 0
+
+        await eventually(all_done, 30)

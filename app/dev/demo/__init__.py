@@ -7,6 +7,7 @@ from app.db.lane import Lane
 from app.db.session import Database
 from app.dev.demo.days import DAYS, days_until
 from app.dev.demo.history import History
+from app.dev.demo.issuing import issue_today
 from app.dev.demo.removing import remove
 from app.dev.demo.shop import DemoShop
 from app.lib import clock
@@ -26,6 +27,8 @@ async def fill(
 ) -> int:
     """Open the shop and live its days up to yesterday, telling each tenth; answers how many tickets were posted.
 
+    With a DIAN simulator beside it the shop issues from today on, and has sold some tickets already.
+
     An earlier demo shop, a half-filled one too, is closed first.
     """
     await remove(database)
@@ -40,6 +43,7 @@ async def fill(
             await history.live(day)
             if (day.number + 1) % 10 == 0:
                 told(f"{day.number + 1} of {len(days)} days, {history.sales} tickets")
+        await issue_today(database.settings, shop, history, len(days), told)
     finally:
         clock.stand_at(None)
     return history.sales

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_DOWN, Decimal
 from random import Random
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -64,6 +64,7 @@ class DrawnSale(msgspec.Struct, frozen=True):
     """Place in the list of customers."""
     method: Method
     lines: list[DrawnLine]
+    document: Literal["auto", "invoice"] = "auto"
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ def days_until(today: date, days: int = DAYS) -> Iterator[Day]:
         tills = 2 if weight >= 1 else 1
         count = max(3, round(_A_DAY * weight * random.uniform(0.85, 1.15)))
         instants = sorted(_instant(random, day) for _ in range(count))
-        yield Day(number, day, tills, [_sale(random, at, tills) for at in instants])
+        yield Day(number, day, tills, [draw_sale(random, at, tills) for at in instants])
 
 
 def _instant(random: Random, day: date) -> datetime:
@@ -96,7 +97,8 @@ def _instant(random: Random, day: date) -> datetime:
     return datetime.combine(day, time(hour, random.randrange(60), random.randrange(60)), _ZONE).astimezone(UTC)
 
 
-def _sale(random: Random, at: datetime, tills: int) -> DrawnSale:
+def draw_sale(random: Random, at: datetime, tills: int) -> DrawnSale:
+    """A ticket of an instant, at one of so many tills."""
     (count,) = random.choices(range(1, 1 + len(_LINES)), _LINES)
     (method,) = random.choices(list(_METHODS), list(_METHODS.values()))
     goods = {good.sku: good for good in random.choices(GOODS, [good.popularity for good in GOODS], k=count)}

@@ -98,6 +98,7 @@ class History:
             ],
             payments=[Payment(method=drawn.method, amount=SomePesos(handed))],
             customer_id=None if drawn.customer is None else shop.customers[drawn.customer],
+            document=drawn.document,
         )
         sold: dict[str, Any] = await shop.sell(shop.cashiers[drawn.till], sale, drawn.at)
         self.sales += 1

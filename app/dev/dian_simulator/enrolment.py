@@ -15,7 +15,7 @@ TECHNICAL_KEY: Final = "fc8eac422eba16e22ffd8c6f94b3f40a6e38162c"
 """Of the range SETP, which DIAN gives to everybody for tests."""
 _OWN_RANGES: Final = (
     ("18760000002", "CT", ["03"], 10_000),
-    ("18760000003", "EPOS", ["20"], 100_000),
+    ("18760000003", "EPOS", ["20", "08"], 100_000),
     ("18760000004", "DS", ["05"], 100_000),
     ("18760000005", "CPOS", ["08"], 10_000),
 )

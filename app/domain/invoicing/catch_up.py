@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, or_, select, text
+from sqlalchemy.orm import aliased
 
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.invoicing.circuit import circuit_of, declare_by_itself
-from app.domain.invoicing.models import DocumentState
+from app.domain.invoicing.models import Document, DocumentState
 from app.domain.invoicing.transmit import Transmission
 from app.lib import clock
 
@@ -61,13 +62,18 @@ class CatchUp:
 
     async def _oldest(self, work: Work) -> UUID | None:
         """The document that waits longest, notes that wait for their original apart."""
+        original = aliased(DocumentState)
         found: UUID | None = await work.session.scalar(
             select(DocumentState.document_id)
+            .join(Document, and_(Document.tenant_id == work.tenant_id, Document.id == DocumentState.document_id))
+            .outerjoin(
+                original, and_(original.tenant_id == work.tenant_id, original.document_id == Document.corrects_id)
+            )
             .where(
                 DocumentState.tenant_id == work.tenant_id,
                 DocumentState.status.in_(("pending", "signed", "sent", "unknown")),
-                DocumentState.kind.in_(("01", "02", "03", "04", "05", "08", "20")),
-                (DocumentState.claimed_until.is_(None)) | (DocumentState.claimed_until <= clock.now()),
+                or_(DocumentState.claimed_until.is_(None), DocumentState.claimed_until <= clock.now()),
+                or_(Document.corrects_id.is_(None), original.status == "accepted"),
             )
             .order_by(DocumentState.document_id)
             .limit(1)

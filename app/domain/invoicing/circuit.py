@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import SYSTEM_USER, Work
-from app.domain.invoicing.models import DianCircuit, DianContingency, DianSetting, DocumentState
+from app.domain.invoicing.models import DianCircuit, DianContingency, DianSetting
 
 QUICK_WAIT: Final = timedelta(seconds=5)
 SILENT_WAIT: Final = timedelta(minutes=2)
@@ -29,6 +29,13 @@ _FAIL: Final = text(
     "ON CONFLICT (tenant_id) DO UPDATE SET failures = dian_circuit.failures + 1, "
     "failing_since = coalesce(dian_circuit.failing_since, :began), last_error = :error "
     "RETURNING failures, failing_since, opened_at"
+)
+# Whoever has a row locked is at work on it, and may wait for the circuit that this transaction holds: it is passed over.
+_RELEASE: Final = text(
+    "WITH waiting AS MATERIALIZED (SELECT document_id FROM document_state WHERE tenant_id = :t "
+    "AND status IN ('pending','signed','sent','unknown') AND next_at > :now ORDER BY document_id "
+    "FOR UPDATE SKIP LOCKED) UPDATE document_state s SET next_at = :now FROM waiting "
+    "WHERE s.tenant_id = :t AND s.document_id = waiting.document_id"
 )
 
 
@@ -80,8 +87,11 @@ async def count_failure(work: Work, *, began: datetime, now: datetime, silent: b
     return True
 
 
-async def count_success(work: Work, now: datetime) -> None:
-    """DIAN answered. Closing the circuit lets everything that waits go, and ends a contingency declared by itself."""
+async def count_success(work: Work, *, began: datetime, now: datetime) -> None:
+    """DIAN answered. Closing the circuit lets everything that waits go, and ends a contingency declared by itself.
+
+    It ended when the last probe failed: what was issued after that was signed, maybe, with DIAN back.
+    """
     row = (
         await work.session.execute(
             select(DianCircuit.opened_at, DianCircuit.failures)
@@ -101,7 +111,7 @@ async def count_success(work: Work, now: datetime) -> None:
             DianContingency.is_automatic,
             DianContingency.ended_at.is_(None),
         )
-        .values(ended_at=now)
+        .values(ended_at=func.greatest(began - PROBE_EVERY, DianContingency.started_at + timedelta(seconds=1)))
         .execution_options(synchronize_session=False)
     )
     await release_waiting(work, now)
@@ -110,16 +120,7 @@ async def count_success(work: Work, now: datetime) -> None:
 
 async def release_waiting(work: Work, now: datetime) -> None:
     """Whatever waits for DIAN is due now; the catch-up hands it out."""
-    await work.session.execute(
-        update(DocumentState)
-        .where(
-            DocumentState.tenant_id == work.tenant_id,
-            DocumentState.status.in_(("pending", "signed", "sent", "unknown")),
-            DocumentState.next_at > now,
-        )
-        .values(next_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    await work.session.execute(_RELEASE, {"t": work.tenant_id, "now": now})
     _ask_catch_up(work, timedelta())
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import or_, select, text, update
 
 from app.db.session import Work
 from app.domain.invoicing.identify import Keys
@@ -24,6 +24,7 @@ from app.domain.invoicing.models import (
 from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.vault import Vault
 from app.domain.invoicing.versions import Version
+from app.lib import clock
 
 HELD: Final = timedelta(seconds=75)
 """Longer than a run may take: only a killed one leaves its claim behind."""
@@ -125,6 +126,21 @@ async def set_state(work: Work, claimed: Claimed, *, keep: bool = False, **value
         .execution_options(synchronize_session=False)
     )
     return changed is not None
+
+
+async def put_off_unclaimed(work: Work, document_id: UUID, message: str, until: datetime) -> None:
+    """Say why a document that could not even be read does not go."""
+    await work.session.execute(
+        update(DocumentState)
+        .where(
+            DocumentState.tenant_id == work.tenant_id,
+            DocumentState.document_id == document_id,
+            DocumentState.status.in_(("pending", "signed", "sent", "unknown")),
+            or_(DocumentState.claimed_until.is_(None), DocumentState.claimed_until <= clock.now()),
+        )
+        .values(message=message, next_at=until)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def signed_file(work: Work, document_id: UUID, version: int) -> SignedFile | None:

@@ -44,6 +44,7 @@ from app.domain.invoicing.setup import Setup
 from app.domain.invoicing.test_sets import test_set_page
 from app.lib.access import MOVES_VALUE, requires
 from app.lib.etag import check_if_match
+from app.lib.file_answer import file_answer
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
 
@@ -259,18 +260,15 @@ class DocumentController(Controller):
         media_type="application/xml",
     )
     async def get_xml(
-        self, document_id: FromPath[UUID], documents: NamedDependency[DocumentReader], file: FileParam = "xml"
+        self,
+        request: Request[Any, Any, Any],
+        document_id: FromPath[UUID],
+        documents: NamedDependency[DocumentReader],
+        file: FileParam = "xml",
     ) -> Response[bytes]:
         """El documento firmado, o la respuesta de la DIAN, byte por byte."""
         found = await documents.file(document_id, file)
-        return Response(
-            found.content,
-            media_type="application/xml",
-            headers={
-                "Content-Disposition": f'attachment; filename="{found.name}"',
-                "X-Content-SHA256": found.sha256.hex(),
-            },
-        )
+        return file_answer(request, found.content, found.name, "application/xml", digest=found.sha256)
 
     @post(
         "/{document_id:uuid}/resend",

@@ -11,8 +11,9 @@ from uuid_utils.compat import uuid7
 from app.db.session import Work
 from app.domain.invoicing.model import BOGOTA, Document
 from app.domain.invoicing.models import DocumentFile
-from app.integrations.dian.files import ZIP, file_stem
+from app.integrations.dian.files import CONTAINER, ZIP, file_stem
 
+Kept = Literal["xml", "response", "attached", "pdf"]
 _OWN: Final = "000"
 _TAKE: Final = text(
     "INSERT INTO dian_file_counter (tenant_id, family, year, next_no) VALUES (:t, :family, :year, 2) "
@@ -20,19 +21,19 @@ _TAKE: Final = text(
 )
 
 
-async def next_file_name(work: Work, paper: Document, now: datetime, *, archive: bool = False) -> str:
-    """The next name of a document's family, or of an archive, without extension; never given twice."""
-    family = ZIP if archive else paper.fixed.file
+async def next_file_name(
+    work: Work, paper: Document, now: datetime, *, archive: bool = False, container: bool = False
+) -> str:
+    """The next name of a document's family, of an archive or of a container, without extension; never given twice."""
+    family = CONTAINER if container else ZIP if archive else paper.fixed.file
     year = now.astimezone(BOGOTA).year
     number = await work.session.scalar(_TAKE, {"t": work.tenant_id, "family": family, "year": year})
     assert number is not None
     return file_stem(family, paper.issuer.identification, year, int(number), _OWN)
 
 
-async def keep_file(
-    work: Work, document_id: UUID, version: int, kind: Literal["xml", "response"], name: str, content: bytes
-) -> None:
-    """Archive what was sent or answered."""
+async def keep_file(work: Work, document_id: UUID, version: int, kind: Kept, name: str, content: bytes) -> None:
+    """Archive what was sent, answered or handed to the buyer."""
     work.session.add(
         DocumentFile(
             tenant_id=work.tenant_id,

@@ -83,3 +83,15 @@ def _column(name: str) -> list[str]:
 def _rows(name: str) -> list[dict[str, str]]:
     text = (files("app.domain.invoicing") / "data" / name).read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+@cache
+def payment_names() -> dict[str, str]:
+    """Code of a means of payment to its Spanish name."""
+    return {row["code"]: row["name_es"] for row in _rows("payment_means.csv")}
+
+
+@cache
+def unit_names() -> dict[str, str]:
+    """Code of a unit of measure to its Spanish name."""
+    return {row["code"]: row["name_es"] for row in _rows("unit_codes.csv")}

@@ -310,6 +310,14 @@ class Identity(Frozen, frozen=True, kw_only=True):
     """Text of the printed code."""
 
 
+class Validation(Frozen, frozen=True, kw_only=True):
+    """DIAN's answer to the document."""
+
+    response: bytes
+    """The signed ApplicationResponse, as it came."""
+    validated_at: datetime
+
+
 FREEZER: Final = msgspec.json.Encoder(enc_hook=encode_special)
 """Writes the frozen copy; Decimals become strings."""
 _THAW: Final = msgspec.json.Decoder(Document)

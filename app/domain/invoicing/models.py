@@ -255,7 +255,8 @@ class DocumentEvent(TenantRow, DefaultBase):
 
     document_id: Mapped[UUID]
     kind: Mapped[str]
-    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend."""
+    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend; of its delivery
+    wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
     at: Mapped[datetime]
     detail: Mapped[str]
     data: Mapped[dict[str, Any]]
@@ -264,12 +265,12 @@ class DocumentEvent(TenantRow, DefaultBase):
 
 
 class DocumentFile(TenantRow, DefaultBase):
-    """Signed XML or an answer of DIAN, byte for byte. Kept for ten years: the application cannot delete it."""
+    """Signed XML, an answer of DIAN, the container or the PDF, byte for byte. Kept for ten years: the application cannot delete it."""
 
     __tablename__ = "document_file"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "document_id"], ["document.tenant_id", "document.id"]),
-        CheckConstraint("kind IN ('xml','response')", name="kind"),
+        CheckConstraint("kind IN ('xml','response','attached','pdf')", name="kind"),
         Index("ix_document_file_document", "tenant_id", "document_id", "id"),
         Index(
             "uq_document_file_xml",
@@ -278,6 +279,15 @@ class DocumentFile(TenantRow, DefaultBase):
             "version",
             unique=True,
             postgresql_where=text("kind = 'xml'"),
+        ),
+        Index(
+            "uq_document_file_made",
+            "tenant_id",
+            "document_id",
+            "version",
+            "kind",
+            unique=True,
+            postgresql_where=text("kind IN ('attached','pdf')"),
         ),
     )
 

@@ -8,15 +8,15 @@ from uuid import UUID
 import msgspec
 import structlog
 from sqlalchemy import and_, select
-from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.invoicing.circuit import QUICK_WAIT, SILENT_WAIT, count_failure, count_success
 from app.domain.invoicing.claims import Claimed, set_state, versions_of
+from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file
-from app.domain.invoicing.models import Document, DocumentEvent, DocumentState
+from app.domain.invoicing.models import Document, DocumentState
 from app.domain.invoicing.preflight import Finding
-from app.domain.invoicing.versions import Version
+from app.domain.invoicing.versions import CONTINGENT, Version, as_usual, is_of_another_day, write_version
 from app.lib import clock
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ _LONGEST_WAIT: Final = timedelta(minutes=15)
 _SWEEP_MARGIN: Final = timedelta(minutes=1)
 """The sweep looks after a document this much later than its own job would."""
 _WAITS_FOR_CIRCUIT: Final = timedelta(minutes=10)
+
+
+_OF_THE_DATE: Final = ("D09c", "D09e")
+"""Ends of the rules about a date that is not today's, of every kind of document."""
+_OF_THE_PERIOD: Final = "CTG01"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,10 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
     found = await _accepted_as(work, claimed, version, answer)
     if found is not None:
         await _accept(work, claimed, found, call, now)
+    elif is_late(answer, version, now):
+        await _late(work, claimed, version, call, now)
+    elif _is_outside(answer, version):
+        await _outside(work, claimed, version, call, now)
     elif answer.outcome == "rejected":
         await _reject(work, claimed, version, call, now)
     elif answer.outcome == "pending":
@@ -63,7 +72,23 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
         silent = answer.http_status is None and answer.outcome == "unknown"
         await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message)
     elif answer.outcome != "unknown":
-        await count_success(work, now)
+        await count_success(work, began=call.began, now=now)
+
+
+def is_late(answer: "Answer", version: Version, now: datetime) -> bool:
+    """Whether DIAN only says that the day was over when the document came: with today's date it may be sent again."""
+    return version.kind not in CONTINGENT and is_of_another_day(version.content, now) and _only(answer, *_OF_THE_DATE)
+
+
+def _is_outside(answer: "Answer", version: Version) -> bool:
+    """Whether DIAN only says that it was in none of its contingencies: the times of whoever declared it were others."""
+    return version.kind in CONTINGENT and _only(answer, _OF_THE_PERIOD)
+
+
+def _only(answer: "Answer", *ends: str) -> bool:
+    """Whether it was rejected for rules with such an end, and for nothing else."""
+    codes = [rule.code for rule in answer.rules if rule.rejects]
+    return answer.outcome == "rejected" and bool(codes) and all(code.endswith(ends) for code in codes)
 
 
 async def refuse_locally(work: Work, claimed: Claimed, findings: Sequence[Finding]) -> None:
@@ -71,7 +96,7 @@ async def refuse_locally(work: Work, claimed: Claimed, findings: Sequence[Findin
     rules = [{"code": each.code, "text": each.message, "rejects": True} for each in findings]
     message = f"No se envió: {findings[0].message}"
     if await set_state(work, claimed, status="rejected", message=message, rules=rules, decided_at=clock.now()):
-        _event(work, claimed.id, "rejected", {"rules": rules, "local": True}, message)
+        event(work, claimed.id, "rejected", {"rules": rules, "local": True}, message)
         work.record(
             "document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": True}
         )
@@ -108,9 +133,11 @@ async def _accept(work: Work, claimed: Claimed, found: tuple[int, str], call: Ca
         return
     if answer.response:
         await keep_file(work, claimed.id, number, "response", f"ar-{claimed.row.number}.xml", answer.response)
-    _event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
+    event(work, claimed.id, "accepted", _data(call, uuid), answer.message)
     work.record("document.accepted", claimed.id, after={"number": claimed.row.number, "uuid": uuid, "version": number})
     await _release_notes(work, claimed.id)
+    if not claimed.row.is_test:
+        work.ask("invoicing.wrap", {"documentId": str(claimed.id)})
     _LOG.info("document accepted", number=claimed.row.number)
 
 
@@ -123,9 +150,32 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
         return
     if answer.response:
         await keep_file(work, claimed.id, version.number, "response", f"ar-{claimed.row.number}.xml", answer.response)
-    _event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
+    event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
     work.record("document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": False})
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
+
+
+async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
+    """It was on its way at midnight. DIAN consumed neither number nor key: the next run dates it anew."""
+    detail = "Llegó a la DIAN cuando ya era otro día: se fecha de nuevo."
+    if await set_state(work, claimed, status="signed", message=detail, next_at=now + _SWEEP_MARGIN):
+        event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
+        _again(work, claimed.id, timedelta())
+
+
+async def _outside(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
+    """It goes as the ordinary document of today, under its number."""
+    detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal de hoy."
+    if not await set_state(work, claimed, keep=True, status="pending", message=detail):
+        return
+    event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
+    paper = as_usual(version.content, now)
+    made = await write_version(work, version, paper, claimed.keys, "redated", claimed.id)
+    await set_state(
+        work, claimed, version=made.number, kind=made.kind.value, uuid=made.uuid, next_at=now + _SWEEP_MARGIN
+    )
+    event(work, claimed.id, "redated", {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
+    _again(work, claimed.id, timedelta())
 
 
 async def _wait(work: Work, claimed: Claimed, call: Call, now: datetime, *, zip_key: str) -> None:
@@ -141,7 +191,7 @@ async def _wait(work: Work, claimed: Claimed, call: Call, now: datetime, *, zip_
         next_at=now + wait + _SWEEP_MARGIN,
         **values,
     ):
-        _event(work, claimed.id, "asked" if call.operation == "asked" else "received", _data(call), call.answer.message)
+        event(work, claimed.id, "asked" if call.operation == "asked" else "received", _data(call), call.answer.message)
         _again(work, claimed.id, wait)
 
 
@@ -156,7 +206,7 @@ async def _refused(work: Work, claimed: Claimed, call: Call, now: datetime) -> N
         message=f"La DIAN no recibió el envío: {call.answer.message}",
         next_at=now + _REFUSED_WAIT + _SWEEP_MARGIN,
     ):
-        _event(work, claimed.id, "refused", _data(call), call.answer.message)
+        event(work, claimed.id, "refused", _data(call), call.answer.message)
         _again(work, claimed.id, _REFUSED_WAIT)
 
 
@@ -175,7 +225,7 @@ async def _unknown(work: Work, claimed: Claimed, call: Call, now: datetime) -> N
         message=answer.message,
         next_at=now + max(wait + _SWEEP_MARGIN, _WAITS_FOR_CIRCUIT),
     ):
-        _event(work, claimed.id, "unknown", _data(call), answer.message)
+        event(work, claimed.id, "unknown", _data(call), answer.message)
         _again(work, claimed.id, wait)
 
 
@@ -220,18 +270,3 @@ def _data(call: Call, uuid: str = "") -> dict[str, Any]:
         "rules": _rules(answer),
         "uuid": uuid,
     }
-
-
-def _event(work: Work, document_id: UUID, kind: str, data: dict[str, Any], detail: str) -> None:
-    work.session.add(
-        DocumentEvent(
-            tenant_id=work.tenant_id,
-            id=uuid7(),
-            document_id=document_id,
-            kind=kind,
-            at=clock.now(),
-            detail=detail,
-            data=data,
-            user_id=None,
-        )
-    )

@@ -5,22 +5,21 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import select, update
-from uuid_utils.compat import uuid7
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
 from app.domain.invoicing.drafts import check_draft
+from app.domain.invoicing.events import event
 from app.domain.invoicing.issue import read_issuer
 from app.domain.invoicing.keys import keys_of_range
-from app.domain.invoicing.kinds import CONTINGENCY, SUPPORT_KINDS, Kind
+from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
-from app.domain.invoicing.models import Document, DocumentEvent, DocumentState, DocumentVersion
-from app.domain.invoicing.versions import Version, redated, write_version
+from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
+from app.domain.invoicing.versions import USUAL, Version, redated, write_version
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
 
-_USUAL: Final = {contingency: kind for kind, contingency in CONTINGENCY.items()}
 _DUPLICATE: Final = "90"
 
 
@@ -75,17 +74,13 @@ class Resend:
             .values(next_at=now, attempts=0, message="", **values)
             .execution_options(synchronize_session=False)
         )
-        self._work.session.add(
-            DocumentEvent(
-                tenant_id=self._work.tenant_id,
-                id=uuid7(),
-                document_id=row.id,
-                kind="corrected" if values else "resend",
-                at=now,
-                detail="",
-                data={"before": before["uuid"], "after": after["uuid"]},
-                user_id=self._work.actor.user_id,
-            )
+        event(
+            self._work,
+            row.id,
+            "corrected" if values else "resend",
+            {"before": before["uuid"], "after": after["uuid"]},
+            "",
+            self._work.actor.user_id,
         )
         self._work.ask("invoicing.transmit", {"documentId": str(row.id)})
         self._work.record("document.resent", row.id, before=before, after=after)
@@ -94,7 +89,7 @@ class Resend:
         """The next version: what is of company, software and customer as it is today, dated now."""
         earlier = await self._version(row, state)
         paper = earlier.content
-        kind = _USUAL.get(paper.kind, paper.kind)
+        kind = USUAL.get(paper.kind, paper.kind)
         customer_id = await self._customer(paper.counterpart)
         issuing = await read_issuer(self._work, [kind], customer_id=customer_id, branch_id=row.branch_id)
         # The key is of the document's own range, which may not be the one that gives numbers today.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.db.jobs import JobContext
 from app.domain.invoicing.claims import Claimed, SignedFile
-from app.domain.invoicing.model import Document, Identity
+from app.domain.invoicing.model import Document, Identity, Validation
 from app.domain.invoicing.models import DianCertificate
 from app.domain.invoicing.vault import Vault
 from app.lib.errors import RuleBroken
@@ -51,6 +51,16 @@ class Line:
 
         built = build(paper, identity)
         return sign(built.root, built.place, self._credential, paper.issued_at)
+
+    def sign_container(
+        self, paper: Document, identity: Identity, xml: bytes, response: Validation, at: datetime
+    ) -> bytes:
+        """Build and sign what the buyer gets; for a thread of its own."""
+        from app.domain.invoicing.xml.attached import build_attached
+        from app.integrations.dian.sign import sign
+
+        built = build_attached(paper, identity, xml, response, at)
+        return sign(built.root, built.place, self._credential, at)
 
     async def status(self, uuid: str, seconds: float) -> "Answer":
         """What DIAN knows of a UUID."""

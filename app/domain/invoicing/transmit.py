@@ -7,7 +7,7 @@ asked about before it is sent again. XML and signature are loaded here and nowhe
 import asyncio
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -17,13 +17,13 @@ from uuid_utils.compat import uuid7
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.invoicing.circuit import circuit_of, take_probe
-from app.domain.invoicing.claims import Claimed, SignedFile, claim_document, set_state
+from app.domain.invoicing.claims import Claimed, SignedFile, claim_document, put_off_unclaimed, set_state
+from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import CONTINGENCY
 from app.domain.invoicing.model import Document
-from app.domain.invoicing.models import DocumentEvent
-from app.domain.invoicing.outcomes import Call, refuse_locally, settle
+from app.domain.invoicing.outcomes import Call, is_late, refuse_locally, settle
 from app.domain.invoicing.preflight import blocking, preflight
 from app.domain.invoicing.signer import CannotSign, Line, line_of
 from app.domain.invoicing.vault import Vault
@@ -35,9 +35,11 @@ from app.domain.invoicing.versions import (
     contingency_at,
     is_of_another_day,
     redated,
+    was_contingency,
     write_version,
 )
 from app.lib import clock
+from app.lib.sealing import SealBroken
 
 _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 
@@ -45,6 +47,9 @@ PATIENCE: Final = 50.0
 """Seconds of silence after which a call counts as lost: the annex says a minute, and a short job has no longer."""
 _WAITS_FOR_ORIGINAL: Final = timedelta(hours=1)
 _CANNOT_SIGN: Final = timedelta(minutes=15)
+_SEALED: Final = (
+    "Los secretos de la empresa no se pueden abrir con la SECRET_KEY de la instalación: escriba el PIN otra vez."
+)
 
 
 class Transmission:
@@ -60,8 +65,13 @@ class Transmission:
     async def run(self) -> bool:
         """Bring the document as far as it goes; answers whether DIAN was called."""
         now = clock.now()
-        async with self._context.transaction() as work:
-            claimed = await self._take(work, now)
+        try:
+            async with self._context.transaction() as work:
+                claimed = await self._take(work, now)
+        except SealBroken:
+            async with self._context.transaction() as work:
+                await put_off_unclaimed(work, self._id, _SEALED, now + _CANNOT_SIGN)
+            return False
         if claimed is None:
             return False
         try:
@@ -99,7 +109,7 @@ class Transmission:
     async def _work_on(self, claimed: Claimed, line: Line) -> bool:
         if claimed.status in {"sent", "unknown"} or is_of_another_day(claimed.version.content, clock.now()):
             call = await self._ask(claimed, line)
-            if not call.is_absent:
+            if not call.is_absent and not is_late(call.answer, claimed.version, clock.now()):
                 async with self._context.transaction() as work:
                     await settle(work, claimed, claimed.version, call)
                 return True
@@ -129,7 +139,7 @@ class Transmission:
         xml = claimed.xml if version.number == claimed.version.number else None
         if xml is not None:
             async with self._context.transaction() as work:
-                held = await self._mark_sent(work, claimed, version, now, signed=False)
+                held = await self._mark_sent(work, claimed, version, signed=False)
             return (version, xml) if held else None
         paper = version.content
         if claimed.corrected is not None and paper.correction is not None:
@@ -147,7 +157,7 @@ class Transmission:
         async with self._context.transaction() as work:
             name = await next_file_name(work, paper, now)
             xml = SignedFile(f"{name}.xml", content)
-            held = await self._mark_sent(work, claimed, version, now, signed=True)
+            held = await self._mark_sent(work, claimed, version, signed=True)
             if held:
                 await keep_file(work, claimed.id, version.number, "xml", xml.name, xml.content)
         return (version, xml) if held else None
@@ -159,7 +169,13 @@ class Transmission:
         reason: Reason
         if paper.kind in CONTINGENT:
             return version
-        if paper.kind in CONTINGENCY and not claimed.row.is_test and await contingency_at(work, paper.issued_at):
+        if (
+            paper.kind in CONTINGENCY
+            and not claimed.row.is_test
+            and await contingency_at(work, paper.issued_at)
+            # Once DIAN has said that it was in none of its contingencies, it stays an ordinary document.
+            and not await was_contingency(work, claimed.id)
+        ):
             paper, reason = as_contingency(paper), "contingency"
         elif is_of_another_day(paper, now):
             paper, reason = redated(paper, now), "redated"
@@ -176,14 +192,13 @@ class Transmission:
         )
         return made
 
-    async def _mark_sent(self, work: Work, claimed: Claimed, version: Version, now: datetime, *, signed: bool) -> bool:
+    async def _mark_sent(self, work: Work, claimed: Claimed, version: Version, *, signed: bool) -> bool:
         """Say that it is on its way before it is: whoever comes after a crash asks DIAN first."""
         if not await set_state(work, claimed, keep=True, status="sent"):
             return False
         if signed:
             event(work, claimed.id, "signed", {"uuid": version.uuid, "version": version.number}, "")
         event(work, claimed.id, "sent", {"uuid": version.uuid, "attempt": claimed.attempts + 1}, "")
-        del now
         return True
 
     async def _send(self, claimed: Claimed, version: Version, xml: SignedFile, line: Line) -> Call:
@@ -200,19 +215,3 @@ class Transmission:
     def _left(self) -> float:
         """Seconds that a call may still take."""
         return max(1.0, min(PATIENCE, self._ends - monotonic()))
-
-
-def event(work: Work, document_id: UUID, kind: str, data: dict[str, Any], detail: str) -> None:
-    """Write a step of a document's life."""
-    work.session.add(
-        DocumentEvent(
-            tenant_id=work.tenant_id,
-            id=uuid7(),
-            document_id=document_id,
-            kind=kind,
-            at=clock.now(),
-            detail=detail,
-            data=data,
-            user_id=None,
-        )
-    )

@@ -17,6 +17,9 @@ Reason = Literal["redated", "contingency", "corrected"]
 CONTINGENT: Final = frozenset(CONTINGENCY.values())
 """Kinds that keep the date of their contingency, whenever they are sent."""
 
+USUAL: Final = {contingency: kind for kind, contingency in CONTINGENCY.items()}
+"""What a contingency stands for."""
+
 
 class Version(msgspec.Struct, frozen=True):
     """One version of a document."""
@@ -41,6 +44,12 @@ def as_contingency(paper: Document) -> Document:
     return msgspec.structs.replace(paper, kind=kind, paper=reference)
 
 
+def as_usual(paper: Document, now: datetime) -> Document:
+    """A contingency that DIAN knows nothing of, as the ordinary document of this instant."""
+    kind = USUAL[paper.kind]
+    return redated(msgspec.structs.replace(paper, kind=kind, paper=None), now)
+
+
 def is_of_another_day(paper: Document, now: datetime) -> bool:
     """Whether it would be signed on another Colombian day than it says."""
     return paper.local_time.date() != now.astimezone(BOGOTA).date()
@@ -54,6 +63,20 @@ async def contingency_at(work: Work, instant: datetime) -> bool:
             DianContingency.tenant_id == work.tenant_id,
             DianContingency.started_at <= instant,
             (DianContingency.ended_at.is_(None)) | (DianContingency.ended_at >= instant),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+async def was_contingency(work: Work, document_id: UUID) -> bool:
+    """Whether a document was made a contingency before."""
+    found = await work.session.scalar(
+        select(DocumentVersion.version)
+        .where(
+            DocumentVersion.tenant_id == work.tenant_id,
+            DocumentVersion.document_id == document_id,
+            DocumentVersion.reason == "contingency",
         )
         .limit(1)
     )

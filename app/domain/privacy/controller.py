@@ -15,6 +15,7 @@ from app.domain.accounts.leaving import forget_member, read_member
 from app.domain.customers.forgetting import forget_customer
 from app.domain.members.company import find_membership, refuse_to_manage
 from app.domain.members.leaving import forget_invitations
+from app.domain.photos.service import forget_photo
 from app.domain.privacy.consents import ConsentService
 from app.domain.privacy.exports import export_customer, export_member, read_customer
 from app.domain.privacy.schemas import Anonymise, AnonymisedOut, ConsentOut, ConsentPage, RecordConsent
@@ -97,6 +98,7 @@ class PrivacyController(Controller):
             refuse_to_manage(work, member.role, permissions_of(member.role, member.permissions))
         at = await forget_member(work, user_id, data.reason)
         await forget_invitations(work, user_id)
+        await forget_photo(work, user_id)
         return AnonymisedOut(at=at, ids=[user_id])
 
 

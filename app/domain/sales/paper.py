@@ -43,8 +43,9 @@ def paper_of(
 
     It is dated now, whenever it was sold: DIAN wants the day of sending. Raises 422 for what DIAN would reject.
     """
-    found = next((row["issuing"] for row in rows if row["issuing"] is not None), None)
-    issuing = read_issuing(found)
+    if not rows[0]["issues"]:
+        return None
+    issuing = read_issuing(next((row["issuing"] for row in rows if row["issuing"] is not None), None))
     if issuing is None:
         return None
     base = sum((line.base for line in priced), start=ZERO)

@@ -28,7 +28,7 @@ from app.domain.sales.posted import SEQUENCE, PostedTicket, documented, numbered
 from app.domain.sales.pricing import PricedLine, price_lines, settle
 from app.domain.sales.schemas import PostSale
 from app.domain.sales.shortfall import book_shortfall
-from app.domain.sales.statements import PACKS, READ, WRITE, WRITE_WITH_DOCUMENT
+from app.domain.sales.statements import PACKS, READ, READ_TO_ISSUE, WRITE, WRITE_WITH_DOCUMENT
 from app.domain.tenants.scope import branch_refusal
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
@@ -113,6 +113,8 @@ class SalePoster:
         self._keys = keys
         self._vault = vault
         self._bell = bell
+        self._issuers: set[UUID] = set()
+        """Companies that issued documents when they were last read: which of the two readings to begin with."""
 
     async def post(self, data: PostSale, caller: Caller) -> bytes:
         """Post a ticket; answers the encoded `SaleOut`, exactly as it is kept for a replay.
@@ -142,21 +144,7 @@ class SalePoster:
     async def _attempt(self, connection: LaneConnection, draft: Draft, *, locked: bool) -> bytes:
         """Read, reckon, write. Raises `_Overtaken` when it must be tried (again) with the shelves locked."""
         data, caller, claims = draft.data, draft.caller, draft.caller.claims
-        rows = await connection.fetch(
-            READ,
-            claims.tenant_id,
-            claims.user_id,
-            claims.session_id,
-            caller.key,
-            draft.sale_id,
-            data.session_id,
-            data.customer_id,
-            draft.products,
-            data.seller_id or claims.user_id,
-            draft.sold_at,
-            data.id is not None,
-            clock.business_day(draft.posted_at, _BOGOTA),
-        )
+        rows = await self._read(connection, draft)
         head = rows[0] if rows else None
         actor = _actor(head, caller)
         assert head is not None
@@ -202,6 +190,32 @@ class SalePoster:
             if getattr(error, "sqlstate", None) == RANGE_SPENT:
                 raise _Overtaken from error
             raise
+
+    async def _read(self, connection: LaneConnection, draft: Draft) -> Sequence[Mapping[str, Any]]:
+        """Everything the ticket must know; `issuing` with it for a company that issues documents."""
+        data, caller, claims = draft.data, draft.caller, draft.caller.claims
+        values = (
+            claims.tenant_id,
+            claims.user_id,
+            claims.session_id,
+            caller.key,
+            draft.sale_id,
+            data.session_id,
+            data.customer_id,
+            draft.products,
+            data.seller_id or claims.user_id,
+            draft.sold_at,
+            data.id is not None,
+        )
+        if claims.tenant_id not in self._issuers:
+            rows: Sequence[Mapping[str, Any]] = await connection.fetch(READ, *values)
+            if not rows or not rows[0]["issues"]:
+                return rows
+            self._issuers.add(claims.tenant_id)
+        rows = await connection.fetch(READ_TO_ISSUE, *values, clock.business_day(draft.posted_at, _BOGOTA))
+        if rows and not rows[0]["issues"]:
+            self._issuers.discard(claims.tenant_id)
+        return rows
 
     async def _write(self, connection: LaneConnection, ticket: PostedTicket, draft: Draft) -> bytes:
         caller = draft.caller

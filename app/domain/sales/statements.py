@@ -29,6 +29,7 @@ _ISSUING: Final = ISSUING.format(
 _ASKED: Final = f"""
 WITH head AS MATERIALIZED (
    SELECT {ACTOR_COLUMNS}, {LIMITS}, t.cash_rounding,
+          (SELECT g.is_enabled FROM dian_setting g WHERE g.tenant_id = $1) IS TRUE AS issues,
           ($10::timestamptz AT TIME ZONE t.time_zone)::date AS business_day,
           c.register_id, c.branch_id, c.warehouse_id, d.is_open, {BRANCH_ALLOWED.format(branch="c.branch_id")} AS branch_allowed,
           b.id AS customer_id, b.name AS customer_name, b.identification AS customer_identification, b.trail AS customer_trail,
@@ -47,13 +48,18 @@ WITH head AS MATERIALIZED (
         AND b.id = coalesce($7::uuid, (SELECT id FROM customer WHERE tenant_id = $1 AND is_final_consumer))
    WHERE m.tenant_id = $1 AND m.user_id = $2),
 {SHELF.format(products="$8")}
-SELECT head.*, goods.*, CASE WHEN goods.product_id = ($8::uuid[])[1] THEN {_ISSUING} END AS issuing
-FROM head LEFT JOIN goods ON true"""
+SELECT head.*, goods.*"""
+_ROWS: Final = "\nFROM head LEFT JOIN goods ON true"
 
-READ: Final = pinned(_ASKED, "$1", "$2")
+READ: Final = pinned(_ASKED + _ROWS, "$1", "$2")
 """$1 tenant, $2 user, $3 login session, $4 key, $5 sale, $6 cash session, $7 customer or null, $8 products, $9 seller,
-$10 instant of sale, $11 whether the client chose the sale's id, $12 DIAN's day. One row a product, or one with nulls for
-them; what the company issues with comes once, with the first of the products."""
+$10 instant of sale, $11 whether the client chose the sale's id. One row a product, or one with nulls for them."""
+
+READ_TO_ISSUE: Final = pinned(
+    f"{_ASKED}, CASE WHEN goods.product_id = ($8::uuid[])[1] THEN {_ISSUING} END AS issuing{_ROWS}", "$1", "$2"
+)
+"""The same for a company that issues documents; $12 is DIAN's day. What it issues with comes once, with the first of the
+products. PostgreSQL sets up every table of a statement, asked or not: whoever issues nothing is spared these (0.07 ms)."""
 
 PACKS: Final = pinned(
     "SELECT product_id, unit_code, factor, price FROM product_pack WHERE tenant_id = $1 AND product_id = ANY($3::uuid[])",

@@ -10,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from app.db.session import Work
 from app.domain.tenants.forms import find_municipalities, short_lists
 from app.domain.tenants.history import history
-from app.domain.tenants.logo import ACCEPTED, MEDIA_TYPE, logo_bytes, put_logo, remove_logo
+from app.domain.tenants.logo import MEDIA_TYPE, logo_bytes, put_logo, remove_logo
 from app.domain.tenants.schemas import (
     ChangeCompany,
     CompanyOut,
@@ -24,6 +24,7 @@ from app.lib.access import requires
 from app.lib.etag import check_if_match
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
+from app.lib.pictures import ACCEPTED
 
 SearchParam = Annotated[
     str | None, QueryParameter(name="search", max_length=100, description="Parte del nombre, o comienzo del código.")

@@ -13,13 +13,11 @@ from app.domain.tenants.models import CompanyLogo
 from app.domain.tenants.schemas import LogoOut
 from app.lib import clock
 from app.lib.errors import FieldError, NotFound, RuleBroken
+from app.lib.pictures import ACCEPTED, NoPicture, open_picture
 
 MEDIA_TYPE: Final = "image/png"
-ACCEPTED: Final[dict[str, str]] = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
-"""Media type of an upload to what its bytes must be."""
 MAX_UPLOAD: Final = 1_000_000
 """Bytes."""
-_MAX_PIXELS: Final = 25_000_000
 _SIDES: Final = (512, 384, 256, 128)
 """Longest side in pixels; the first whose file is small enough is kept."""
 _MAX_KEPT: Final = 120_000
@@ -95,21 +93,12 @@ def redraw(content: bytes, media_type: str) -> tuple[bytes, int, int]:
 
     The file must be what it says it is. Its size in pixels is read from its header before anything is unpacked.
     """
-    from PIL import Image, ImageOps
-
-    kind = ACCEPTED.get(media_type)
-    if kind is None:
-        raise _bad("Envíe una imagen PNG, JPEG o WebP, con su Content-Type.")
-    if len(content) > MAX_UPLOAD:
+    if media_type in ACCEPTED and len(content) > MAX_UPLOAD:
         raise _bad("La imagen pesa más de 1 MB.")
     try:
-        with Image.open(BytesIO(content), formats=[kind]) as opened:
-            if opened.width * opened.height > _MAX_PIXELS:
-                raise _bad("La imagen tiene demasiados puntos: redúzcala.")
-            turned = ImageOps.exif_transpose(opened)
-            picture = turned.convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _bad("El archivo no es una imagen PNG, JPEG o WebP que se pueda leer.") from error
+        picture = open_picture(content, media_type)
+    except NoPicture as problem:
+        raise _bad(str(problem)) from problem
     buffer = BytesIO()
     for side in _SIDES:
         picture.thumbnail((side, side))

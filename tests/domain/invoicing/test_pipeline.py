@@ -65,7 +65,7 @@ async def test_a_silence_after_processing_sends_nothing_twice(company: Company) 
     found = await state(company)
     assert found.status == "accepted"
     assert company.server.service.store.sent[sale["document"]["uuid"]] == 1
-    assert await events(company) == ["signed", "sent", "unknown", "accepted"]
+    assert await events(company) == ["signed", "sent", "unknown", "accepted", "wrapped"]
 
 
 @pytest.mark.parametrize("kind", ["garbage", "truncated", "doctype", "huge", "timeout-before-processing", "in-process"])

@@ -33,7 +33,7 @@ async def test_a_small_sale_issues_a_pos_document_that_dian_accepts(company: Com
     assert document["uuid"] in document["qr"]
     assert "NumFac: EPOS1\n" in document["qr"]
     assert sale["warnings"] == []
-    assert await company.work() == 1
+    assert await company.work() == 2
     now = (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["document"]
     assert now == document | {"status": "accepted"}
     detail = await company.document(document["id"])
@@ -69,6 +69,17 @@ async def test_the_kind_is_chosen_by_law_and_by_wish(company: Company, price: st
     assert sale["document"]["kind"] == kind
     await company.work()
     assert (await company.document(sale["document"]["id"]))["status"] == "accepted"
+
+
+async def test_issuing_begins_and_ends_with_the_very_next_sale(company: Company) -> None:
+    kinds = []
+    session = await company.shop.open_drawer()
+    for issues in (True, False, False, True, True):
+        answer = await company.put("/v1/dian/settings", company.settings(is_enabled=issues))
+        assert answer.status_code == 200, answer.text
+        document = (await sold(company, session=session))["document"]
+        kinds.append(document and document["number"])
+    assert kinds == ["EPOS1", None, None, "EPOS2", "EPOS3"]
 
 
 async def test_above_the_limit_a_pos_document_is_refused(company: Company) -> None:

@@ -11,8 +11,8 @@ from signxml.exceptions import InvalidSignature
 
 from app.domain.invoicing.identify import identify
 from app.domain.invoicing.kinds import Kind
-from app.domain.invoicing.model import FINAL_CONSUMER, Correction, Document
-from app.domain.invoicing.xml.attached import Validation, build_attached
+from app.domain.invoicing.model import FINAL_CONSUMER, Correction, Document, Validation
+from app.domain.invoicing.xml.attached import build_attached
 from app.domain.invoicing.xml.documents import build
 from app.integrations.dian.certificate import Credential, open_p12
 from app.integrations.dian.sign import sign

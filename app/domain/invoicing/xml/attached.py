@@ -5,7 +5,7 @@ from typing import Final
 
 from lxml import etree
 
-from app.domain.invoicing.model import BOGOTA, Document, Frozen, Identity, Party
+from app.domain.invoicing.model import BOGOTA, Document, Identity, Party, Validation
 from app.domain.invoicing.xml.documents import UBL, Built
 from app.domain.invoicing.xml.extensions import signature_place
 from app.domain.invoicing.xml.parties import put_tax_scheme
@@ -13,14 +13,6 @@ from app.domain.invoicing.xml.ubl import Element, group, new_root, put, put_exac
 
 _VALIDATOR: Final = "Unidad Especial Dirección de Impuestos y Aduanas Nacionales"
 _VALIDATED: Final = "02"
-
-
-class Validation(Frozen, frozen=True, kw_only=True):
-    """DIAN's answer to the document."""
-
-    response: bytes
-    """The signed ApplicationResponse, as it came."""
-    validated_at: datetime
 
 
 def build_attached(
