@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 
 from app.db.session import SERVER_SETTINGS
 from app.domain.audit.findings import PREFIXES
-from app.domain.backups.state import last_good, problem
 from app.lib import clock
 from app.lib.driver import POSTGRES_AWAY
 from app.lib.jobs import QUEUES
@@ -109,13 +108,6 @@ def all_checks(settings: Settings) -> Sequence[Check]:
             ask=look.dian,
             muted_by=jobs | {"worker"},
         ),
-        Check(
-            name="backups",
-            title="Los respaldos no están al día",
-            severity="critical",
-            ask=look.backups,
-            muted_by=jobs | {"worker"},
-        ),
         Check(name="disk", title="El disco se llena", severity="critical", ask=look.disk),
     )
 
@@ -176,14 +168,6 @@ class Looks:
     async def findings(self) -> str | None:
         details = [row["detail"] for row in await self._fetch(_FINDINGS, list(PREFIXES))]
         return f"Empresas con diferencias: {len(details)}. {details[0]}" if details else None
-
-    async def backups(self) -> str | None:
-        try:
-            async with self._connected() as connection:
-                state = await last_good(connection)
-        except POSTGRES_AWAY as error:
-            raise Unknown(_reason(error)) from error
-        return problem(state, clock.now(), self._settings.backup_hours)
 
     async def disk(self) -> str | None:
         # In a thread: a hanging file system must not hold the other checks up.

@@ -1,4 +1,4 @@
-"""Whether backups are what they should be: read by the monitor, so it needs the driver alone."""
+"""Whether backups are what they should be, as the operator is told. The monitor asks the same tables in its own way."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol

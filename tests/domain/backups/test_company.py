@@ -6,13 +6,15 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy import LargeBinary
 from uuid_utils.compat import uuid7
 
+from app.db.registry import METADATA
 from app.db.session import Database
 from app.domain.audit.reconcile import reconcile
 from app.domain.audit.verify import verify_chain
 from app.domain.backups.company.differences import differences
-from app.domain.backups.company.format import NOT_OF_THE_COMPANY
+from app.domain.backups.company.format import NOT_OF_THE_COMPANY, SEALED
 from app.domain.backups.company.reading import open_plain, open_sealed
 from app.domain.backups.company.restore import restore_new, restore_same
 from app.domain.backups.keys import BackupKeys
@@ -120,6 +122,56 @@ async def test_a_copy_lives_beside_the_company_it_was_made_of(
     async with database.job_transaction(copy_id) as work:
         assert not (await verify_chain(work)).intact
     await admin.execute("UPDATE audit_entry SET action = $2 WHERE tenant_id = $1 AND seq = 2", copy_id, was)
+
+
+async def test_a_copy_tells_nobody_and_opens_nothing(shop: Shop, database: Database, admin: asyncpg.Connection) -> None:
+    await trade(shop)
+    tenant_id, copy_id = UUID(shop.tenant_id), uuid7()
+    endpoint = await shop.post(
+        "/v1/webhooks/endpoints", {"url": "https://sistema.example.com/avisos", "events": ["*"], "description": "ERP"}
+    )
+    assert endpoint.status_code == 201, endpoint.text
+    tested = await shop.post(f"/v1/webhooks/endpoints/{endpoint.json()['id']}/test")
+    assert tested.status_code == 202, tested.text
+    key = await shop.post("/v1/api-keys", {"name": "ERP", "scopes": ["sales:read"]})
+    assert key.status_code == 201, key.text
+    made = await archive_of(database, tenant_id)
+    async with open_sealed(storage_of(database.settings), made.object_name, keys(database)) as archive:
+        await restore_new(database, archive, copy_id, UUID(shop.user["id"]), beside=True, trail={})
+        for table, column in SEALED:
+            sql = f"SELECT count(*) FROM {table} WHERE tenant_id = $1 AND {column} IS NOT NULL"
+            assert await admin.fetchval(sql, copy_id) == 0, (table, column)
+        for sql in (
+            "SELECT count(*) FROM webhook_endpoint WHERE tenant_id = $1 AND (is_active OR removed_at IS NULL)",
+            "SELECT count(*) FROM webhook_feed WHERE tenant_id = $1 AND is_listening",
+            "SELECT count(*) FROM webhook_delivery WHERE tenant_id = $1 AND status = 'pending'",
+            "SELECT count(*) FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL",
+        ):
+            assert await admin.fetchval(sql, copy_id) == 0, sql
+            assert await admin.fetchval(sql, tenant_id) == 1, sql
+        # In its own place it goes on listening, from now on, with its secret.
+        await shop.product()
+        await restore_same(database, archive, UUID(shop.user["id"]), trail={})
+    head = "SELECT seq FROM audit_head WHERE tenant_id = $1"
+    feed = await admin.fetchrow("SELECT is_listening, audit_seq FROM webhook_feed WHERE tenant_id = $1", tenant_id)
+    assert feed["is_listening"]
+    assert feed["audit_seq"] == await admin.fetchval(head, tenant_id) - 1
+    assert await admin.fetchval("SELECT count(*) FROM webhook_secret WHERE tenant_id = $1", tenant_id) == 1
+    pending = "SELECT count(*) FROM webhook_delivery WHERE tenant_id = $1 AND status = 'pending'"
+    assert await admin.fetchval(pending, tenant_id) == 0
+
+
+def test_every_sealed_column_is_known() -> None:
+    """Bytes of a company are hashes, signatures or content, or else something sealed that a copy must forget."""
+    plain = ("hash", "sha256", "signature", "content")
+    found = {
+        (table.name, column.name)
+        for table in METADATA.sorted_tables
+        if "tenant_id" in table.primary_key.columns and table.name not in NOT_OF_THE_COMPANY
+        for column in table.columns
+        if isinstance(column.type, LargeBinary) and not column.name.endswith(plain)
+    }
+    assert found == SEALED.keys()
 
 
 async def test_an_export_is_a_zip_that_anybody_reads_and_nobody_changes(

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Database, system_actor
 from app.domain.audit.origin import COLUMNS, Stretch, statement
 from app.domain.backups.catalogue import Connection
-from app.domain.backups.company.format import Contents
+from app.domain.backups.company.format import SEALED, Contents
 from app.lib import clock
 from app.lib.audit import APPEND, Entry, entry_content
 
@@ -29,6 +29,29 @@ _APPEND: Final = "SELECT " + APPEND.format(
 _COUNTERS: Final = (
     ("document_counter", "range_id", "next_no"),
     ("dian_file_counter", "family || ' ' || year", "next_no"),
+    ("webhook_feed", "'eventos'", "event_no"),
+)
+_ON_THEIR_WAY: Final = (
+    # What was told or mailed after the snapshot is not told again.
+    "UPDATE webhook_delivery SET status = 'failed', last_error = 'La empresa se restauró.' "
+    "WHERE tenant_id = $1 AND status = 'pending'",
+    "UPDATE document_delivery_state SET status = 'uncertain', claim = NULL, claimed_until = NULL, "
+    "message = 'La empresa se restauró: no se sabe si el correo salió.' "
+    "WHERE tenant_id = $1 AND status IN ('pending','sending')",
+    "UPDATE webhook_feed SET audit_seq = greatest(audit_seq, h.seq) FROM audit_head h "
+    "WHERE webhook_feed.tenant_id = $1 AND h.tenant_id = $1",
+)
+_TRAIL_OF_ANOTHER: Final = (
+    # Signed for the company and the installation they were made by.
+    "DELETE FROM audit_checkpoint WHERE tenant_id = $1",
+    "DELETE FROM audit_archive WHERE tenant_id = $1",
+)
+_NOT_FROM_HERE: Final = (
+    # Other systems know the company it came from, and what signed for it did not come along.
+    "UPDATE webhook_endpoint SET is_active = false, removed_at = coalesce(removed_at, now()) WHERE tenant_id = $1",
+    "UPDATE webhook_feed SET is_listening = false, stock_seq = NULL, stock_at = NULL WHERE tenant_id = $1",
+    # Its secret came in through a session that did not come along.
+    "UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND revoked_at IS NULL",
 )
 
 
@@ -97,6 +120,8 @@ async def in_place(connection: Connection, tenant_id: UUID, before: Before) -> l
     )
     if count:
         notes.append(f"Trabajos pendientes que se descartaron: {count}.")
+    for sql in _ON_THEIR_WAY:
+        await connection.execute(sql, tenant_id)
     return notes
 
 
@@ -104,17 +129,11 @@ async def as_new(
     connection: Connection, database: Database, contents: Contents, tenant_id: UUID, user_id: UUID, *, beside: bool
 ) -> list[str]:
     """Make a copy fit to live: no secret it cannot open, no document twice at DIAN, a trail that says where it came from."""
-    notes = ["Firma electrónica, PIN y claves técnicas no viajan: cárguelos de nuevo para facturar."]
-    for sql in (
-        "UPDATE dian_setting SET is_enabled = false, software_pin = NULL WHERE tenant_id = $1",
-        "UPDATE dian_certificate SET sealed = NULL, retired_at = now() WHERE tenant_id = $1 AND retired_at IS NULL",
-        "UPDATE document_range SET technical_key = NULL WHERE tenant_id = $1",
-        # What it opens was sealed for the company it came from; new entries make new keys.
-        "DELETE FROM person_key WHERE tenant_id = $1 AND wrapped IS NOT NULL",
-        # Signed for the company and the installation they were made by.
-        "DELETE FROM audit_checkpoint WHERE tenant_id = $1",
-        "DELETE FROM audit_archive WHERE tenant_id = $1",
-    ):
+    notes = [
+        "Firma electrónica, PIN y claves técnicas no viajan: cárguelos de nuevo para facturar.",
+        "Webhooks y llaves de API no viajan: créelos de nuevo si los necesita.",
+    ]
+    for sql in (*_ON_THEIR_WAY, *SEALED.values(), *_TRAIL_OF_ANOTHER, *_NOT_FROM_HERE):
         await connection.execute(sql, tenant_id)
     if beside:
         day = contents.snapshot_at[:10]

@@ -35,12 +35,19 @@ TRAIL: Final = ("audit_entry", "audit_head", "audit_checkpoint", "audit_archive"
 """The audit chain with what holds it: never turned back where it is whole."""
 
 SEALED: Final = {
-    ("dian_setting", "software_pin"): "sealed under SECRET_KEY for its company",
-    ("document_range", "technical_key"): "sealed under SECRET_KEY for its company",
-    ("dian_certificate", "sealed"): "sealed under SECRET_KEY for its company",
-    ("person_key", "wrapped"): "wrapped under SECRET_KEY for its company",
+    (
+        "dian_setting",
+        "software_pin",
+    ): "UPDATE dian_setting SET is_enabled = false, software_pin = NULL WHERE tenant_id = $1",
+    ("document_range", "technical_key"): "UPDATE document_range SET technical_key = NULL WHERE tenant_id = $1",
+    ("dian_certificate", "sealed"): (
+        "UPDATE dian_certificate SET sealed = NULL, retired_at = coalesce(retired_at, now()) WHERE tenant_id = $1"
+    ),
+    # What it opens was sealed for the company it came from; new entries make new keys.
+    ("person_key", "wrapped"): "DELETE FROM person_key WHERE tenant_id = $1 AND wrapped IS NOT NULL",
+    ("webhook_secret", "sealed"): "DELETE FROM webhook_secret WHERE tenant_id = $1",
 }
-"""Columns that open only for the company and the installation they were written by."""
+"""Columns sealed under `SECRET_KEY` for their company: they open nowhere else. With each, how a copy forgets what it holds."""
 
 
 class TableFile(msgspec.Struct, frozen=True, rename="camel"):
