@@ -152,8 +152,14 @@ async def stamped(connection: Connection) -> list[tuple[str, str]]:
 
 async def guards(connection: Connection) -> list[str]:
     """Fences, grants, functions, constraints and indexes, one a line."""
-    found: str = await connection.fetchval(_GUARDS)
-    return found.splitlines()
+    found: Any = await connection.fetchval(_GUARDS)
+    return str(found).splitlines()
+
+
+async def revision_of(connection: Connection) -> str:
+    """The schema's revision."""
+    found: Any = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return str(found)
 
 
 class TableSum(msgspec.Struct, frozen=True, rename="camel"):

@@ -68,6 +68,11 @@ async def destroy(admin: Admin, tenant_id: UUID) -> int:
     return gone
 
 
+async def number(admin: Admin, query: str, *values: object) -> int:
+    """One whole number of the database."""
+    return int(await admin.fetchval(query, *values))
+
+
 async def archive_of(database: Database, tenant_id: UUID, storage: Storage | None = None) -> CompanyMade:
     settings = database.settings
     return await export(

@@ -20,7 +20,7 @@ from app.domain.backups.company.restore import restore_new, restore_same
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.platform.desk import storage_of
 from app.domain.backups.sealed import ArchiveBroken
-from tests.domain.backups.house import archive_of, company_files, company_hash, destroy, trade
+from tests.domain.backups.house import archive_of, company_files, company_hash, destroy, number, trade
 from tests.shop import Shop
 
 
@@ -69,8 +69,8 @@ async def test_what_happened_since_is_turned_back_but_not_the_trail_nor_what_peo
     tenant_id = UUID(shop.tenant_id)
     made = await archive_of(database, tenant_id)
     product = await shop.product()
-    xid = await admin.fetchval("SELECT max(changed_xid) FROM product WHERE tenant_id = $1", tenant_id)
-    entries = await admin.fetchval("SELECT seq FROM audit_head WHERE tenant_id = $1", tenant_id)
+    xid = await number(admin, "SELECT max(changed_xid) FROM product WHERE tenant_id = $1", tenant_id)
+    entries = await number(admin, "SELECT seq FROM audit_head WHERE tenant_id = $1", tenant_id)
     async with open_sealed(storage_of(database.settings), made.object_name, keys(database)) as archive:
         seen = {one.table: one for one in (await differences(database, archive)).tables}
         assert seen["product"].goes == 1
@@ -78,9 +78,9 @@ async def test_what_happened_since_is_turned_back_but_not_the_trail_nor_what_peo
         report = await restore_same(database, archive, UUID(shop.user["id"]), trail={})
     assert report.trail_kept
     assert (await shop.get(f"/v1/products/{product['id']}")).status_code == 404
-    head = await admin.fetchval("SELECT seq FROM audit_head WHERE tenant_id = $1", tenant_id)
+    head = await number(admin, "SELECT seq FROM audit_head WHERE tenant_id = $1", tenant_id)
     assert head == entries + 1
-    assert await admin.fetchval("SELECT min(changed_xid) FROM product WHERE tenant_id = $1", tenant_id) > xid
+    assert await number(admin, "SELECT min(changed_xid) FROM product WHERE tenant_id = $1", tenant_id) > xid
     async with database.job_transaction(tenant_id) as work:
         assert (await verify_chain(work)).intact
         assert (await reconcile(work)).is_clean
@@ -153,9 +153,8 @@ async def test_a_copy_tells_nobody_and_opens_nothing(shop: Shop, database: Datab
         await shop.product()
         await restore_same(database, archive, UUID(shop.user["id"]), trail={})
     head = "SELECT seq FROM audit_head WHERE tenant_id = $1"
-    feed = await admin.fetchrow("SELECT is_listening, audit_seq FROM webhook_feed WHERE tenant_id = $1", tenant_id)
-    assert feed["is_listening"]
-    assert feed["audit_seq"] == await admin.fetchval(head, tenant_id) - 1
+    read = "SELECT audit_seq FROM webhook_feed WHERE tenant_id = $1 AND is_listening"
+    assert await number(admin, read, tenant_id) == await number(admin, head, tenant_id) - 1
     assert await admin.fetchval("SELECT count(*) FROM webhook_secret WHERE tenant_id = $1", tenant_id) == 1
     pending = "SELECT count(*) FROM webhook_delivery WHERE tenant_id = $1 AND status = 'pending'"
     assert await admin.fetchval(pending, tenant_id) == 0

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app.db.session import Database
-from app.domain.backups.catalogue import Connection, company_tables, literal
+from app.domain.backups.catalogue import Connection, company_tables, literal, revision_of
 from app.domain.backups.company.copying import copy_out, copy_query
 from app.domain.backups.company.format import (
     FORMAT,
@@ -183,7 +183,7 @@ async def _fill(
         name=company["name"],
         nit=company["nit"],
         snapshot_at=at.isoformat(),
-        revision=await connection.fetchval("SELECT version_num FROM alembic_version"),
+        revision=await revision_of(connection),
         tables=files,
         people=people,
         rows=rows,

@@ -24,6 +24,7 @@ from app.domain.backups.catalogue import (
     load_statement,
     parents_of,
     quoted,
+    revision_of,
 )
 from app.domain.backups.company import aftermath
 from app.domain.backups.company.copying import STAGED, copy_out, make_stage, stage
@@ -148,7 +149,7 @@ async def _owner(settings: Settings) -> "AsyncIterator[Connection]":
 
 async def _tables(connection: Connection, contents: Contents) -> list[Table]:
     """The company's tables, parents first, if the archive is of this shape."""
-    revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    revision = await revision_of(connection)
     if revision != contents.revision:
         raise RestoreRefused(
             f"the archive is of schema {contents.revision}, this database of {revision}: bring it in where they agree, then migrate"

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from app.domain.backups.catalogue import SETTINGS, Connection, TableSum, all_tables, guards, sums
+from app.domain.backups.catalogue import SETTINGS, Connection, TableSum, all_tables, guards, revision_of, sums
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.programs import Running, check_version, connection_environment, program
 from app.domain.backups.sealed import Header, Manifest
@@ -67,8 +67,8 @@ async def make(
         server = connection.get_server_version()
         version = await check_version(settings, server.major)
         tables = await all_tables(connection)
-        revision: str = await connection.fetchval("SELECT version_num FROM alembic_version")
-        size: int = await connection.fetchval("SELECT pg_database_size(current_database())")
+        revision = await revision_of(connection)
+        size = await _database_bytes(connection)
         name = f"plataforma/{at:%Y/%m/%d/%H%M%S}-{run_id}{SUFFIX}"
         created_at = at.isoformat()
         sealer = Sealer(
@@ -121,6 +121,11 @@ async def make(
         snapshot_at=at,
         manifest=read.manifest,
     )
+
+
+async def _database_bytes(connection: Connection) -> int:
+    found: Any = await connection.fetchval("SELECT pg_database_size(current_database())")
+    return int(found)
 
 
 async def _sum(connection: Connection, tables: list[str]) -> tuple[list[TableSum], list[str]]:
