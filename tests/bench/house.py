@@ -142,6 +142,8 @@ class House:
             "RATE_LIMIT_USER_PER_MINUTE": "10000000",
             "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
             "SIGNUPS_PER_HOUR": "1000000",
+            "POSTGRES_PROGRAMS": str(Path(self.postgres.tool("pg_dump")).parent),
+            "BACKUP_STORAGE_URL": (self.data / "respaldos").as_uri(),
         }
 
     async def migrate(self) -> None:

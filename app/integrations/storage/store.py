@@ -25,6 +25,8 @@ _READ: Final = 2 * _MEBIBYTE
 _PARTS_IN_FLIGHT: Final = 2
 _SECONDS: Final = timedelta(seconds=120)
 """A request may take, a part of eight mebibytes included."""
+_PATIENCE: Final = timedelta(seconds=90)
+"""From the first try of a request on, another one may follow; a store that is away longer fails the backup."""
 
 
 class StorageFailed(Exception):
@@ -154,7 +156,8 @@ def _open(url: str, options: dict[str, str]) -> "ObjectStore":
             client: dict[str, Any] = {"timeout": _SECONDS, "allow_http": True}
         else:
             client = {"timeout": _SECONDS}
-        return from_url(url, config=cast("Any", options), client_options=cast("Any", client))
+        retry: Any = {"retry_timeout": _PATIENCE}
+        return from_url(url, config=cast("Any", options), client_options=cast("Any", client), retry_config=retry)
     except (BaseError, OSError, ValueError) as error:
         raise StorageFailed(f"{url}: {_said(error)}") from error
 

@@ -28,6 +28,8 @@ NOT_OF_THE_COMPANY: Final = {
     "company_backup": "tells of archives, which would tell of themselves",
     "company_restore": "tells of restores",
     "audit_origin": "of the place where a trail was brought in, signed by it",
+    "support_access": "the operator's looks into the company, by its own staff: never turned back",
+    "support_route": "what those looked at",
 }
 """Tables of a company that its archive leaves out, and why. Every other one is in it."""
 
