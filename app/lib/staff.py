@@ -22,6 +22,10 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "trail:read": "Ver lo que hizo el personal del operador",
     "backups:read": "Ver los respaldos de la plataforma y sus pruebas",
     "backups:write": "Pedir respaldos y pruebas, y retener respaldos",
+    "alerts:read": "Ver alertas, sus avisos y silencios",
+    "alerts:write": "Atender y silenciar alertas, probar los canales",
+    "jobs:read": "Ver trabajos en segundo plano y tareas programadas",
+    "jobs:write": "Reintentar y descartar trabajos que fallaron",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -29,7 +33,9 @@ STAFF_ADMIN: Final = "admin"
 
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
-    "support": frozenset({"companies:read", "companies:create", "support:open", "support:read"}),
+    "support": frozenset(
+        {"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}
+    ),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
     "ops": frozenset(
         {
@@ -40,6 +46,10 @@ STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
             "staff:read",
             "backups:read",
             "backups:write",
+            "alerts:read",
+            "alerts:write",
+            "jobs:read",
+            "jobs:write",
         }
     ),
 }

@@ -25,8 +25,10 @@ from app.domain.backups.state import last_good, problem
 from app.integrations.storage import store
 from app.integrations.storage.store import Storage
 from app.lib import clock
+from app.settings import read_settings
 from tests.bench.client import ROOT
 from tests.domain.backups.house import Admin, backed_up, number, objects
+from worker.backup_looks import BackupLooks
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -74,8 +76,10 @@ async def judge(
     assert row["object_name"] is None
     assert reason in row["error"], row["error"]
     assert await finished() == []
-    said = await told(environ)
-    assert said.startswith("El último respaldo falló"), said
+    assert (await told(environ)).startswith("El último respaldo falló")
+    alert = await BackupLooks(read_settings(environ)).backup()
+    assert alert is not None
+    assert str(alert).startswith("La última copia de seguridad falló"), alert
     return str(row["error"])
 
 
@@ -85,6 +89,7 @@ async def next_is_fine(
     assert await desk.back_up(database, await backed_up(database))
     assert len(await finished()) == 2
     assert await told(environ) == ""
+    assert await BackupLooks(read_settings(environ)).backup() is None
 
 
 class Proxy:
