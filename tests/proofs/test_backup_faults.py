@@ -278,6 +278,10 @@ async def test_a_worker_that_is_killed(
         await asyncio.sleep(0.01)
     assert await number(admin, open_snapshots) == 0
     assert await finished() == []
+    # What it had begun takes room until it is cleared away.
+    parts = [path for path in folder.rglob("*#*") if path.is_file()]
+    assert await Storage(folder.as_uri()).clear_parts(timedelta(days=1)) == 0
+    assert await Storage(folder.as_uri()).clear_parts(timedelta()) == len(parts)
     # A minute and a half of silence, at once.
     await admin.execute("UPDATE backup_run SET progress_at = progress_at - interval '3 minutes'")
     assert "no da señales de vida" in await told(environ)

@@ -1,7 +1,7 @@
 """What is kept: the last of each day, week and month (grandfather, father, son), and whatever is held by law."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -40,6 +40,8 @@ _COMPANY_GONE: Final = text(
     "AND deleted_at IS NULL"
 )
 _POLICIES: Final = text("SELECT * FROM backup_policy")
+_UNFINISHED: Final = timedelta(days=2)
+"""After which a file on its way is one whose writer was killed."""
 _EXPORT_DAYS: Final = 7
 """An export is for taking away."""
 
@@ -89,7 +91,10 @@ async def prune(database: Database) -> int:
     storage = pruning_storage(database.settings)
     if storage is None:
         return 0
-    return await _prune_platform(database, storage) + await _prune_companies(database, storage)
+    gone = await _prune_platform(database, storage) + await _prune_companies(database, storage)
+    if parts := await storage.clear_parts(_UNFINISHED):
+        _LOG.info("unfinished files deleted", count=parts)
+    return gone
 
 
 async def _prune_platform(database: Database, storage: Storage) -> int:

@@ -5,6 +5,8 @@ only once its last byte has arrived: a writer that is not closed leaves nothing 
 """
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -17,6 +19,8 @@ import msgspec
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+_PART_NAME: Final = re.compile(r"#\d+$")
+"""How the library names a file on its way."""
 _MEBIBYTE: Final = 1 << 20
 _PART: Final = 8 * _MEBIBYTE
 _MOST_PARTS: Final = 9_000
@@ -121,6 +125,16 @@ class Storage:
         except ObjectMissing:
             return
 
+    async def clear_parts(self, older: timedelta) -> int:
+        """Delete from a folder what writers that were killed so long ago left unfinished; answers how many files.
+
+        Other stores do it by a rule of the bucket (S3: AbortIncompleteMultipartUpload).
+        """
+        folder = folder_of(self.url)
+        return (
+            0 if folder is None else await asyncio.to_thread(_clear_parts, folder, time.time() - older.total_seconds())
+        )
+
 
 class Writer:
     """An object on its way."""
@@ -141,6 +155,15 @@ def folder_of(url: str) -> Path | None:
     """The folder of a `file://` URL; None for any other."""
     parts = urlsplit(url)
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _clear_parts(folder: Path, before: float) -> int:
+    gone = 0
+    for path in folder.rglob("*#*"):
+        if _PART_NAME.search(path.name) and path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
 
 
 def _open(url: str, options: dict[str, str]) -> "ObjectStore":
