@@ -1,7 +1,8 @@
 """Whether the platform's backups are there and proven: the one place that says what the monitor asks of their tables.
 
 `backup_run`: `status` (`stored`, `good`, `failed` …), `finished_at`, `error`; `backup_drill`: `status` (`good`, `failed` …),
-`finished_at`, `error`; `company_backup`: `tenant_id`, `created_at`, `status`, `error`. Before the tables exist, or while they are empty, there never was a backup, and that is what is said.
+`finished_at`, `error`; `company_backup`: `tenant_id`, `created_at`, `status`, `error`. Before the tables exist, or while they are
+empty, there never was a backup, and that is what is said.
 """
 
 from datetime import datetime, timedelta

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -125,22 +125,22 @@ async def test_a_lost_server_comes_back_to_a_minute_ago_and_to_any_moment(cluste
     begun = time.perf_counter()
     cluster.backrest("backup", "--type=full")
     full = time.perf_counter() - begun
-    size: int = await connection.fetchval("SELECT pg_database_size('postgres')")  # type: ignore[assignment]
+    size: Any = await connection.fetchval("SELECT pg_database_size('postgres')")
 
     # A sale every tenth of a second for three intervals; then a mistake, more sales, and the machine is gone.
     selling = time.monotonic()
     while time.monotonic() - selling < 2.5 * TIMEOUT:
         await connection.execute("INSERT INTO sale (x) VALUES ('venta')")
         await asyncio.sleep(0.1)
-    before = await connection.fetchval("SELECT clock_timestamp()")
-    sold = await connection.fetchval("SELECT max(no) FROM sale")
+    before: Any = await connection.fetchval("SELECT clock_timestamp()")
+    sold: Any = await connection.fetchval("SELECT max(no) FROM sale")
     await asyncio.sleep(0.2)
     await connection.execute("DELETE FROM sale WHERE x = 'venta'")
     await connection.execute("SELECT pg_switch_wal()")
     while time.monotonic() - selling < 4 * TIMEOUT:
         await connection.execute("INSERT INTO sale (x) VALUES ('después')")
         await asyncio.sleep(0.1)
-    killed_at = await connection.fetchval("SELECT clock_timestamp()")
+    killed_at: Any = await connection.fetchval("SELECT clock_timestamp()")
     cluster.kill()
     shutil.rmtree(cluster.data)
 
@@ -157,15 +157,15 @@ async def test_a_lost_server_comes_back_to_a_minute_ago_and_to_any_moment(cluste
         return restored, time.perf_counter() - begun
 
     restored, took = await back()
-    last = await restored.fetchval("SELECT max(at) FROM sale")
-    lost = (killed_at - last).total_seconds()  # type: ignore[operator]
+    last: Any = await restored.fetchval("SELECT max(at) FROM sale")
+    lost = (killed_at - last).total_seconds()
     await restored.close()
     cluster.run("pg_ctl", "stop", "-m", "fast", f"--pgdata={cluster.data}")
     moment, took_moment = await back(
         "--type=time", f"--target={before:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"
     )
-    there = await moment.fetchval("SELECT max(no) FROM sale")
-    count = await moment.fetchval("SELECT count(*) FROM sale WHERE x = 'venta'")
+    there: Any = await moment.fetchval("SELECT max(no) FROM sale")
+    count: Any = await moment.fetchval("SELECT count(*) FROM sale WHERE x = 'venta'")
     await moment.close()
     print(
         f"\npgBackRest, archive_timeout {TIMEOUT} s, {size / 1e6:.0f} MB: full backup {full:.1f} s; server killed and its folder "
@@ -174,4 +174,4 @@ async def test_a_lost_server_comes_back_to_a_minute_ago_and_to_any_moment(cluste
     )
     assert lost <= TIMEOUT + 5
     assert there == sold
-    assert count == sold - ROWS  # type: ignore[operator]
+    assert count == sold - ROWS
