@@ -249,7 +249,8 @@ ALL = list(CALLS)
 NO_BODY = {
     route
     for route in ALL
-    if route[0] == "DELETE" or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry"))
+    if route[0] == "DELETE"
+    or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry", "/provider/backups"))
 }
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]
