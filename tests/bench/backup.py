@@ -67,7 +67,7 @@ async def backup(bench: Bench) -> Section:
         runs.append(await run_once(house))
         say(
             f"round {turn}: pg_dump -Fc {plain[''][-1]:.1f} s, with zstd:1 {plain['zstd:1'][-1]:.1f} s, "
-            f"backup {runs[-1].seconds:.1f} s"
+            f"backup {runs[-1].seconds:.1f} s, {runs[-1].memory:.0f} MB of memory"
         )
     alone, beside = await _selling(bench)
     return _section(small_bytes, small, large_bytes, runs, plain, alone, beside)

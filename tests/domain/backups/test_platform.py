@@ -21,7 +21,7 @@ from app.domain.backups.stored import BESIDE, read_archive, rewrap
 from app.integrations.storage.store import Storage, folder_of
 from app.lib import clock
 from app.settings import Settings
-from tests.domain.backups.house import backed_up, objects, trade
+from tests.domain.backups.house import backed_up, forget_others, objects, trade
 from tests.shop import Shop
 
 
@@ -32,9 +32,10 @@ async def row_of(admin: asyncpg.Connection, table: str, row_id: UUID) -> asyncpg
 
 
 @pytest.fixture
-async def fresh(admin: asyncpg.Connection) -> None:
-    """No backup yet."""
+async def fresh(admin: asyncpg.Connection, shop: Shop, other_shop: Shop) -> None:
+    """No backup yet, and no company but the test's own: a drill looks at all, and other tests leave wrong books behind."""
     await admin.execute("DELETE FROM backup_drill; DELETE FROM backup_run")
+    await forget_others(admin, [UUID(shop.tenant_id), UUID(other_shop.tenant_id)])
 
 
 async def said(environ: dict[str, str]) -> str | None:
