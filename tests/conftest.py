@@ -67,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "DATABASE_POOL_SIZE": "8",
         "POSTGRES_PROGRAMS": str(Path(postgres.tool("pg_dump")).parent),
         "BACKUP_STORAGE_URL": (folder / "respaldos").as_uri(),
+        "REPORTS_LIVE_SECONDS": "0",
     }
     asyncio.run(_make_template(postgres.admin_url("postgres"), environ))
     os.environ[_SERVERS] = json.dumps(environ)

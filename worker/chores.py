@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Database
 from app.domain.backups.schedule import ask_companies, ask_due, prune_old
 from app.domain.invoicing.jobs import catch_up
+from app.domain.reports.jobs import fold_sales
 from app.domain.tenants.jobs import end_trial_job
 from app.lib import clock
 from worker.scheduler import Chore
@@ -72,6 +73,25 @@ _DOCUMENTS_DUE = text(
 )
 
 
+_REPORTS_BEHIND = text(
+    "SELECT h.tenant_id FROM audit_head h LEFT JOIN report_mark m ON m.tenant_id = h.tenant_id "
+    "WHERE h.seq > coalesce(m.seq, 0) AND (h.seq >= coalesce(m.seq, 0) + :many OR coalesce(m.folded_at <= :before, true)) "
+    "AND NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = h.tenant_id AND o.kind = :kind "
+    "AND o.status IN ('pending','queued','running'))"
+)
+_ASK_LONG = text(
+    "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) VALUES (:tenant_id, :id, 'long', :kind, '{}', :now)"
+)
+_MANY: Final = 300
+"""Audit entries that are folded into the roll-ups at once; fewer wait up to `_FOLDED_AFTER`. Reports are right meanwhile."""
+_FOLDED_AFTER: Final = timedelta(minutes=10)
+_OLD_PARTS = text(
+    "DELETE FROM report_export_part p USING report_export x "
+    "WHERE x.tenant_id = p.tenant_id AND x.id = p.export_id AND x.expires_at <= :now"
+)
+_OLD_EXPORTS = text("DELETE FROM report_export WHERE expires_at <= :now")
+
+
 async def forget_old_answers(database: Database) -> None:
     """Stored answers are promised for 48 hours."""
     # By the database's clock, which wrote them: a moved one would forget answers that may still be asked for.
@@ -113,6 +133,24 @@ async def sweep_documents(database: Database) -> None:
             await session.execute(_ASK, rows)
 
 
+async def fold_reports(database: Database) -> None:
+    """Ask for the roll-ups of companies that sold since."""
+    async with database.platform_transaction() as session:
+        now = clock.now()
+        values = {"kind": fold_sales.kind, "many": _MANY, "before": now - _FOLDED_AFTER}
+        due = (await session.scalars(_REPORTS_BEHIND, values)).all()
+        rows = [{"tenant_id": one, "id": uuid7(), "kind": fold_sales.kind, "now": now} for one in due]
+        if rows:
+            await session.execute(_ASK_LONG, rows)
+
+
+async def forget_old_exports(database: Database) -> None:
+    """Exported files are kept for a day."""
+    async with database.platform_transaction() as session:
+        for statement in (_OLD_PARTS, _OLD_EXPORTS):
+            await session.execute(statement, {"now": clock.now()})
+
+
 async def forget_old_sessions(database: Database) -> None:
     """Refresh tokens go when they expire: until then a used one still tells a thief. Their sessions and mailed links stay a while."""
     now = clock.now()
@@ -135,6 +173,8 @@ CHORES: Final = (
     Chore(name="invoicing.sweep", every=timedelta(minutes=1), run=sweep_documents),
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
     Chore(name="alerts.forget", every=timedelta(hours=1), run=forget_old_runs),
+    Chore(name="reports.fold", every=timedelta(minutes=1), run=fold_reports),
+    Chore(name="reports.forget", every=timedelta(hours=1), run=forget_old_exports),
     Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
     Chore(name="backups.platform", every=timedelta(minutes=15), run=ask_due),
     Chore(name="backups.companies", every=timedelta(minutes=15), run=ask_companies),

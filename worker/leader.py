@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
+from app.db.locks import AdvisoryLock
 from app.lib.driver import POSTGRES_AWAY
 from app.lib.redis import connect_redis
 from app.settings import Settings
@@ -15,8 +16,6 @@ from worker.pace import pause
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
-_LOCK: Final = 7_046_030
-"""Advisory lock key."""
 _KEY: Final = "mostrador:monitor-leader"
 _LOOK_SECONDS: Final = 10.0
 _LIMIT: Final = 3
@@ -69,7 +68,7 @@ class Leadership:
                 held = await connection.fetchval(
                     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid "
                     "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
-                    _LOCK,
+                    int(AdvisoryLock.MONITOR),
                 )
         except POSTGRES_AWAY:
             if self._connection is not None:

@@ -3,17 +3,20 @@
 import asyncio
 import signal
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 import uvloop
 
+from app import __version__
 from app.db.session import Database
 from app.lib.clock import follow_clock_file
-from app.lib.jobs import QUEUES, Bell, Queue
+from app.lib.jobs import QUEUES, Bell, Queue, SideLane
 from app.lib.log import set_up_logging
+from app.lib.tracing import set_up_tracing, stop_tracing
 from app.settings import Settings
 from worker import registry
+from worker.alert_chores import CHORES as ALERT_CHORES
 from worker.backups import run_backups
 from worker.chores import CHORES
 from worker.heartbeat import Heartbeat
@@ -31,7 +34,7 @@ _LONG_SLOTS: Final = 2
 _OTHERS: Final = 3
 """Connections of the pool that running short jobs leave to long ones and to writing down how they ended."""
 _REMOTE: Final = 3
-"""Jobs that wait for foreign servers, for each connection of the pool: they hold one only for moments."""
+"""Jobs of each side lane for each connection of the pool: they hold one only for moments."""
 
 
 async def run_worker(
@@ -49,16 +52,17 @@ async def run_worker(
     heartbeat = Heartbeat(database, tuple(supervisors), pace)
     if "short" in queues:
         remote = JobRunner(database, "short", pace).run_offered
-        supervisors.append(
-            QueueSupervisor("short", settings, remote, _REMOTE * settings.pool_size, pace, lane="remote")
-        )
+        supervisors += [
+            QueueSupervisor("short", settings, remote, _REMOTE * settings.pool_size, pace, lane=lane)
+            for lane in get_args(SideLane)
+        ]
     _LOG.info("worker starts", queues=list(queues), domains=len(registry.MODULES))
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(heartbeat.run(stop), name="heartbeat")
             if "short" in queues:
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
-                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *nightly_jobs()], pace)
+                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *ALERT_CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
             if "long" in queues:
                 group.create_task(run_backups(database, stop, pace), name="backups")
@@ -74,9 +78,11 @@ async def run_worker(
 def run(settings: Settings, queue: str) -> int:
     """Work on `short`, `long` or `all` as a process until SIGTERM or SIGINT; answers the exit code."""
     set_up_logging("worker")
+    set_up_tracing("worker", settings.otel_endpoint, settings.release or __version__)
     follow_clock_file(settings.clock_file)
     chosen: list[Queue] = [name for name in QUEUES if queue in {name, "all"}]
     uvloop.run(_until_signal(settings, chosen))
+    stop_tracing()
     return 0
 
 

@@ -4,6 +4,7 @@ from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
 from app.domain.alerts import models as alerts
+from app.domain.alerts.company import models as company_alerts
 from app.domain.audit import models as audit
 from app.domain.backups import models as backups
 from app.domain.cash import models as cash
@@ -13,10 +14,12 @@ from app.domain.imports import models as imports
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
+from app.domain.invoicing import upkeep_models as invoicing_upkeep
 from app.domain.members import models as members
 from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
+from app.domain.reports import models as reports
 from app.domain.sales import models as sales
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
@@ -37,11 +40,14 @@ MODULES = (
     privacy,
     invoicing,
     backups,
+    invoicing_upkeep,
     delivery,
     provider,
     support,
     webhooks,
     photos,
     alerts,
+    reports,
+    company_alerts,
 )
 METADATA = DefaultBase.metadata

@@ -38,8 +38,13 @@ class Difference(Output):
     """What is kept."""
 
 
-async def compare(session: AsyncSession, tenant_id: UUID, checks: Iterable[Check]) -> list[Difference]:
-    """Run checks and list what differs; each sees one instant of the books, since it is one statement."""
+async def compare(
+    session: AsyncSession, tenant_id: UUID, checks: Iterable[Check], **values: str | None
+) -> list[Difference]:
+    """Run checks and list what differs; each sees one instant of the books, since it is one statement.
+
+    `values` are bound besides the company, by checks that ask for them.
+    """
     found: list[Difference] = []
     for check in checks:
         rows = await session.execute(
@@ -47,7 +52,7 @@ async def compare(session: AsyncSession, tenant_id: UUID, checks: Iterable[Check
                 "SELECT subject, field, CAST(expected AS numeric), CAST(found AS numeric) "
                 f"FROM ({check.pairs}) AS pair WHERE expected IS DISTINCT FROM found LIMIT :most"
             ),
-            {"tenant_id": tenant_id, "most": MOST},
+            {"tenant_id": tenant_id, "most": MOST, **values},
         )
         found.extend(
             Difference(check=check.name, subject=subject, field=field, expected=expected, found=kept)

@@ -124,6 +124,10 @@ class Paper:
         """Empty space."""
         self._rows.append(_Row(points, lambda _canvas, _x, _top: None))
 
+    def drawing(self, height: float, draw: Draw) -> None:
+        """Whatever `draw` draws in a row of this height, given its left edge and its top."""
+        self._rows.append(_Row(height, draw))
+
     def mark(self, text: str, *, size: float = 12) -> None:
         """A framed word nobody overlooks."""
         points, shown, width = size * self._scale, printable(text), self.width

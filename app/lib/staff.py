@@ -77,12 +77,15 @@ _MAY_OPEN: Final = _literal([role for role, held in STAFF_ROLES.items() if "supp
 SUPPORT_COLUMNS: Final = (
     f"p.is_active AND p.role = ANY ({_MAY_OPEN}) AS user_active, true AS member_active, '{PROVIDER_ROLE}' AS role, "
     f"{_literal(SUPPORT_PERMISSIONS)} AS own_permissions, s.staff_name AS display_name, CAST(NULL AS text) AS key_name, "
-    f"{_literal(SUPPORT_PERMISSIONS)} AS scopes, s.ended_at IS NULL AS session_active, "
+    f"{_literal(SUPPORT_PERMISSIONS)} AS scopes, s.ended_at IS NULL AND EXISTS (SELECT FROM provider_session o "
+    "WHERE o.user_id = p.id AND o.revoked_at IS NULL AND o.expires_at > now()) AS session_active, "
     # Support is most needed where the company itself no longer comes in: it reads as in read-only.
     "CASE WHEN t.status IN ('suspended', 'closed') THEN 'read-only' ELSE t.status END AS tenant_status, "
-    "t.time_zone AS time_zone, false AS password_change_required, false AS totp_missing"
+    "t.time_zone AS time_zone, p.password_change_required AS password_change_required, false AS totp_missing"
 )
-"""For somebody of the operator's support, what `app.lib.actor.ACTOR_COLUMNS` are for a member: `admit` decides by either."""
+"""For somebody of the operator's support, what `app.lib.actor.ACTOR_COLUMNS` are for a member: `admit` decides by either.
+
+A look lasts only while its person is logged in: a logout, a reset or another password ends what they see at once."""
 
 SUPPORT_TABLES: Final = (
     "support_access s JOIN provider_user p ON p.id = s.staff_id JOIN tenant t ON t.tenant_id = s.tenant_id"

@@ -139,6 +139,11 @@ plain("GET", "/v1/webhooks/endpoints")
 plain("GET", "/v1/webhooks/endpoints/{endpoint_id}")
 plain("GET", "/v1/webhooks/deliveries", endpointId="endpoint")
 plain("GET", "/v1/webhooks/deliveries/{delivery_id}")
+plain("GET", "/v1/alerts")
+plain("GET", "/v1/alerts/{alert_id}")
+plain("GET", "/v1/alerts/rules")
+plain("GET", "/v1/alerts/settings")
+plain("GET", "/v1/alerts/preferences")
 
 
 @case("PATCH", "/v1/me")
@@ -909,6 +914,11 @@ async def _(company: Company) -> Call:
     return Call({"backup_id": company.ids["backup"]}, {"into": "new", "dryRun": True})
 
 
+@case("POST", "/v1/dian/documents/{document_id}/withdraw")
+async def _(company: Company) -> Call:
+    return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
+
+
 @case("PUT", "/v1/dian/delivery-settings")
 async def _(company: Company) -> Call:
     return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})
@@ -995,3 +1005,96 @@ async def _(company: Company) -> Call:
 async def _(company: Company) -> Call:
     await company.own_photo()
     return Call({"user_id": company.ids["user"]})
+
+
+OF_REPORTS = {
+    "branchId": "branch",
+    "registerId": "register",
+    "sellerId": "user",
+    "categoryId": "category",
+    "customerId": "customer",
+    "productId": "product",
+}
+for _path in ("sales", "sales/documents", "top-products", "taxes", "customers/rfm", "customers/clusters"):
+    plain("GET", f"/v1/reports/{_path}", **OF_REPORTS)
+for _path in ("tax-documents", "exceptions"):
+    plain(
+        "GET",
+        f"/v1/reports/{_path}",
+        branchId="branch",
+        registerId="register",
+        sellerId="user",
+        customerId="customer",
+    )
+plain("GET", "/v1/reports/cash", branchId="branch", registerId="register")
+plain("GET", "/v1/reports/dian", branchId="branch")
+for _path in ("inventory", "rotation", "abc", "dead-stock", "stockouts", "forecast"):
+    plain("GET", f"/v1/reports/{_path}", branchId="branch", categoryId="category", productId="product")
+plain("GET", "/v1/reports/products/{product_id}/kardex", branchId="branch")
+plain("GET", "/v1/reports/dashboard")
+plain("GET", "/v1/reports/summary")
+plain("GET", "/v1/reports/live")
+plain("GET", "/v1/reports/indicators")
+plain("GET", "/v1/reports/exports")
+
+
+@case("POST", "/v1/reports/indicators/hide", references={"/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(body={"code": "reorder", "productId": company.ids["product"], "until": "2100-01-01"})
+
+
+@case("POST", "/v1/reports/indicators/show", references={"/productId": "product"})
+async def _(company: Company) -> Call:
+    return Call(body={"code": "reorder", "productId": company.ids["product"]})
+
+
+@case(
+    "POST",
+    "/v1/reports/exports",
+    references={
+        "/branchId": "branch",
+        "/registerId": "register",
+        "/sellerId": "user",
+        "/categoryId": "category",
+        "/customerId": "customer",
+        "/productId": "product",
+    },
+)
+async def _(company: Company) -> Call:
+    await company.end_exports()
+    return Call(body={"report": "lines", "format": "csv", "from": "2026-01-01", "to": "2026-01-31"})
+
+
+@case("GET", "/v1/reports/exports/{export_id}")
+async def _(company: Company) -> Call:
+    return Call({"export_id": await company.export()})
+
+
+@case("DELETE", "/v1/reports/exports/{export_id}")
+async def _(company: Company) -> Call:
+    return Call({"export_id": await company.export()})
+
+
+@case("GET", "/v1/alerts/rules/{kind}")
+async def _(_company: Company) -> Call:
+    return Call({"kind": "stock-out"})
+
+
+@case("PATCH", "/v1/alerts/rules/{kind}")
+async def _(_company: Company) -> Call:
+    return Call({"kind": "stock-out"}, {"isOn": True, "severity": "critical", "thresholds": {"products": 3}})
+
+
+@case("PUT", "/v1/alerts/settings")
+async def _(_company: Company) -> Call:
+    return Call(body={"quietFrom": "21:00", "quietTo": "06:00"})
+
+
+@case("PUT", "/v1/alerts/preferences")
+async def _(_company: Company) -> Call:
+    return Call(body={"mails": "daily", "severity": "info", "digestAt": "07:30", "muted": ["stock-low"]})
+
+
+@case("POST", "/v1/alerts/{alert_id}/acknowledge")
+async def _(company: Company) -> Call:
+    return Call({"alert_id": company.ids["alert"]}, {"note": "la miro"})

@@ -13,9 +13,11 @@ from sqlalchemy import text, update
 from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.accounts.sessions import Sessions
+from app.domain.alerts.company.models import CompanyAlert
 from app.domain.backups.jobs import OfBackup, make_company_backup
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import DianTestSet
+from app.domain.reports.models import ReportExport
 from app.domain.tenants.plans import change_plan
 from app.lib import clock
 from app.lib.passwords import hash_password
@@ -239,6 +241,24 @@ class Company:
                 {"t": work.tenant_id, "d": UUID(self.ids["accepted"])},
             )
 
+    async def rejected(self) -> str:
+        """A note by hand that DIAN rejected."""
+        made = await self.made(
+            "/v1/dian/documents",
+            {
+                "kind": "93",
+                "correctsId": self.ids["document"],
+                "concept": "3",
+                "lines": [{"code": "DOM", "description": "Domicilio", "quantity": "1", "unitPrice": "5000.00"}],
+            },
+        )
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(
+                text("UPDATE document_state SET status = 'rejected' WHERE tenant_id = :t AND document_id = :d"),
+                {"t": work.tenant_id, "d": UUID(made["id"])},
+            )
+        return str(made["id"])
+
     async def range_of_paper(self) -> str:
         """A range that no document of the tests uses."""
         made = await self.made(
@@ -271,6 +291,18 @@ class Company:
     async def end_test_sets(self) -> None:
         async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
             await work.session.execute(update(DianTestSet).values(status="failed", finished_at=clock.now()))
+
+    async def end_exports(self) -> None:
+        """Nothing is in preparation: a few at once is all that a company may have."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(update(ReportExport).values(status="failed", finished_at=clock.now()))
+
+    async def export(self) -> str:
+        await self.end_exports()
+        body = {"report": "documents", "format": "csv", "from": "2026-01-01", "to": "2026-01-31"}
+        answer = await self.shop.post("/v1/reports/exports", body)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
 
     async def member(self, role: str = "cashier") -> Person:
         """Somebody new of the company."""
@@ -328,6 +360,26 @@ class Company:
         self.names.append(name)
         body = {"url": "https://sistema.example.com/avisos", "events": ["product.changed"], "description": name}
         return await self.made("/v1/webhooks/endpoints", body)
+
+    async def alert(self) -> str:
+        """An open alert, as a look at the shop would have written it."""
+        name, now = f"Agotado {uuid4().hex[:8]}", clock.now()
+        self.names.append(name)
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            row = CompanyAlert(
+                tenant_id=work.tenant_id,
+                kind="stock-out",
+                severity="warning",
+                title="Hay productos agotados",
+                detail=name,
+                items=[],
+                item_count=0,
+                opened_at=now,
+                last_seen_at=now,
+            )
+            work.session.add(row)
+            await work.flush()
+        return str(row.id)
 
     async def photo(self, product_id: str) -> str:
         """Of a product."""
@@ -407,6 +459,8 @@ class Company:
         ids["delivery"] = tested.json()["id"]
         ids["photo"] = await self.photo(ids["product"])
         await self.own_photo()
+        ids["export"] = await self.export()
+        ids["alert"] = await self.alert()
         return self
 
 

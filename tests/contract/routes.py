@@ -1,7 +1,7 @@
 """Routes, the requests that are right for them, and how a test sends one."""
 
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -30,8 +30,9 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/provider/login"): "of the operator's staff",
     ("POST", "/v1/auth/provider/refresh"): "the token names its person",
     ("POST", "/v1/auth/provider/logout"): "ends the session of its own token",
-    ("GET", "/v1/public/exports/{token}"): "the signed token names company and archive",
+    ("GET", "/v1/public/backups/{token}"): "the signed token names company and archive",
     ("GET", "/v1/public/photos/{tenant_id}/{photo_id}"): "the signed link is the credential",
+    ("GET", "/v1/public/exports/{token}"): "the signed link is the credential",
     ("GET", "/health"): "of the platform",
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",
@@ -82,6 +83,15 @@ class Case:
 
 KINDS = {"held_id": "held"}
 """Kind of resource that a path parameter names; otherwise its name without `_id`."""
+
+
+CODES = frozenset({"kind"})
+"""Path parameters that name something of ours, the same for every company: nobody's id."""
+
+
+def ids_in(path: Iterable[str]) -> list[str]:
+    """Those of a path's parameters that name something of a company."""
+    return [name for name in path if name not in CODES]
 
 
 def kind_of(parameter: str) -> str:

@@ -9,13 +9,14 @@ from sqlalchemy import text
 from app.db.session import Work
 from app.domain.cash import reconcile as cash
 from app.domain.inventory import reconcile as inventory
+from app.domain.reports import reconcile as reports
 from app.domain.sales import reconcile as sales
 from app.domain.tenants import reconcile as tenants
 from app.lib import clock
 from app.lib.books import Difference
 from app.lib.schemas import Output
 
-_DOMAINS: Final = (inventory, cash, sales, tenants)
+_DOMAINS: Final = (inventory, cash, sales, tenants, reports)
 _PATIENCE: Final = (text("SET LOCAL statement_timeout = '120s'"), text("SET LOCAL enable_nestloop = off"))
 """A check reads all of a company's years, and nothing waits for it. Row by row it would not end when the tables grew a
 moment ago and were not analysed yet: 20,000 imported products took more than two minutes, and take a second by hash.

@@ -102,7 +102,7 @@ class BackupController(Controller):
 
 
 @get(
-    "/public/exports/{token:str}",
+    "/public/backups/{token:str}",
     operation_id="DownloadExport",
     tags=["Copias de seguridad"],
     security=[{}],

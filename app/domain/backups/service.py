@@ -162,7 +162,7 @@ class BackupService:
         settings = self._work.database.settings
         token = make_token(settings.secret_key, self._work.tenant_id, found.id, expires_at)
         self._work.record("backup.linked", backup_id, after={"expiresAt": expires_at})
-        return LinkOut(url=f"{settings.public_url}/v1/public/exports/{token}", expires_at=expires_at)
+        return LinkOut(url=f"{settings.public_url}/v1/public/backups/{token}", expires_at=expires_at)
 
     async def _stored(self, backup_id: UUID) -> CompanyBackup:
         found = await self.find(backup_id)

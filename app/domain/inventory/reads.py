@@ -1,9 +1,9 @@
 """What is asked of stock: what lies where, the kardex, the valuation, the list of adjustments."""
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -139,7 +139,13 @@ class StockReads:
         return KardexPage(items=[_kardex_line(row) for row in page], next_cursor=next_cursor)
 
     async def kardex_rows(
-        self, product_id: UUID, *, warehouse_id: UUID | None, first_day: date | None, last_day: date | None
+        self,
+        product_id: UUID,
+        *,
+        warehouse_id: UUID | None,
+        first_day: date | None,
+        last_day: date | None,
+        branch_id: UUID | None = None,
     ) -> list[tuple[KardexLine, str]]:
         """All of a period at once, each line with its warehouse's name, for a sheet. Raises 422 for a longer history."""
         await self._check_product(product_id)
@@ -148,6 +154,8 @@ class StockReads:
             .order_by(StockMovement.warehouse_id, StockMovement.position)
             .limit(MAX_SHEET + 1)
         )
+        if branch_id is not None:
+            statement = statement.where(Warehouse.branch_id == branch_id)
         rows = (await self._session.execute(statement)).all()
         if len(rows) > MAX_SHEET:
             raise RuleBroken(f"El período tiene más de {MAX_SHEET} movimientos; pida menos días.", code="too-many-rows")
@@ -185,6 +193,34 @@ class StockReads:
             items=items,
             total=sum((item.value for item in items), start=ZERO),
         )
+
+    async def by_product(self, at: date | None, branch_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Quantity and value of each product, now or at the end of a day: of the same shelves as `valuation`."""
+        shelves = self._shelves_at(at).subquery()
+        wanted: list[ColumnElement[bool]] = [Product.tracks_stock.is_(True)]
+        if branch_id is not None:
+            here = select(Warehouse.id).where(Warehouse.tenant_id == self._tenant_id, Warehouse.branch_id == branch_id)
+            wanted.append(shelves.c.warehouse_id.in_(here))
+        quantity, value = func.sum(shelves.c.quantity), func.sum(shelves.c.value)
+        statement: Select[*tuple[Any, ...]] = (
+            select(
+                Product.id,
+                Product.sku,
+                Product.name,
+                Product.category_id,
+                Category.name.label("category"),
+                Product.min_stock,
+                Product.created_at,
+                quantity.label("quantity"),
+                value.label("value"),
+            )
+            .join(shelves, and_(Product.tenant_id == self._tenant_id, Product.id == shelves.c.product_id))
+            .outerjoin(Category, _same(Category.tenant_id, Product.tenant_id, Category.id, Product.category_id))
+            .where(*wanted)
+            .group_by(Product.tenant_id, Product.id, Category.name)
+            .order_by(value.desc(), Product.id)
+        )
+        return (await self._session.execute(statement)).all()
 
     async def adjustments(self, *, limit: int, cursor: str | None) -> AdjustmentPage:
         """Adjustments, revaluations and reversals, newest first."""
@@ -305,11 +341,11 @@ class StockReads:
 
     def _begins(self, day: date) -> datetime:
         """First instant of a business day."""
-        return datetime.combine(day, time.min, ZoneInfo(self._zone))
+        return clock.day_begun(day, self._zone)
 
     def _ends(self, day: date) -> datetime:
         """First instant after a business day."""
-        return self._begins(day + timedelta(days=1))
+        return clock.day_ended(day, self._zone)
 
 
 def _same(*columns: Any) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from app.db.jobs import JobContext
 from app.domain.invoicing.catch_up import CatchUp
 from app.domain.invoicing.habilitation import Habilitation
 from app.domain.invoicing.mailing import Mailing
+from app.domain.invoicing.owed import OwedNotes
 from app.domain.invoicing.reading import RangeReader
 from app.domain.invoicing.transmit import Transmission
 from app.domain.invoicing.wrapping import wrap_and_deliver
@@ -34,13 +35,13 @@ class ReadRanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kinds: dict[str, str] = {}
 
 
-@job("invoicing.transmit", timeout=60, is_remote=True)
+@job("invoicing.transmit", timeout=60, lane="remote")
 async def transmit(context: JobContext, payload: Transmit) -> None:
     """Bring one document as far as it goes. What comes next is asked for by itself."""
     await Transmission(context, payload.document_id).run()
 
 
-@job("invoicing.catch-up", timeout=60, is_remote=True)
+@job("invoicing.catch-up", timeout=60, lane="remote")
 async def catch_up(context: JobContext, _payload: NoPayload) -> None:
     """Look after documents that wait: one probe while DIAN is away, all of them when it is back."""
     wait = await CatchUp(context).run()
@@ -49,7 +50,7 @@ async def catch_up(context: JobContext, _payload: NoPayload) -> None:
             catch_up.ask(work, NoPayload(), wait)
 
 
-@job("invoicing.read-ranges", timeout=60, attempts=3, is_remote=True)
+@job("invoicing.read-ranges", timeout=60, attempts=3, lane="remote")
 async def read_ranges(context: JobContext, payload: ReadRanges) -> None:
     """Import the numbering that DIAN has for the company."""
     await RangeReader(context).run(payload.kinds)
@@ -89,3 +90,9 @@ async def wrap(context: JobContext, payload: Transmit) -> None:
 async def mail(context: JobContext, payload: Mail) -> None:
     """Bring one mailing as far as it goes."""
     await Mailing(context, payload.delivery_id).run()
+
+
+@job("invoicing.issue-owed-notes", timeout=60)
+async def issue_owed_notes(context: JobContext, _payload: NoPayload) -> None:
+    """Issue the notes of returns that were taken back while none could be issued."""
+    await OwedNotes(context).run()

@@ -60,7 +60,7 @@ async def test_an_owner_takes_the_whole_account_away(shop: Shop, other_shop: Sho
     old = make_token(
         database.settings.secret_key, UUID(shop.tenant_id), UUID(made["id"]), datetime(2020, 1, 1, tzinfo=UTC)
     )
-    assert (await shop.http.get(f"/v1/public/exports/{old}")).status_code == 404
+    assert (await shop.http.get(f"/v1/public/backups/{old}")).status_code == 404
     assert (await other_shop.get(f"/v1/backups/{made['id']}/download")).status_code == 404
 
 

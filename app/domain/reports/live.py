@@ -1,0 +1,64 @@
+"""Today's figures as they change: server-sent events, each the dashboard whole, read by the reports' own definitions."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from sqlalchemy import text
+
+from app.db.session import Database
+from app.domain.reports.dashboard import dashboard
+from app.domain.reports.tables import heading
+from app.lib.actor import ACTOR_TABLES, GATE_COLUMNS, Access, Actor, admit
+from app.lib.errors import DomainError
+from app.lib.schemas import JSON
+
+EVERY: Final = 2.0
+"""Seconds between looks."""
+_STILL: Final = text(
+    f"SELECT {GATE_COLUMNS} FROM {ACTOR_TABLES} WHERE m.tenant_id = :tenant_id AND t.tenant_id = :tenant_id "
+    "AND m.user_id = :user_id AND a.id = :session_id"
+)
+_ACCESS: Final = Access("reports:read", writes=False, in_read_only=False)
+_AGAIN: Final = b"retry: 3000\n\n"
+"""Milliseconds after which a browser comes back by itself."""
+_QUIET: Final = b": sigue\n\n"
+"""A comment, so that no proxy takes a quiet shop for a dead connection."""
+
+
+async def events(database: Database, actor: Actor, seconds: float, every: float = EVERY) -> AsyncIterator[bytes]:
+    """One event at once, and one whenever a figure changed, for so many seconds; the browser then asks again.
+
+    Ends at once for somebody who was put out meanwhile.
+    """
+    yield _AGAIN
+    until = time.monotonic() + seconds
+    last = b""
+    while True:
+        now = await _look(database, actor)
+        if now is None:
+            return
+        stamp, body = now
+        if stamp != last:
+            yield b"event: dashboard\ndata: " + body + b"\n\n"
+            last = stamp
+        else:
+            yield _QUIET
+        if time.monotonic() + every > until:
+            return
+        await asyncio.sleep(every)
+
+
+async def _look(database: Database, actor: Actor) -> tuple[bytes, bytes] | None:
+    """What changes and the whole of it; None for whoever may no longer see it."""
+    async with database.tenant_transaction(actor) as work:
+        values = {"tenant_id": actor.tenant_id, "user_id": actor.user_id, "session_id": actor.session_id}
+        row = (await work.session.execute(_STILL, values)).mappings().one_or_none()
+        try:
+            admit(dict(row) if row else None, _ACCESS)
+        except DomainError:
+            return None
+        found = await dashboard(work, (await heading(work)).company)
+    compared = JSON.encode([found.today, found.month, found.tenders, found.open_sessions])
+    return compared, JSON.encode(found)
