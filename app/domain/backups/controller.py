@@ -103,7 +103,7 @@ class BackupController(Controller):
 
 @get(
     "/public/backups/{token:str}",
-    operation_id="DownloadExport",
+    operation_id="DownloadBackupByLink",
     tags=["Copias de seguridad"],
     security=[{}],
     opt={"answers_file": ["application/zip"]},
