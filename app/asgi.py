@@ -24,6 +24,8 @@ from app.domain.alerts.company.controller import CompanyAlertController
 from app.domain.alerts.provider_controller import ProviderAlertController, ProviderJobController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
+from app.domain.backups.controller import BackupController, download_export
+from app.domain.backups.provider_controller import ProviderBackupController
 from app.domain.billing.controller import BillingController
 from app.domain.billing.provider_controller import ProviderBillingController
 from app.domain.billing.webhook import StripeWebhookController
@@ -119,6 +121,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     PrivacyController,
     BillingController,
     ProviderBillingController,
+    BackupController,
+    download_export,
+    ProviderBackupController,
     SupportAccessController,
     StaffAuthController,
     StaffMeController,

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -93,6 +94,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Years that entries stay in the table before they may be archived."""
     dian_url: str | None
     """Address of DIAN's service for every company; none is the official one of each company's environment."""
+    backup_storage_url: str
+    """Where archives go: `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`."""
+    backup_storage_options: dict[str, str]
+    """Of that store, as obstore names them: endpoint, credentials."""
+    backup_prune_options: dict[str, str] | None
+    """Credentials that may delete there; None: nothing is deleted but in a folder."""
+    backup_key: bytes | None
+    """What keys of archives are wrapped under; None: SECRET_KEY."""
+    former_backup_keys: tuple[bytes, ...]
+    backup_hours: int
+    """Between two backups of the platform: what a loss without WAL archive can cost."""
+    database_drill_url: str | None
+    """A role that may make databases, where a backup is proven by restoring it; None: DATABASE_ADMIN_URL."""
+    postgres_programs: str | None
+    """Folder of pg_dump and pg_restore; None: the PATH."""
     live_seconds: int
     """How long a stream of live figures lasts before its browser asks again; 0: one event."""
     dian_certificates: Literal["chain", "holder"]
@@ -163,6 +179,27 @@ class _Reader:
             self.errors.append(f"{name} is not random: make one with openssl rand -base64 32")
         return raw
 
+    def optional_key(self, name: str) -> bytes | None:
+        value = self.optional(name)
+        return self._checked_key(name, value) if value else None
+
+    def options(self, name: str) -> dict[str, str] | None:
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            return msgspec.json.decode(value, type=dict[str, str])
+        except msgspec.MsgspecError:
+            self.errors.append(f"{name} must be a JSON object of texts")
+            return {}
+
+    def store(self, name: str) -> str:
+        value = self.optional(name) or (Path.cwd() / "respaldos").as_uri()
+        parts = urlsplit(value)
+        if parts.scheme not in _STORES or not (parts.path if parts.scheme == "file" else parts.netloc):
+            self.errors.append(f"{name} must be a URL beginning with {', '.join(f'{one}://' for one in _STORES)}")
+        return value
+
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.optional(name)
         if value is None:
@@ -194,6 +231,7 @@ _KEY_BYTES: Final = 32
 _POSTGRES: Final = ("postgresql", "postgres")
 _REDIS: Final = ("redis", "rediss")
 _HTTP: Final = ("http", "https")
+_STORES: Final = ("file", "s3", "gs", "az")
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -254,6 +292,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         dian_certificates=env.choice("DIAN_CERTIFICATES", ("chain", "holder"), "chain"),
         dian_empty_prefix=env.choice("DIAN_EMPTY_PREFIX", ("absent", "empty"), "absent"),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
+        backup_storage_url=env.store("BACKUP_STORAGE_URL"),
+        backup_storage_options=env.options("BACKUP_STORAGE_OPTIONS") or {},
+        backup_prune_options=env.options("BACKUP_PRUNE_OPTIONS"),
+        backup_key=env.optional_key("BACKUP_KEY"),
+        former_backup_keys=env.keys("FORMER_BACKUP_KEYS"),
+        backup_hours=env.number("BACKUP_HOURS", 6, 1, 168),
+        database_drill_url=env.optional_url("DATABASE_DRILL_URL", _POSTGRES),
+        postgres_programs=env.optional("POSTGRES_PROGRAMS"),
         live_seconds=env.number("REPORTS_LIVE_SECONDS", 300, 0, 3600),
         stripe_secret_key=env.optional("STRIPE_SECRET_KEY"),
         stripe_webhook_secrets=env.words("STRIPE_WEBHOOK_SECRET"),

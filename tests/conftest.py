@@ -68,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "RATE_LIMIT_USER_PER_MINUTE": "10000000",
         "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
         "DATABASE_POOL_SIZE": "8",
+        "POSTGRES_PROGRAMS": str(Path(postgres.tool("pg_dump")).parent),
+        "BACKUP_STORAGE_URL": (folder / "respaldos").as_uri(),
         "REPORTS_LIVE_SECONDS": "0",
     }
     asyncio.run(_make_template(postgres.admin_url("postgres"), environ))

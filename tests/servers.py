@@ -21,6 +21,9 @@ class InstalledPostgres(EmbeddedPostgres):
     def programs(self) -> Path:
         return Path(os.environ["POSTGRES"])
 
+    def tool(self, name: str) -> str:
+        return str(self.programs / name)
+
 
 class InstalledRedis(EmbeddedRedis):
     """A `redis-server` of this machine."""

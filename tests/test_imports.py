@@ -17,6 +17,7 @@ HEAVY = (
     "segno",
     "aiosmtplib",
     "jinja2",
+    "obstore",
 )
 """Loaded when first used, or never by the API."""
 NEEDLESS = ("alembic", "rich", "pygments", "pydantic", "attr", "faker", "polyfactory", "hypothesis", "pytest", "httpx")

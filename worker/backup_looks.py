@@ -1,7 +1,8 @@
 """Whether the platform's backups are there and proven: the one place that says what the monitor asks of their tables.
 
 `backup_run`: `status` (`stored`, `good`, `failed` …), `finished_at`, `error`; `backup_drill`: `status` (`good`, `failed` …),
-`finished_at`, `error`. Before the tables exist, or while they are empty, there never was a backup, and that is what is said.
+`finished_at`, `error`; `company_backup`: `tenant_id`, `created_at`, `status`, `error`. Before the tables exist, or while they are
+empty, there never was a backup, and that is what is said.
 """
 
 from datetime import datetime, timedelta
@@ -23,9 +24,14 @@ _BEGAN = "SELECT min(created_at) FROM tenant"
 _LAST = "SELECT status, error FROM {table} WHERE status IN ('stored','good','failed') ORDER BY finished_at DESC LIMIT 1"
 _LAST_GOOD = "SELECT max(finished_at) FROM {table} WHERE status IN ('stored','good')"
 
+_COMPANIES = (
+    "SELECT count(*) AS failed, min(error) AS error FROM (SELECT DISTINCT ON (tenant_id) status, error FROM company_backup "
+    "WHERE status <> 'running' ORDER BY tenant_id, created_at DESC) AS last WHERE status = 'failed'"
+)
+
 
 class BackupLooks(Looks):
-    """The two questions of backups."""
+    """The three questions of backups."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -38,6 +44,13 @@ class BackupLooks(Looks):
     async def drill(self) -> Answer:
         """The last one that was proven by restoring it."""
         return await self._last("backup_drill", "restauración de prueba", _DRILL_EVERY)
+
+    async def companies(self) -> Answer:
+        """Single companies whose newest archive failed."""
+        row = (await self.fetch(_COMPANIES))[0]
+        if not row["failed"]:
+            return None
+        return f"Empresas cuya última copia falló: {row['failed']}. {(row['error'] or '')[:300]}".strip()
 
     async def _last(self, table: str, what: str, late_after: timedelta) -> Answer:
         now = clock.now()

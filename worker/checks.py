@@ -138,7 +138,7 @@ def _keeping(looks: Looks, backups: BackupLooks, probes: Probes, deadman: DeadMa
             severity="critical",
             ask=backups.backup,
             affected="A todas las empresas, si hoy se perdiera la base de datos.",
-            next_step="Lea el error de la última copia y haga una ahora con `mostrador backup`.",
+            next_step="Lea el error de la última copia y haga una ahora con `mostrador backup create`.",
             muted_by=_DATA,
         ),
         Check(
@@ -148,6 +148,15 @@ def _keeping(looks: Looks, backups: BackupLooks, probes: Probes, deadman: DeadMa
             ask=backups.drill,
             affected="A todas las empresas, si hoy hubiera que restaurar.",
             next_step="Lea el informe de la última prueba y repítala.",
+            muted_by=_DATA | {"backup"},
+        ),
+        Check(
+            name="company-backups",
+            title="Copias de empresas que fallaron",
+            severity="warning",
+            ask=backups.companies,
+            affected="A esas empresas, si hubiera que restaurar solo la suya; la copia de toda la plataforma es aparte.",
+            next_step="Lea el error de cada una y corrija el almacenamiento; la siguiente se hace sola en una hora.",
             muted_by=_DATA | {"backup"},
         ),
         Check(

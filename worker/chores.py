@@ -8,6 +8,7 @@ from sqlalchemy import CursorResult, TextClause, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.backups.schedule import ask_companies, ask_due, prune_old
 from app.domain.billing.reconcile import look_at_due, reconcile
 from app.domain.invoicing.jobs import catch_up
 from app.domain.reports.jobs import fold_sales
@@ -190,4 +191,7 @@ CHORES: Final = (
     Chore(name="billing.look", every=timedelta(minutes=5), run=look_at_due),
     Chore(name="billing.reconcile", every=timedelta(days=1), run=compare_payments),
     Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
+    Chore(name="backups.platform", every=timedelta(minutes=15), run=ask_due),
+    Chore(name="backups.companies", every=timedelta(minutes=15), run=ask_companies),
+    Chore(name="backups.prune", every=timedelta(hours=6), run=prune_old),
 )

@@ -17,6 +17,7 @@ from app.lib.tracing import set_up_tracing, stop_tracing
 from app.settings import Settings
 from worker import registry
 from worker.alert_chores import CHORES as ALERT_CHORES
+from worker.backups import run_backups
 from worker.chores import CHORES
 from worker.heartbeat import Heartbeat
 from worker.pace import Pace, pace_of
@@ -63,6 +64,8 @@ async def run_worker(
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
                 scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *ALERT_CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
+            if "long" in queues:
+                group.create_task(run_backups(database, stop, pace), name="backups")
             for supervisor in supervisors:
                 group.create_task(supervisor.run(stop), name=supervisor.lane)
         await heartbeat.leave()

@@ -3,6 +3,7 @@
 from app.domain.accounts import jobs as accounts
 from app.domain.alerts.company import jobs as alerts
 from app.domain.audit import jobs as audit
+from app.domain.backups import jobs as backups
 from app.domain.billing import jobs as billing
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
@@ -11,6 +12,16 @@ from app.domain.reports import jobs as reports
 from app.domain.tenants import jobs as tenants
 from app.domain.webhooks import jobs as webhooks
 
-MODULES = (accounts, audit, invoicing, members, provider, reports, tenants, webhooks)
-MODULES = (accounts, alerts, audit, invoicing, members, provider, tenants, webhooks)
-MODULES = (accounts, audit, billing, invoicing, members, provider, tenants, webhooks)
+MODULES = (
+    accounts,
+    alerts,
+    audit,
+    backups,
+    billing,
+    invoicing,
+    members,
+    provider,
+    reports,
+    tenants,
+    webhooks,
+)

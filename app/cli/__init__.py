@@ -29,6 +29,8 @@ _MODULES: Final = {
     "replay": "app.cli.replay",
     "audit": "app.cli.audit",
     "reseal": "app.cli.reseal",
+    "backup": "app.cli.backup",
+    "restore": "app.cli.restore",
     "openapi": "app.cli.openapi",
     "permissions": "app.cli.permissions",
     "provider-user": "app.cli.provider_user",
@@ -97,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "--reset", action="store_true", help="a new password for an account that exists; its second factor ends"
     )
 
+    _add_backup(commands.add_parser("backup", help="back up, prove, keep and bring back"))
+    restore = commands.add_parser("restore", help="bring the whole platform back on an empty server")
+    restore.add_argument("source", help="file of the archive, or its name in BACKUP_STORAGE_URL")
     figure = commands.add_parser("legal-figure", help="write down a figure of the law: the UVT of a year")
     figure.add_argument(
         "name", choices=("uvt", "pos-uvt"), help="pos-uvt: UVT up to which a sale may be a POS document"
@@ -143,6 +148,34 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         ("prune", "take a proven file's entries out of the table, as DATABASE_ADMIN_URL"),
     ):
         actions.add_parser(name, help=said).add_argument("file", type=Path, metavar="MANIFEST.json")
+
+
+def _add_backup(backup: argparse.ArgumentParser) -> None:
+    actions = backup.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="back the platform up now")
+    create.add_argument("--queue", action="store_true", help="leave it to the worker")
+    actions.add_parser("list", help="backups, the newest first, and whether all is well")
+    drill = actions.add_parser("drill", help="restore a backup into a scratch database and compare everything")
+    drill.add_argument("--backup", type=UUID, metavar="ID", help="instead of the newest")
+    for name, said in (("verify", "read an archive whole"), ("fetch", "copy an archive out, to open alone")):
+        one = actions.add_parser(name, help=said)
+        one.add_argument("object", help="name in the store, or a file")
+        if name == "fetch":
+            one.add_argument("--out", required=True, metavar="FILE")
+    hold = actions.add_parser("hold", help="let nothing delete a backup")
+    hold.add_argument("backup", type=UUID, metavar="ID")
+    hold.add_argument("--reason", required=True)
+    actions.add_parser("release", help="end a hold").add_argument("backup", type=UUID, metavar="ID")
+    actions.add_parser("prune", help="delete what is no longer kept")
+    actions.add_parser("rotate", help="wrap every archive's key under the current BACKUP_KEY")
+    company = actions.add_parser("company", help="archive one company")
+    company.add_argument("company", type=UUID, metavar="ID")
+    company.add_argument("--out", metavar="FILE.zip", help="also in clear, as its owner gets it")
+    restore = actions.add_parser("restore-company", help="bring one company back, or in from another installation")
+    restore.add_argument("object", help="name in the store, a sealed file, or an export FILE.zip")
+    restore.add_argument("--into", choices=("new", "same", "import"), default="new", help="(%(default)s)")
+    restore.add_argument("--dry-run", action="store_true", help="only say what it would change")
+    restore.add_argument("--confirm", metavar="NIT", help="for --into same")
 
 
 def _place(text: str) -> int:

@@ -43,6 +43,11 @@ async def migrate(settings: Settings, revision: str = "head") -> None:
     await _as_admin(settings, lambda connection: _move(connection, settings, revision))
 
 
+async def prepare_roles(settings: Settings) -> None:
+    """Make the plain login roles, as before the first revision: a restore needs them to give back their rights."""
+    await _as_admin(settings, lambda connection: _create_roles(connection, settings))
+
+
 async def drift(settings: Settings) -> list[str]:
     """What models and database disagree about; empty when they are the same."""
     found: list[str] = []

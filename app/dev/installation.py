@@ -140,7 +140,9 @@ class Installation:
         variables["ALERT_SPOOL_DIR"] = str(self.data / "alerts")
         chosen = {name: configured(name) or value for name, value in variables.items()}
         chosen["MOSTRADOR_DEV_CONTROL"] = str(self.control)
+        chosen["BACKUP_STORAGE_URL"] = configured("BACKUP_STORAGE_URL") or (self.data / "respaldos").as_uri()
         if self._postgres:
+            chosen["POSTGRES_PROGRAMS"] = str(Path(self._postgres.tool("pg_dump")).parent)
             app = self._postgres.url("mostrador_app", self.secrets.app_password, DATABASE)
             chosen |= {
                 "DATABASE_URL": app,

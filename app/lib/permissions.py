@@ -38,6 +38,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
     "billing:read": "Ver la suscripción de la empresa, sus facturas y pagos",
     "billing:write": "Contratar, cambiar y cancelar la suscripción de la empresa",
+    "backups:read": "Ver las copias de seguridad de la empresa",
+    "backups:write": "Hacer, descargar y restaurar copias de seguridad de toda la empresa",
     "webhooks:read": "Ver los webhooks y su registro de entregas",
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
     "reports:read": "Ver informes, indicadores y el tablero",
@@ -50,8 +52,9 @@ PERMISSIONS: Final[dict[str, str]] = {
 OWNER: Final = "owner"
 """The one role that only an owner gives or takes, whatever else somebody may do."""
 
-_FOR_OWNERS: Final = frozenset({"keys:write", "billing:write"})
-"""What an administrator does not get: a key outlives the day on which somebody trusted its maker, and who pays decides."""
+_FOR_OWNERS: Final = frozenset({"keys:write", "billing:write", "backups:write"})
+"""What an administrator does not get: a key outlives the day on which somebody trusted its maker, who pays decides, and a
+copy is the whole company."""
 
 _COUNTER: Final = frozenset(
     {
@@ -119,7 +122,7 @@ AT_THE_TILL: Final = frozenset(
 """The most that somebody may who came in with a PIN: a few digits open the counter, not the company."""
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
-    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "webhooks:write"}
+    {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write", "webhooks:write"}
     | {"sales:approve", "cash:approve", "billing:read", "billing:write"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no

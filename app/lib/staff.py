@@ -20,6 +20,8 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "staff:read": "Ver al personal del operador",
     "staff:write": "Crear, cambiar y retirar al personal del operador",
     "trail:read": "Ver lo que hizo el personal del operador",
+    "backups:read": "Ver los respaldos de la plataforma y sus pruebas",
+    "backups:write": "Pedir respaldos y pruebas, y retener respaldos",
     "alerts:read": "Ver alertas, sus avisos y silencios",
     "alerts:write": "Atender y silenciar alertas, probar los canales",
     "jobs:read": "Ver trabajos en segundo plano y tareas programadas",
@@ -51,7 +53,7 @@ STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     ),
     "ops": frozenset(
         {"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "billing:read"}
-        | {"alerts:read", "alerts:write", "jobs:read", "jobs:write"}
+        | {"alerts:read", "alerts:write", "jobs:read", "jobs:write", "backups:read", "backups:write"}
     ),
 }
 """Role to permissions."""

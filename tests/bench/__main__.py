@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
+from tests.bench.backup import backup
 from tests.bench.catalog import lookup, search
 from tests.bench.documents import documents
 from tests.bench.flat import flat, reconcile
@@ -29,11 +30,12 @@ PARTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "memory": memory,
     "start": start,
     "documents": documents,
+    "backup": backup,
     "health": health,
 }
 FAILURES = (RuntimeError, OSError, httpx.HTTPError, asyncpg.PostgresError)
 """How a server that answers wrongly or not at all ends a part."""
-SELLING = {"sales", "flat", "memory"}
+SELLING = {"sales", "flat", "memory", "backup"}
 """Parts after which the books are checked."""
 
 

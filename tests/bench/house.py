@@ -75,7 +75,7 @@ class House:
         self.redis = EmbeddedRedis(data / "redis")
         self._servers: list[Server] = []
         self.secret_key = secrets.token_bytes(32)
-        self._signing_key = secrets.token_bytes(32)
+        self.signing_key = secrets.token_bytes(32)
 
     async def __aenter__(self) -> Self:
         await self.postgres.start_in_loop()
@@ -123,7 +123,7 @@ class House:
         roles = {"APP": "mostrador_app", "PLATFORM": "mostrador_platform", "BACKUP": "mostrador_backup"}
         urls = {name: self.postgres.url(role, f"{role}-bench", "mostrador") for name, role in roles.items()}
         return {
-            "TOKEN_SIGNING_KEY": base64.b64encode(self._signing_key).decode(),
+            "TOKEN_SIGNING_KEY": base64.b64encode(self.signing_key).decode(),
             "SECRET_KEY": base64.b64encode(self.secret_key).decode(),
             "ENVIRONMENT": "development",
             "DATABASE_URL": urls["APP"],
@@ -142,6 +142,8 @@ class House:
             "RATE_LIMIT_USER_PER_MINUTE": "10000000",
             "RATE_LIMIT_HEAVY_PER_MINUTE": "10000000",
             "SIGNUPS_PER_HOUR": "1000000",
+            "POSTGRES_PROGRAMS": str(Path(self.postgres.tool("pg_dump")).parent),
+            "BACKUP_STORAGE_URL": (self.data / "respaldos").as_uri(),
         }
 
     async def migrate(self) -> None:

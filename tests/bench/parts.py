@@ -28,6 +28,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     flat_sales: int = 500_000
     starts: int = 3
     documents: int = 10_000
+    backup_sales: int = 200_000
 
     @classmethod
     def quick(cls) -> Self:
@@ -40,6 +41,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
             flat_sales=20_000,
             starts=1,
             documents=500,
+            backup_sales=20_000,
         )
 
 

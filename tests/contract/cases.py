@@ -893,6 +893,27 @@ async def _(company: Company) -> Call:
     return Call({"document_id": company.ids["document"]})
 
 
+plain("GET", "/v1/backups")
+plain("GET", "/v1/backups/{backup_id}")
+plain("GET", "/v1/backups/{backup_id}/download")
+plain("POST", "/v1/backups/{backup_id}/link")
+plain("POST", "/v1/backups/{backup_id}/verify")
+plain("GET", "/v1/backups/restores")
+plain("GET", "/v1/backups/restores/{restore_id}")
+
+
+@case("POST", "/v1/backups")
+async def _(company: Company) -> Call:
+    await company.rest()
+    return Call(body={"kind": "backup"})
+
+
+@case("POST", "/v1/backups/{backup_id}/restore")
+async def _(company: Company) -> Call:
+    await company.rest()
+    return Call({"backup_id": company.ids["backup"]}, {"into": "new", "dryRun": True})
+
+
 @case("POST", "/v1/dian/documents/{document_id}/withdraw")
 async def _(company: Company) -> Call:
     return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})

@@ -14,6 +14,7 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.accounts.sessions import Sessions
 from app.domain.alerts.company.models import CompanyAlert
+from app.domain.backups.jobs import OfBackup, make_company_backup
 from app.domain.billing.collector import payments_of
 from app.domain.billing.life import hold
 from app.domain.billing.sync import look
@@ -40,6 +41,12 @@ def picture(width: int = 40, height: int = 20, kind: str = "PNG") -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (width, height), "red").save(buffer, kind)
     return buffer.getvalue()
+
+
+async def run_backup(database: Database, tenant_id: str, backup_id: str) -> None:
+    """What the worker does."""
+    context = JobContext(database=database, tenant_id=UUID(tenant_id), job_id=uuid4(), attempt=1, request_id="")
+    await make_company_backup.run(context, OfBackup(UUID(backup_id)))
 
 
 @dataclass
@@ -353,6 +360,29 @@ class Company:
             row.provider_id = row.checkout_id = None
             row.scheduled_plan = row.scheduled_version = row.scheduled_interval = row.scheduled_for = None
 
+    async def rest(self) -> None:
+        """Nothing of a backup is on its way."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            for table in ("company_backup", "company_restore"):
+                sql = f"UPDATE {table} SET status = 'failed' WHERE tenant_id = :t AND status = 'running'"
+                await work.session.execute(text(sql), {"t": UUID(self.shop.tenant_id)})
+
+    async def backup(self) -> str:
+        """A good one."""
+        await self.rest()
+        asked = await self.shop.post("/v1/backups", {"kind": "export"})
+        assert asked.status_code == 202, asked.text
+        backup_id = str(asked.json()["id"])
+        await run_backup(self.database, self.shop.tenant_id, backup_id)
+        return backup_id
+
+    async def restore(self) -> str:
+        """The trial of one, asked for."""
+        await self.rest()
+        asked = await self.shop.post(f"/v1/backups/{self.ids['backup']}/restore", {"dryRun": True})
+        assert asked.status_code == 202, asked.text
+        return str(asked.json()["id"])
+
     async def endpoint(self) -> dict[str, Any]:
         """Where webhooks would go; nobody sends them here."""
         name = f"Destino {uuid4().hex[:8]}"
@@ -449,6 +479,8 @@ class Company:
         ids["role"] = (await self.role())["id"]
         ids["approval"] = await self.approval()
         ids["key"] = (await self.key())["id"]
+        ids["backup"] = await self.backup()
+        ids["restore"] = await self.restore()
         ids["support_access"] = str(await open_access(self.database, self.shop.tenant_id))
         ids["endpoint"] = (await self.endpoint())["id"]
         tested = await self.shop.post(f"/v1/webhooks/endpoints/{ids['endpoint']}/test")

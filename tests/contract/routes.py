@@ -30,6 +30,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("POST", "/v1/auth/provider/login"): "of the operator's staff",
     ("POST", "/v1/auth/provider/refresh"): "the token names its person",
     ("POST", "/v1/auth/provider/logout"): "ends the session of its own token",
+    ("GET", "/v1/public/backups/{token}"): "the signed token names company and archive",
     ("GET", "/v1/public/photos/{tenant_id}/{photo_id}"): "the signed link is the credential",
     ("GET", "/v1/public/exports/{token}"): "the signed link is the credential",
     ("GET", "/health"): "of the platform",

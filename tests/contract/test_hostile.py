@@ -55,6 +55,8 @@ UNREAD = {
     "/v1/members/{user_id}/require-password-change": "no body",
     "/v1/webhooks/endpoints/{endpoint_id}/test": "no body",
     "/v1/webhooks/deliveries/{delivery_id}/replay": "no body",
+    "/v1/backups/{backup_id}/link": "no body",
+    "/v1/backups/{backup_id}/verify": "no body",
 }
 """Writes that read no JSON."""
 BODIES = [case for case in CASES.values() if case.has_body and case.route[1] not in UNREAD]

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app.db.platform import MonitorAlert
 from app.db.session import Database
+from app.domain.backups.platform.runs import ask_backup, ask_drill
 from app.lib import clock
 from app.lib.matrix import read_staff_markdown, staff_rows_of
 from app.lib.nit import check_digit
@@ -261,12 +262,48 @@ async def _compare(_world: World, _person: StaffPerson) -> Call:
     return Call()
 
 
+async def _platform_backup(world: World) -> str:
+    return str(await ask_backup(world.database, "prueba"))
+
+
+for _path in ("backups", "backups/state", "backups/drills"):
+    CALLS["GET", f"/v1/provider/{_path}"] = _nothing
+
+
+@call("POST", "/v1/provider/backups")
+async def _(_world: World, _person: StaffPerson) -> Call:
+    return Call()
+
+
+@call("POST", "/v1/provider/backups/drills")
+async def _(_world: World, _person: StaffPerson) -> Call:
+    return Call(body={"backupId": None})
+
+
+@call("GET", "/v1/provider/backups/drills/{drill_id}")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"drill_id": str(await ask_drill(world.database, "prueba"))})
+
+
+@call("GET", "/v1/provider/backups/{platform_backup_id}")
+@call("DELETE", "/v1/provider/backups/{platform_backup_id}/hold")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"platform_backup_id": await _platform_backup(world)})
+
+
+@call("PUT", "/v1/provider/backups/{platform_backup_id}/hold")
+async def _(world: World, _person: StaffPerson) -> Call:
+    return Call({"platform_backup_id": await _platform_backup(world)}, {"reason": "orden judicial"})
+
+
 ALL = list(CALLS)
 NO_BODY = {
     route
     for route in ALL
     if route[0] == "DELETE" or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry"))
     if route[1].endswith(("/reset", "/resend", "/end", "/token", "/sync", "/replay", "/reconciliations"))
+    if route[0] == "DELETE"
+    or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry", "/provider/backups"))
 }
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]

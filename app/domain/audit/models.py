@@ -1,8 +1,9 @@
 """Tables that hold a chain from outside: its anchored heads and its archives."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import DefaultBase, TenantOwned, TenantRow
@@ -44,3 +45,26 @@ class AuditArchive(TenantRow, DefaultBase):
     manifest: Mapped[str]
     """Canonical JSON, as it was signed."""
     signature: Mapped[bytes]
+
+
+class AuditOrigin(TenantOwned, DefaultBase):
+    """Where the first stretch of a trail was written, when the company was brought in as a copy: its links were made with
+    another company's or installation's keys, so what arrived is held by its hash instead. Written by a restore alone.
+    """
+
+    __tablename__ = "audit_origin"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("last_seq >= 0", name="last_seq"),
+    )
+
+    source_tenant_id: Mapped[UUID]
+    last_seq: Mapped[int]
+    """Last entry that came along."""
+    last_hash: Mapped[bytes]
+    """Its hash, which the next entry follows."""
+    content_hash: Mapped[bytes]
+    """SHA-256 over the stretch, as `app.domain.audit.origin` reads it."""
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    signature: Mapped[bytes]
+    """Ed25519, ours, over all of the above."""

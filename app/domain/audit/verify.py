@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from app.db.session import Database, Work
 from app.domain.audit.anchors import Anchor, kept_anchors, read_file
+from app.domain.audit.origin import find_origin, origin_fault
 from app.domain.audit.schemas import Break, BreakKind, Verification
 from app.domain.audit.stretches import Stretch, sound_stretches
 from app.domain.audit.suspects import Link, Suspect, Suspects, computing
@@ -99,6 +100,13 @@ class _Walk:
         self._archived_ends = {stretch.last_seq: stretch.last_hash for stretch in self._stretches}
         longest = max(head_seq, last_seq)
         end = longest if to_seq is None else min(to_seq, longest)
+        origin = await find_origin(self._work)
+        if origin is not None and origin.last_seq >= from_seq:
+            # Made with another company's keys: held by one hash, and the chain goes on from its end.
+            if fault := await origin_fault(self._work, origin):
+                self._tell("changed", origin.last_seq, None, fault)
+            self._archived += origin.last_seq - from_seq + 1
+            from_seq = origin.last_seq + 1
         # Beyond the end there is nothing to prove but the head.
         from_seq = min(from_seq, longest + 1)
         await self._gather_anchors(anchors, from_seq, None if to_seq is None else end, longest)

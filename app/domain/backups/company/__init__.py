@@ -1,0 +1,1 @@
+"""One company: its archive from one snapshot, its export, and its restore."""

@@ -1,0 +1,1 @@
+"""The whole database: dumped, sealed, stored, proven by a restore, and brought back on an empty server."""
