@@ -5,11 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 
 from app.db.session import Work
 from app.domain.invoicing.identify import Keys
-from app.domain.invoicing.kinds import Environment, Kind
+from app.domain.invoicing.kinds import Environment, Kind, family_of_set
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import (
     DianCertificate,
@@ -61,7 +61,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     corrected: Known | None
     """For a note: what it corrects."""
     test_set: str
-    """Code of the running test set, for a document of it."""
+    """Code of its test set, for a document of one."""
 
 
 async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUID, now: datetime) -> Claimed | None:
@@ -106,7 +106,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
             )
         ).one_or_none(),
         corrected=corrected,
-        test_set=await _running_test_set(work) if row.is_test else "",
+        test_set=await _test_set_of(work, row) if row.is_test else "",
     )
 
 
@@ -168,10 +168,15 @@ async def versions_of(work: Work, row: Document) -> dict[str, int]:
     return {row.uuid: 1, **{found.uuid: found.version for found in later}}
 
 
-async def _running_test_set(work: Work) -> str:
+async def _test_set_of(work: Work, row: Document) -> str:
+    """Code of the set that a test document was made for: the newest one of its family that had begun."""
     code = await work.session.scalar(
         select(DianTestSet.code)
-        .where(DianTestSet.tenant_id == work.tenant_id)
+        .where(
+            DianTestSet.tenant_id == work.tenant_id,
+            DianTestSet.family == family_of_set(Kind(row.kind)),
+            func.date_trunc("second", DianTestSet.created_at) <= row.issued_at,
+        )
         .order_by(DianTestSet.created_at.desc())
         .limit(1)
     )

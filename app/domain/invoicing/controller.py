@@ -50,7 +50,8 @@ from app.lib.pages import DEFAULT_LIMIT
 
 MODULE = "invoicing"
 StatusParam = Annotated[
-    Literal["pending", "signed", "sent", "accepted", "rejected", "unknown"] | None, QueryParameter(name="status")
+    Literal["pending", "signed", "sent", "accepted", "rejected", "unknown", "withdrawn"] | None,
+    QueryParameter(name="status"),
 ]
 KindParam = Annotated[str | None, QueryParameter(name="kind", max_length=2, description="Tipo de la DIAN: 01, 20, …")]
 FromDayParam = Annotated[date | None, QueryParameter(name="from", description="Primer día.")]

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import ClientCreated, DefaultBase, Editable, Money, TenantOwned, TenantRow
 
-STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
-FINAL = ("accepted", "rejected")
+STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown", "withdrawn")
+FINAL = ("accepted", "rejected", "withdrawn")
 """Nothing happens to them by itself any more."""
 IN_FLIGHT = text("status IN ('pending','signed','sent','unknown')")
 _ENVIRONMENT = "environment IN ('1','2')"
@@ -125,6 +125,20 @@ class DocumentRange(TenantRow, ClientCreated, DefaultBase):
     """None: for every branch."""
     register_id: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
+
+
+class DianEarlierKey(TenantRow, DefaultBase):
+    """A PIN, or a range's technical key, that another one replaced: documents on their way were identified with it."""
+
+    __tablename__ = "dian_earlier_key"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        ForeignKeyConstraint(["tenant_id", "range_id"], ["document_range.tenant_id", "document_range.id"]),
+    )
+
+    range_id: Mapped[UUID | None]
+    """Of a technical key; None: a PIN."""
+    sealed: Mapped[bytes]
 
 
 class DocumentCounter(TenantOwned, DefaultBase):
@@ -255,8 +269,8 @@ class DocumentEvent(TenantRow, DefaultBase):
 
     document_id: Mapped[UUID]
     kind: Mapped[str]
-    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend; of its delivery
-    wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
+    """signed, sent, asked, accepted, rejected, unknown, refused, absent, withdrawn, redated, contingency, corrected, resend; of its
+    delivery wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
     at: Mapped[datetime]
     detail: Mapped[str]
     data: Mapped[dict[str, Any]]
@@ -366,6 +380,10 @@ class DianTestSet(TenantRow, DefaultBase):
     invoices: Mapped[int]
     credit_notes: Mapped[int]
     debit_notes: Mapped[int]
+    least_invoices: Mapped[int | None]
+    """How many of a kind DIAN must accept, as the portal says; None: all that are sent."""
+    least_credit_notes: Mapped[int | None]
+    least_debit_notes: Mapped[int | None]
     message: Mapped[str] = mapped_column(server_default="")
     user_id: Mapped[UUID]
     finished_at: Mapped[datetime | None]

@@ -61,9 +61,11 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
         await _outside(work, claimed, version, call, now)
     elif answer.outcome == "rejected":
         await _reject(work, claimed, version, call, now)
+    elif answer.outcome == "set-accepted" and claimed.row.is_test:
+        await _not_needed(work, claimed, call, now)
     elif answer.outcome == "pending":
         await _wait(work, claimed, call, now, zip_key=answer.document_key if claimed.row.is_test else "")
-    elif answer.outcome in {"refused", "accepted"}:
+    elif answer.outcome in {"refused", "accepted", "set-accepted"}:
         # An acceptance of some other UUID says nothing about this document.
         await _refused(work, claimed, call, now)
     else:
@@ -153,6 +155,14 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
     event(work, claimed.id, "rejected", _data(call, version.uuid), answer.message)
     work.record("document.rejected", claimed.id, after={"number": claimed.row.number, "rules": rules, "local": False})
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
+
+
+async def _not_needed(work: Work, claimed: Claimed, call: Call, now: datetime) -> None:
+    """Its test set has enough documents: DIAN did not look at this one. The set hears of it at its next look."""
+    message = call.answer.message
+    if await set_state(work, claimed, status="withdrawn", attempts=0, message=message, decided_at=now):
+        event(work, claimed.id, "withdrawn", _data(call), message)
+        work.record("document.withdrawn", claimed.id, after={"number": claimed.row.number, "reason": message})
 
 
 async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:

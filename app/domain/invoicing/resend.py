@@ -33,7 +33,8 @@ class Resend:
         """Send a document again.
 
         One that waits is asked about at once; one that was rejected is corrected with what company and customer say
-        today, dated now, and checked before. Raises 409 `document-accepted`, 409 `number-taken`, 422 `document-invalid`.
+        today, dated now, and checked before. Raises 409 `document-accepted`, `document-withdrawn` or `number-taken`,
+        422 `document-invalid`.
         """
         state = (
             await self._work.session.scalars(
@@ -47,6 +48,8 @@ class Resend:
             raise NotFound("No existe ese documento.")
         if state.status == "accepted":
             raise Conflict("La DIAN ya validó ese documento.", code="document-accepted")
+        if state.status == "withdrawn":
+            raise Conflict("Ese documento se cerró: ya no hace falta.", code="document-withdrawn")
         now = clock.now()
         before = {"status": state.status, "version": state.version, "uuid": state.uuid}
         after = dict(before)

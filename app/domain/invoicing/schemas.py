@@ -330,6 +330,9 @@ class ContingencyPage(Page):
     items: list[ContingencyOut]
 
 
+Least = Annotated[int, Meta(ge=0, le=50)]
+
+
 class StartHabilitation(Input):
     """Send a test set of DIAN's portal."""
 
@@ -338,7 +341,21 @@ class StartHabilitation(Input):
     invoices: Annotated[int, Meta(ge=1, le=50)] = 30
     credit_notes: Annotated[int, Meta(ge=0, le=50)] = 10
     debit_notes: Annotated[int, Meta(ge=0, le=50)] = 10
+    least_invoices: Least | None = None
+    """How many DIAN must accept, as its portal says; absent: all of them."""
+    least_credit_notes: Least | None = None
+    least_debit_notes: Least | None = None
     id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        pairs = (
+            (self.least_invoices, self.invoices),
+            (self.least_credit_notes, self.credit_notes),
+            (self.least_debit_notes, self.debit_notes),
+        )
+        if any(least is not None and least > count for least, count in pairs):
+            raise ValueError("el mínimo aceptado no puede ser mayor que lo que se envía")
 
 
 class HabilitationOut(Output):
@@ -348,9 +365,13 @@ class HabilitationOut(Output):
     status: str
     message: str
     wanted: int
+    least: int
+    """Documents that DIAN must accept."""
     sent: int
     accepted: int
     rejected: int
+    not_needed: int
+    """Closed because DIAN had accepted the set before it looked at them."""
     started_at: datetime
     finished_at: datetime | None
 

@@ -77,14 +77,11 @@ class Line:
         archive = pack({xml.name: xml.content})
         if not claimed.row.is_test:
             return await _within(seconds, self._client.send_bill(name, archive))
-        from app.integrations.dian.answers import Answer, Outcome, Rule
+        from app.integrations.dian.answers import Answer
 
         receipt = await _within(seconds, self._client.send_test_set(name, archive, claimed.test_set))
         if isinstance(receipt, Answer):
             return receipt
-        if receipt.is_set_accepted:
-            rule = Rule(code="2", text=receipt.message, rejects=True)
-            return Answer(outcome=Outcome.REJECTED, message=receipt.message, rules=(rule,))
         return Answer(
             outcome=receipt.outcome,
             message=receipt.message,

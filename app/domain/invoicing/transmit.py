@@ -90,6 +90,10 @@ class Transmission:
         claimed = await claim_document(work, self._vault, self._id, self._claim, now)
         if claimed is None:
             return None
+        if claimed.row.is_test and claimed.corrected is not None and claimed.corrected.status == "withdrawn":
+            message = f"El set de pruebas terminó sin {claimed.corrected.row.number}."
+            await set_state(work, claimed, status="withdrawn", message=message, decided_at=now)
+            return None
         if claimed.corrected is not None and claimed.corrected.status != "accepted":
             message = f"Espera a que la DIAN valide {claimed.corrected.row.number}."
             await set_state(work, claimed, next_at=now + _WAITS_FOR_ORIGINAL, message=message)
