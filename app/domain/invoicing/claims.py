@@ -8,8 +8,10 @@ import msgspec
 from sqlalchemy import func, or_, select, text, update
 
 from app.db.session import Work
+from app.domain.invoicing.earlier_keys import Earlier, earlier_keys, keys_of_version
 from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.kinds import Environment, Kind, family_of_set
+from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import (
     DianCertificate,
@@ -55,6 +57,9 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     zip_key: str
     xml: SignedFile | None
     keys: Keys
+    """Of today."""
+    earlier: tuple[Earlier, ...]
+    """What was replaced since the document was written, the newest first."""
     environment: Environment
     setting: DianSetting
     certificate: DianCertificate | None
@@ -62,6 +67,15 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """For a note: what it corrects."""
     test_set: str
     """Code of its test set, for a document of one."""
+
+    def keys_of(self, version: Version) -> Keys:
+        """The secrets that a version was identified with: whatever replaced them, what was printed stays good."""
+        return keys_of_version(version.content, version.uuid, self.keys, self.earlier, self.setting.software_id)
+
+    def keys_for(self, version: Version, paper: Frozen) -> Keys:
+        """The secrets for making a version anew: today's, unless it stays what was printed or names another software."""
+        same = paper.issued_at == version.content.issued_at or paper.software.id != self.setting.software_id
+        return self.keys_of(version) if same else self.keys
 
 
 async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUID, now: datetime) -> Claimed | None:
@@ -105,6 +119,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
                 )
             )
         ).one_or_none(),
+        earlier=await earlier_keys(work, vault, row.range_id, row.created_at),
         corrected=corrected,
         test_set=await _test_set_of(work, row) if row.is_test else "",
     )

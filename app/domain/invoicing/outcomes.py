@@ -16,7 +16,7 @@ from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import Document, DocumentState
 from app.domain.invoicing.preflight import Finding
-from app.domain.invoicing.versions import CONTINGENT, Version, as_usual, is_of_another_day, write_version
+from app.domain.invoicing.versions import CONTINGENT, Reason, Version, as_usual, is_of_another_day, write_version
 from app.lib import clock
 
 if TYPE_CHECKING:
@@ -174,17 +174,18 @@ async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now:
 
 
 async def _outside(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
-    """It goes as the ordinary document of today, under its number."""
-    detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal de hoy."
+    """It goes as an ordinary document under its number; on the day of its date with the UUID that was printed."""
+    detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal."
     if not await set_state(work, claimed, keep=True, status="pending", message=detail):
         return
     event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
     paper = as_usual(version.content, now)
-    made = await write_version(work, version, paper, claimed.keys, "redated", claimed.id)
+    reason: Reason = "corrected" if paper.issued_at == version.content.issued_at else "redated"
+    made = await write_version(work, version, paper, claimed.keys_for(version, paper), reason, claimed.id)
     await set_state(
         work, claimed, version=made.number, kind=made.kind.value, uuid=made.uuid, next_at=now + _SWEEP_MARGIN
     )
-    event(work, claimed.id, "redated", {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
+    event(work, claimed.id, reason, {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
     _again(work, claimed.id, timedelta())
 
 

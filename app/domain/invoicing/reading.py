@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from app.db.jobs import JobContext
 from app.db.session import Work
+from app.domain.invoicing.earlier_keys import keep_earlier
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import add_range
@@ -106,6 +107,7 @@ class RangeReader:
             return False
         known = self._vault.open(work.tenant_id, row.technical_key) if row.technical_key else ""
         if each.technical_key and known != each.technical_key:
+            await keep_earlier(work, self._vault, row.technical_key, each.technical_key, row.id)
             await work.session.execute(
                 update(DocumentRange)
                 .where(DocumentRange.tenant_id == work.tenant_id, DocumentRange.id == row.id)

@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
-from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
+from app.domain.invoicing.earlier_keys import keep_earlier
+from app.domain.invoicing.models import DianCertificate, DianEarlierKey, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import open_note_ranges
 from app.domain.invoicing.readiness import Readiness
 from app.domain.invoicing.schemas import (
@@ -70,6 +71,8 @@ class Setup:
         }
         if data.software_pin is not None:
             values["software_pin"] = self._vault.seal(tenant_id, data.software_pin)
+            earlier = await self._row()
+            await keep_earlier(self._work, self._vault, earlier and earlier.software_pin, data.software_pin)
         await self._work.session.execute(
             insert(DianSetting)
             .values(tenant_id=tenant_id, **values)
@@ -215,6 +218,7 @@ async def renew_secrets(work: Work, vault: Vault) -> int:
     for model, column, is_certificate in (
         (DianSetting, DianSetting.software_pin, False),
         (DocumentRange, DocumentRange.technical_key, False),
+        (DianEarlierKey, DianEarlierKey.sealed, False),
         (DianCertificate, DianCertificate.sealed, True),
     ):
         keys: list[Any] = [column, *([] if model is DianSetting else [model.__table__.c.id])]
