@@ -6,7 +6,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.db.session import Work
 from app.domain.invoicing.delivery_schemas import ArchivedFileOut, ArchivedFilePage
@@ -67,9 +67,14 @@ class ArchiveReader:
         return ArchivedFilePage(items=items, next_cursor=next_cursor)
 
     async def container(self, document_id: UUID) -> DocumentFile:
-        """The AttachedDocument. Raises `NotFound` until DIAN has accepted the document and it is made."""
+        """The AttachedDocument. Raises `NotFound` until DIAN has accepted the document and it is made.
+
+        Of one issued while DIAN is away it is what its buyer got: without DIAN's answer.
+        """
         document = await self._find(document_id)
         found = await kept_file(self._work, document_id, document.version, "attached")
+        if found is None and document.is_provisional:
+            found = await kept_file(self._work, document_id, document.version, "provisional")
         if found is None:
             raise NotFound("El documento todavía no tiene ese archivo.")
         return found
@@ -93,19 +98,19 @@ class ArchiveReader:
         """A zip of all files with their hashes and the document's history. Raises 409 when one is not what was kept."""
         document = await self._find(document_id)
         tenant_id = self._work.tenant_id
-        rows = list(
-            await self._work.session.scalars(
-                select(DocumentFile)
-                .where(DocumentFile.tenant_id == tenant_id, DocumentFile.document_id == document_id)
-                .order_by(DocumentFile.id)
+        mine = (DocumentFile.tenant_id == tenant_id, DocumentFile.document_id == document_id)
+        count, size = (
+            await self._work.session.execute(
+                select(func.count(), func.coalesce(func.sum(DocumentFile.size), 0)).where(*mine)
             )
-        )
-        if not rows:
+        ).one()
+        if not count:
             raise NotFound("El documento todavía no tiene archivos.")
-        if sum(row.size for row in rows) > _LARGEST:
+        if size > _LARGEST:
             raise Conflict(
                 "Los archivos del documento son demasiados: descárguelos uno por uno.", code="archive-too-large"
             )
+        rows = list(await self._work.session.scalars(select(DocumentFile).where(*mine).order_by(DocumentFile.id)))
         events = await self._work.session.scalars(
             select(DocumentEvent)
             .where(DocumentEvent.tenant_id == tenant_id, DocumentEvent.document_id == document_id)

@@ -72,7 +72,8 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
         await _unknown(work, claimed, call, now)
     if answer.is_outage:
         silent = answer.http_status is None and answer.outcome == "unknown"
-        await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message)
+        reached = answer.outcome != "transport"
+        await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message, reached=reached)
     elif answer.outcome != "unknown":
         await count_success(work, began=call.began, now=now)
 

@@ -53,7 +53,7 @@ class Line:
         return sign(built.root, built.place, self._credential, paper.issued_at)
 
     def sign_container(
-        self, paper: Document, identity: Identity, xml: bytes, response: Validation, at: datetime
+        self, paper: Document, identity: Identity, xml: bytes, response: Validation | None, at: datetime
     ) -> bytes:
         """Build and sign what the buyer gets; for a thread of its own."""
         from app.domain.invoicing.xml.attached import build_attached

@@ -7,7 +7,7 @@ asked about before it is sent again. XML and signature are loaded here and nowhe
 import asyncio
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.jobs import JobContext
 from app.db.session import Work
-from app.domain.invoicing.circuit import circuit_of, take_probe
+from app.domain.invoicing.circuit import PROBE_EVERY, circuit_of, take_probe
 from app.domain.invoicing.claims import (
     Claimed,
     SignedFile,
@@ -28,7 +28,7 @@ from app.domain.invoicing.claims import (
 from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.identify import identify
-from app.domain.invoicing.kinds import CONTINGENCY
+from app.domain.invoicing.kinds import CONTINGENCY, Kind
 from app.domain.invoicing.model import Document
 from app.domain.invoicing.outcomes import Call, is_late, refuse_locally, settle
 from app.domain.invoicing.preflight import blocking, preflight
@@ -57,6 +57,9 @@ _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 PATIENCE: Final = 50.0
 """Seconds of silence after which a call counts as lost: the annex says a minute, and a short job has no longer."""
 _WAITS_FOR_ORIGINAL: Final = timedelta(hours=1)
+_LOOKS_AGAIN: Final = timedelta(minutes=5)
+_ANSWERS_WITHIN: Final = timedelta(seconds=30)
+"""What DIAN is given to decide before the buyer gets a document of a contingency without its answer."""
 _CANNOT_SIGN: Final = timedelta(minutes=15)
 _MADE_ANEW: Final[dict[Reason, str]] = {
     "contingency": "Se expide como contingencia.",
@@ -76,6 +79,8 @@ class Transmission:
         self._vault = Vault(context.settings)
         self._id = document_id
         self._claim = uuid7()
+        self._is_held = False
+        """Signed now, sent when DIAN is back."""
         self._ends = monotonic() + PATIENCE + 5
 
     async def run(self) -> bool:
@@ -115,6 +120,9 @@ class Transmission:
             await set_state(work, claimed, next_at=now + _WAITS_FOR_ORIGINAL, message=message)
             return None
         if not await take_probe(work, now):
+            if await self._goes_to_buyer(work, claimed):
+                self._is_held = True
+                return claimed
             circuit = await circuit_of(work)
             # Its turn comes when the circuit closes; the sweep is for a closing that nobody wrote down.
             await set_state(
@@ -126,7 +134,22 @@ class Transmission:
             return None
         return claimed
 
+    async def _goes_to_buyer(self, work: Work, claimed: Claimed) -> bool:
+        """Whether it is signed without being sent: its buyer does not wait for a DIAN that was declared away."""
+        paper = claimed.version.content
+        return (
+            claimed.xml is None
+            and claimed.status == "pending"
+            and paper.kind in {Kind.INVOICE, Kind.DIAN_CONTINGENCY}
+            and not claimed.row.is_test
+            and await contingency_at(work, paper.issued_at)
+            and not await was_contingency(work, claimed.id)
+        )
+
     async def _work_on(self, claimed: Claimed, line: Line) -> bool:
+        if self._is_held:
+            await self._prepare(claimed, line)
+            return False
         if claimed.status in {"sent", "unknown"} or is_of_another_day(claimed.version.content, clock.now()):
             call = await self._ask(claimed, line)
             if not call.is_absent and not is_late(call.answer, claimed.version, clock.now()):
@@ -212,10 +235,18 @@ class Transmission:
 
     async def _mark_sent(self, work: Work, claimed: Claimed, version: Version, *, signed: bool) -> bool:
         """Say that it is on its way before it is: whoever comes after a crash asks DIAN first."""
-        if not await set_state(work, claimed, keep=True, status="sent"):
+        values: dict[str, Any] = {"status": "sent"}
+        if self._is_held:
+            until = clock.now() + PROBE_EVERY + _LOOKS_AGAIN
+            values = {"status": "signed", "message": "Espera a que la DIAN vuelva a responder.", "next_at": until}
+        if not await set_state(work, claimed, keep=not self._is_held, **values):
             return False
         if signed:
             event(work, claimed.id, "signed", {"uuid": version.uuid, "version": version.number}, "")
+            if version.kind is Kind.DIAN_CONTINGENCY:
+                work.ask("invoicing.wrap", {"documentId": str(claimed.id)}, "short", _ANSWERS_WITHIN)
+        if self._is_held:
+            return True
         event(work, claimed.id, "sent", {"uuid": version.uuid, "attempt": claimed.attempts + 1}, "")
         return True
 
