@@ -10,13 +10,15 @@ from app.db.session import Work
 from app.domain.customers.models import Customer
 from app.domain.invoicing.drafts import check_draft
 from app.domain.invoicing.events import event
+from app.domain.invoicing.goods import called_today
 from app.domain.invoicing.issue import read_issuer
 from app.domain.invoicing.keys import keys_of_range
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
-from app.domain.invoicing.versions import USUAL, Version, redated, write_version
+from app.domain.invoicing.notes import Known, find_document
+from app.domain.invoicing.versions import USUAL, Version, as_it_stands, redated, write_version
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
 
@@ -32,8 +34,8 @@ class Resend:
     async def run(self, row: Document) -> None:
         """Send a document again.
 
-        One that waits is asked about at once; one that was rejected is corrected with what company and customer say
-        today, dated now, and checked before. Raises 409 `document-accepted`, `document-withdrawn` or `number-taken`,
+        One that waits is asked about at once; one that was rejected is corrected with what company, customer and
+        products say today, dated now, and checked before. Raises 409 `document-accepted`, `document-withdrawn` or `number-taken`,
         422 `document-invalid`.
         """
         state = (
@@ -89,7 +91,7 @@ class Resend:
         self._work.record("document.resent", row.id, before=before, after=after)
 
     async def _correct(self, row: Document, state: DocumentState) -> Version:
-        """The next version: what is of company, software and customer as it is today, dated now."""
+        """The next version: what is of company, software, customer and products as it is today, dated now."""
         earlier = await self._version(row, state)
         paper = earlier.content
         kind = USUAL.get(paper.kind, paper.kind)
@@ -100,17 +102,21 @@ class Resend:
         counterpart = paper.counterpart if customer_id is None else _same_shape(issuing.as_buyer(), paper)
         corrected = redated(
             msgspec.structs.replace(
-                paper,
+                as_it_stands(paper, await self._corrected(row)),
                 kind=kind,
                 paper=None if kind is Kind.POS else paper.paper,
                 issuer=issuing.as_issuer(),
                 software=issuing.as_software(),
                 counterpart=counterpart,
+                lines=await called_today(self._work, row, paper.lines),
             ),
             clock.now(),
         )
         check_draft(msgspec.structs.replace(corrected, number=""), clock.now())
         return await write_version(self._work, earlier, corrected, keys, "corrected", row.id)
+
+    async def _corrected(self, row: Document) -> Known | None:
+        return None if row.corrects_id is None else await find_document(self._work, Document.id == row.corrects_id)
 
     async def _version(self, row: Document, state: DocumentState) -> Version:
         content = row.content

@@ -191,7 +191,7 @@ def read_document(result: Element) -> Answer:
     lines = () if errors is None else islice((each for each in errors if isinstance(each.tag, str)), _MOST_RULES)
     rules = tuple(_rule(each.text or "") for each in lines)
     description, message = _text(result, "StatusDescription"), _text(result, "StatusMessage")
-    response = _bytes(_text(result, "XmlBase64Bytes"))
+    response = _signed(_bytes(_text(result, "XmlBase64Bytes")))
     return Answer(
         outcome=_outcome(code, description, valid=valid, rejected=any(rule.rejects for rule in rules)),
         status_code=code,
@@ -291,6 +291,17 @@ def _bytes(text: str) -> bytes | None:
         return base64.b64decode("".join(text.split()), validate=True)
     except binascii.Error as error:
         raise Garbage("the document inside the answer is not base64") from error
+
+
+def _signed(response: bytes | None) -> bytes | None:
+    """The answer inside an answer, if it is XML in UTF-8: anything else proves nothing, and is asked for again."""
+    if response is None:
+        return None
+    try:
+        _tree(response, response.decode("utf-8"))
+    except (UnicodeDecodeError, Garbage):
+        return None
+    return response
 
 
 def _key_inside(response: bytes | None) -> str:
