@@ -2,7 +2,7 @@
 
 import asyncio
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from app.db.session import Work
 from app.domain.invoicing.delivery_schemas import ArchivedFileOut, ArchivedFilePage
 from app.domain.invoicing.documents import DocumentReader
+from app.domain.invoicing.drawing import DRAWER, PdfWidth
 from app.domain.invoicing.kept import Standing, kept_file, standing, validated_at
 from app.domain.invoicing.models import DocumentEvent, DocumentFile
-from app.domain.invoicing.printed import Printed
 from app.domain.invoicing.wrapping import printed_of
 from app.domain.tenants.logo import logo_bytes
 from app.integrations.dian.files import pack
@@ -25,8 +25,6 @@ _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 _LARGEST: Final = 40_000_000
 """Bytes of all files of one archive, unpacked: a document with many corrections stays far below."""
 _EVENTS: Final = 5_000
-
-PdfWidth = Literal["80", "letter"]
 
 
 class ArchiveReader:
@@ -90,9 +88,10 @@ class ArchiveReader:
         response = None
         if document.is_accepted:
             response = await kept_file(self._work, document_id, document.version, "response")
-        return name, await asyncio.to_thread(
-            _draw, document, None if response is None else response.content, await self._logo(), width
-        )
+        when = document.decided_at
+        if response is not None:
+            when = await asyncio.to_thread(validated_at, response.content, when)
+        return name, await DRAWER.draw(printed_of(document, when, await self._logo()), width)
 
     async def everything(self, document_id: UUID) -> tuple[str, bytes]:
         """A zip of all files with their hashes and the document's history. Raises 409 when one is not what was kept."""
@@ -131,22 +130,6 @@ class ArchiveReader:
             return await logo_bytes(self._work)
         except NotFound:
             return None
-
-
-def usual_width(document: Printed, width: PdfWidth) -> PdfWidth:
-    """A roll is one page, and the code must stand on each: what is longer goes on letter sheets."""
-    from app.domain.invoicing.printed_roll import LONGEST
-
-    return width if len(document.document.lines) <= LONGEST else "letter"
-
-
-def _draw(document: Standing, response: bytes | None, logo: bytes | None, width: PdfWidth) -> bytes:
-    from app.domain.invoicing.printed_letter import print_letter
-    from app.domain.invoicing.printed_roll import print_roll
-
-    when = validated_at(response, document.decided_at) if document.is_accepted else None
-    paper = printed_of(document, when, logo)
-    return print_roll(paper) if usual_width(paper, width) == "80" else print_letter(paper)
 
 
 def _pack(rows: list[DocumentFile], history: bytes) -> bytes:

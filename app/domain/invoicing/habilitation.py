@@ -22,7 +22,7 @@ from app.domain.invoicing.models import FINAL, DianSetting, DianTestSet, Documen
 from app.domain.invoicing.numbering import open_note_ranges
 from app.domain.invoicing.schemas import HabilitationOut, StartHabilitation
 from app.lib import clock
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, RuleBroken
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, RuleBroken
 from app.lib.nit import check_digit
 
 LOOK_AGAIN: Final = timedelta(seconds=10)
@@ -57,7 +57,7 @@ class Habilitation:
         self._work = work
 
     async def start(self, data: StartHabilitation) -> tuple[HabilitationOut, bool]:
-        """Begin a test set; answers it and whether it is new. Raises 409 `test-set-running`, 422 `dian-not-ready`."""
+        """Begin a test set; answers it and whether it is new. Raises 409 `test-set-running`, 422 `dian-not-ready`, `invalid-minimum`."""
         if data.id is not None:
             earlier = await self._work.session.get(DianTestSet, (self._work.tenant_id, data.id))
             if earlier is not None:
@@ -71,6 +71,7 @@ class Habilitation:
             raise RuleBroken("Primero escriba el identificador y el PIN del software.", code="dian-not-ready")
         if setting.environment != "2":
             raise RuleBroken("El set de pruebas se envía en el ambiente de habilitación.", code="not-in-habilitation")
+        _check_minimums(data)
         row = DianTestSet(
             tenant_id=self._work.tenant_id,
             id=data.id or uuid7(),
@@ -275,6 +276,23 @@ def _asked(said: DianTestSet | StartHabilitation, code: str) -> tuple[object, ..
         said.least_credit_notes,
         said.least_debit_notes,
     )
+
+
+def _check_minimums(data: StartHabilitation) -> None:
+    """Raises 422 `invalid-minimum` for more of a kind than is sent."""
+    pairs = (
+        ("/leastInvoices", data.least_invoices, data.invoices),
+        ("/leastCreditNotes", data.least_credit_notes, data.credit_notes),
+        ("/leastDebitNotes", data.least_debit_notes, data.debit_notes),
+    )
+    detail = "El mínimo que la DIAN debe aceptar no puede ser mayor que lo que se envía."
+    errors = tuple(
+        FieldError(pointer, "invalid-minimum", detail)
+        for pointer, least, count in pairs
+        if least is not None and least > count
+    )
+    if errors:
+        raise RuleBroken(detail, code="invalid-minimum", errors=errors)
 
 
 def _least(row: DianTestSet) -> dict[str, int]:

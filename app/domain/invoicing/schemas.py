@@ -347,16 +347,6 @@ class StartHabilitation(Input):
     least_debit_notes: Least | None = None
     id: UUID | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        pairs = (
-            (self.least_invoices, self.invoices),
-            (self.least_credit_notes, self.credit_notes),
-            (self.least_debit_notes, self.debit_notes),
-        )
-        if any(least is not None and least > count for least, count in pairs):
-            raise ValueError("el mínimo aceptado no puede ser mayor que lo que se envía")
-
 
 class HabilitationOut(Output):
     id: UUID

@@ -18,6 +18,7 @@ from app.domain.invoicing.deliveries import (
     wait_for_certificate,
 )
 from app.domain.invoicing.delivery_models import DeliverySetting
+from app.domain.invoicing.drawing import DRAWER
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.kept import Standing, keep_once, kept_file, note, standing, validated_at
 from app.domain.invoicing.model import Identity, Validation
@@ -135,12 +136,10 @@ class Wrapping:
         return answer.response
 
     async def _make(self, found: _Found, response: bytes, line: Line) -> None:
-        from app.domain.invoicing.printed_letter import print_letter
-
         document, now = found.document, clock.now().replace(microsecond=0)
         when = await asyncio.to_thread(validated_at, response, document.decided_at)
         paper = printed_of(document, when, found.logo)
-        pdf = await asyncio.to_thread(print_letter, paper)
+        pdf = await DRAWER.draw(paper, "letter")
         validation = Validation(response=response, validated_at=when or now)
         container = await self._container(found, line, validation, now)
         async with self._context.transaction() as work:
