@@ -183,6 +183,15 @@ def _keeping(looks: Looks, backups: BackupLooks, probes: Probes, deadman: DeadMa
             muted_by=_DATA,
         ),
         Check(
+            name="parameter-logging",
+            title="PostgreSQL registra secretos",
+            severity="critical",
+            ask=looks.parameter_logging,
+            affected="A todas las empresas que facturan: quien lea ese registro conoce el PIN de su software.",
+            next_step="Ponga log_parameter_max_length = 0, recargue PostgreSQL y borre los registros que ya los tengan.",
+            muted_by=_DATA,
+        ),
+        Check(
             name="disk",
             title="El disco se llena",
             severity="critical",

@@ -95,6 +95,11 @@ _RANGES = (
     "WHERE x.retired_at IS NULL AND c.is_open AND x.environment = '1' AND (x.valid_to < $1::date + 15 "
     "OR c.last_no - c.next_no + 1 < greatest(1, (x.last_no - x.first_no + 1) / 20))"
 )
+_LOGGED = (
+    "SELECT current_setting('log_parameter_max_length')::bigint <> 0 AND (current_setting('log_statement') IN ('mod','all') "
+    "OR current_setting('log_min_duration_statement') <> '-1' "
+    "OR current_setting('log_min_duration_sample') <> '-1' OR current_setting('log_transaction_sample_rate')::float8 > 0)"
+)
 _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "
     "AND created_at < $1::timestamptz - $2::interval GROUP BY channel ORDER BY channel"
@@ -122,6 +127,12 @@ class Looks:
         except POSTGRES_AWAY as error:
             return f"PostgreSQL no responde: {_reason(error)}."
         return None
+
+    async def parameter_logging(self) -> Answer:
+        """The statement of a sale carries the PIN of the company's software (ADR 0007)."""
+        if not (await self.fetch(_LOGGED))[0][0]:
+            return None
+        return "PostgreSQL escribe en su registro los valores de las sentencias, y con ellos secretos de las empresas."
 
     async def redis(self) -> Answer:
         redis = connect_redis(self._settings, read_timeout=_REDIS_LIMIT)

@@ -258,3 +258,16 @@ def test_the_monitor_carries_neither_queue_nor_web_code() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "asyncpg" in loaded
     assert not {"arq", "litestar", "granian"} & set(loaded)
+
+
+async def test_a_log_that_holds_secrets_is_told(house: House) -> None:
+    looks = Looks(house.settings)
+    assert await looks.parameter_logging() is None
+    try:
+        await house.admin.execute("ALTER ROLE mostrador_platform SET log_min_duration_statement = 100")
+        said = await looks.parameter_logging()
+        await house.admin.execute("ALTER ROLE mostrador_platform SET log_parameter_max_length = 0")
+        assert await looks.parameter_logging() is None
+    finally:
+        await house.admin.execute("ALTER ROLE mostrador_platform RESET ALL")
+    assert "secretos" in str(said)
