@@ -191,12 +191,12 @@ async def test_a_rejection_about_goods_is_mended_by_naming_them(company: Company
     assert xml.findtext(".//{*}StandardItemIdentification/{*}ID") == "ARROZ-1"
 
 
-@pytest.mark.parametrize("name", ["\ufffe\ufffe", "\x05\x06\uffff"])
-async def test_a_name_that_xml_cannot_hold_is_refused_before_a_number_is_spent(company: Company, name: str) -> None:
+async def test_a_name_that_xml_cannot_hold_is_refused_before_a_number_is_spent(company: Company) -> None:
     shop = company.shop
-    made = await shop.post("/v1/products", {"sku": "ZZ1", "name": name, "price": "11900.00", "taxClass": "iva19"})
-    if made.status_code != 201:
-        return
+    made = await shop.post(
+        "/v1/products", {"sku": "ZZ1", "name": "\ufffe\ufffe", "price": "11900.00", "taxClass": "iva19"}
+    )
+    assert made.status_code == 201, made.text
     await shop.stock(made.json()["id"], "10")
     session = await shop.open_drawer()
     answer = await shop.sell(session, [{"productId": made.json()["id"], "quantity": "1"}], "20000")

@@ -9,6 +9,7 @@ import pytest
 from app.dev.dian_simulator.faults import Fault
 from app.domain.invoicing.circuit import count_failure
 from app.lib import clock
+from tests.db.catalogue import Admin
 from tests.domain.invoicing.issuer import Company
 from tests.domain.invoicing.test_sales import sold
 from worker.check import Finding
@@ -26,6 +27,13 @@ def moved(company: Company) -> Iterator[Any]:
     company.server.clock.run_from(clock.now())
 
 
+@pytest.fixture
+async def looks(company: Company, admin: Admin) -> Looks:
+    """Over all companies: those of other tests have no circuit open."""
+    await admin.execute("UPDATE dian_circuit SET opened_at = NULL, probe_at = NULL")
+    return Looks(company.database.settings)
+
+
 def count(found: Any) -> int:
     """Documents that a finding speaks of."""
     if found is None:
@@ -34,8 +42,7 @@ def count(found: Any) -> int:
     return int(found.detail.partition(": ")[2].split(";")[0].split(".")[0])
 
 
-async def test_a_document_that_is_put_off_time_and_again_is_late(company: Company, moved: Any) -> None:
-    looks = Looks(company.database.settings)
+async def test_a_document_that_is_put_off_time_and_again_is_late(company: Company, looks: Looks, moved: Any) -> None:
     before = count(await looks.dian())
     await sold(company)
     await company.rows("UPDATE dian_certificate SET sealed = NULL, retired_at = now() WHERE tenant_id = :t RETURNING 1")
@@ -50,8 +57,7 @@ async def test_a_document_that_is_put_off_time_and_again_is_late(company: Compan
     assert "certificado" in late.detail
 
 
-async def test_a_rejection_is_told(company: Company) -> None:
-    looks = Looks(company.database.settings)
+async def test_a_rejection_is_told(company: Company, looks: Looks) -> None:
     before = count(await looks.rejected())
     sale = await sold(company)
     company.server.faults.plant(Fault(kind="rule", operation="SendBillSync", code="DEAD06"))
@@ -63,8 +69,7 @@ async def test_a_rejection_is_told(company: Company) -> None:
     assert count(await looks.rejected()) == before
 
 
-async def test_the_end_of_the_48_hours_is_told_before_it_comes(company: Company, moved: Any) -> None:
-    looks = Looks(company.database.settings)
+async def test_the_end_of_the_48_hours_is_told_before_it_comes(company: Company, looks: Looks, moved: Any) -> None:
     declared = await company.shop.post(
         "/v1/dian/contingencies",
         {"reason": "La DIAN lo anunció", "startedAt": (clock.now() - timedelta(minutes=5)).isoformat()},
