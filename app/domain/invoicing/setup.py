@@ -72,7 +72,9 @@ class Setup:
         if data.software_pin is not None:
             values["software_pin"] = self._vault.seal(tenant_id, data.software_pin)
             earlier = await self._row()
-            await keep_earlier(self._work, self._vault, earlier and earlier.software_pin, data.software_pin)
+            await keep_earlier(
+                self._work, self._vault, None if earlier is None else earlier.software_pin, data.software_pin
+            )
         await self._work.session.execute(
             insert(DianSetting)
             .values(tenant_id=tenant_id, **values)

@@ -163,7 +163,8 @@ def parse(body: bytes) -> Element:
         raise Garbage("the answer is not a SOAP envelope")
     inside = envelope_body[0]
     if _local(inside) == "Fault":
-        words = " ".join(" ".join(islice(inside.itertext("{*}Text", "{*}faultstring"), _MOST_RULES)).split())
+        said = (str(part) for part in inside.itertext("{*}Text", "{*}faultstring"))
+        words = " ".join(" ".join(islice(said, _MOST_RULES)).split())
         raise Fault(_short(_text(_child(inside, "Code"), "Value")), _short(words))
     if not _local(inside).endswith("Response") or not len(inside):
         raise Garbage("the answer has no result")

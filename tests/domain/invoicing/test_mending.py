@@ -149,7 +149,8 @@ async def test_rule_90_without_a_key_is_ours_when_dian_knows_our_uuid(
     sale = await sold(company)
     company.server.faults.plant(Fault(kind="timeout-after-processing", operation="SendBillSync", seconds=3))
     await company.work(1)
-    real, asked = answers.read_document, []
+    real = answers.read_document
+    asked: list[answers.Outcome] = []
 
     def spoilt(result: Any) -> answers.Answer:
         """DIAN forgets it for one question, and then says 90 without saying of what."""
@@ -248,7 +249,8 @@ async def test_a_credit_that_ends_today_survives_midnight(company: Company, move
 
 
 async def test_an_answer_that_is_no_xml_is_asked_for_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, spoilt = answers._bytes, []
+    real = answers._bytes
+    spoilt: list[bytes] = []
 
     def spoil(text: str) -> bytes | None:
         got = real(text)
