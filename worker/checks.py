@@ -111,6 +111,22 @@ def _background(looks: Looks) -> Sequence[Check]:
             muted_by=_WORK,
         ),
         Check(
+            name="documents-rejected",
+            title="La DIAN rechaza documentos",
+            severity="warning",
+            ask=looks.rejected,
+            next_step="Avise a cada empresa: GET /v1/dian/documents?status=rejected dice la causa y cómo corregirla.",
+            muted_by=_DATA,
+        ),
+        Check(
+            name="contingency-deadline",
+            title="Documentos de contingencia por vencer",
+            severity="warning",
+            ask=looks.deadlines,
+            next_step="Mire por qué no salen (certificado, DIAN, trabajador): van dentro de las 48 horas de su fin.",
+            muted_by=_DATA,
+        ),
+        Check(
             name="webhooks",
             title="Los webhooks de las empresas fallan",
             severity="warning",

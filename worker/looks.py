@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from app.db.session import SERVER_SETTINGS
 from app.domain.audit.findings import PREFIXES
+from app.domain.invoicing.contingencies import DEADLINE
 from app.lib import clock
 from app.lib.driver import POSTGRES_AWAY
 from app.lib.jobs import QUEUES
@@ -35,6 +36,8 @@ _OUTSIDE_SKEW: Final = 30.0
 _ENDING: Final = timedelta(days=15)
 _DECEMBER: Final = 12
 """In which DIAN has published the UVT of the next year."""
+_SHORT: Final = 12 * 3600.0
+"""Seconds before a deadline that leave no night to wait."""
 _STUCK: Final = timedelta(minutes=10)
 _ENOUGH_ATTEMPTS: Final = 20
 _FAILED_SHARE: Final = 0.5
@@ -58,9 +61,26 @@ _DIAN_AWAY = (
     "SELECT count(*) AS companies, extract(epoch FROM $1::timestamptz - min(opened_at))::float8 AS age "
     "FROM dian_circuit WHERE opened_at <= $1"
 )
+_ON_ITS_WAY = (
+    "FROM document_state x JOIN document d ON d.tenant_id = x.tenant_id AND d.id = x.document_id AND NOT d.is_test "
+    "JOIN tenant t ON t.tenant_id = x.tenant_id AND t.status NOT IN ('closed','suspended') "
+)
+# By when it was issued: whoever puts a document off writes a later `next_at`, time and again.
 _DIAN_LATE = (
-    "SELECT count(*) AS documents, count(DISTINCT tenant_id) AS companies FROM document_state "
-    "WHERE status IN ('pending','signed','sent','unknown') AND next_at < $1::timestamptz - interval '30 minutes'"
+    "SELECT count(*) AS documents, count(DISTINCT x.tenant_id) AS companies, "
+    "extract(epoch FROM $1::timestamptz - min(d.issued_at))::float8 AS age, "
+    f"mode() WITHIN GROUP (ORDER BY x.message) AS why {_ON_ITS_WAY}"
+    "WHERE x.status IN ('pending','signed','sent','unknown') AND d.issued_at < $1::timestamptz - interval '30 minutes'"
+)
+_REJECTED = (
+    f"SELECT count(*) AS documents, count(DISTINCT x.tenant_id) AS companies {_ON_ITS_WAY}"
+    "WHERE x.status = 'rejected' AND x.decided_at > $1::timestamptz - interval '24 hours'"
+)
+_DEADLINES = (
+    "SELECT count(DISTINCT (x.tenant_id, x.document_id)) AS documents, count(DISTINCT x.tenant_id) AS companies, "
+    f"extract(epoch FROM min(c.ended_at) + $2::interval - $1::timestamptz)::float8 AS left {_ON_ITS_WAY}"
+    "JOIN dian_contingency c ON c.tenant_id = x.tenant_id AND d.issued_at BETWEEN c.started_at AND c.ended_at "
+    "WHERE x.status IN ('pending','signed','sent','unknown') AND c.ended_at < $1::timestamptz - $2::interval / 2"
 )
 _FINDINGS = (
     "SELECT detail FROM monitor_alert WHERE resolved_at IS NULL AND split_part(fingerprint, ':', 1) = ANY($1) "
@@ -167,7 +187,31 @@ class Looks:
         if not late["documents"]:
             return None
         return Finding(
-            f"Documentos electrónicos detenidos: {late['documents']}.", affected=f"A {late['companies']} empresas."
+            f"Documentos electrónicos detenidos: {late['documents']}; el más viejo, hace {round(late['age'] / 60)} minutos. "
+            f"{late['why'][:200]}".strip(),
+            affected=f"A {late['companies']} empresas.",
+        )
+
+    async def rejected(self) -> Answer:
+        row = (await self.fetch(_REJECTED, clock.now()))[0]
+        if not row["documents"]:
+            return None
+        return Finding(
+            f"Documentos que la DIAN rechazó en las últimas 24 horas y nadie ha corregido: {row['documents']}.",
+            affected=f"A {row['companies']} empresas.",
+        )
+
+    async def deadlines(self) -> Answer:
+        """What was issued inside a contingency, once half of its 48 hours are over."""
+        row = (await self.fetch(_DEADLINES, clock.now(), DEADLINE))[0]
+        if not row["documents"]:
+            return None
+        hours = round(row["left"] / 3600)
+        until = f"el plazo vence en {hours} horas" if hours > 0 else "el plazo de 48 horas ya venció"
+        return Finding(
+            f"Documentos expedidos en contingencia que la DIAN no tiene: {row['documents']}; {until}.",
+            severity="critical" if row["left"] < _SHORT else None,
+            affected=f"A {row['companies']} empresas.",
         )
 
     async def findings(self) -> Answer:

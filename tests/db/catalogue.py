@@ -175,6 +175,8 @@ PLATFORM: Final = {
     "company_backup": "arw",
     "dian_certificate": "r",
     "dian_circuit": "r",
+    "dian_contingency": "r",
+    "document": "r",
     "document_counter": "r",
     "document_range": "r",
     "document_state": "r",

@@ -2,18 +2,18 @@
 
 import asyncio
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.db.session import Work
 from app.domain.invoicing.delivery_schemas import ArchivedFileOut, ArchivedFilePage
 from app.domain.invoicing.documents import DocumentReader
+from app.domain.invoicing.drawing import DRAWER, PdfWidth
 from app.domain.invoicing.kept import Standing, kept_file, standing, validated_at
 from app.domain.invoicing.models import DocumentEvent, DocumentFile
-from app.domain.invoicing.printed import Printed
 from app.domain.invoicing.wrapping import printed_of
 from app.domain.tenants.logo import logo_bytes
 from app.integrations.dian.files import pack
@@ -25,8 +25,6 @@ _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 _LARGEST: Final = 40_000_000
 """Bytes of all files of one archive, unpacked: a document with many corrections stays far below."""
 _EVENTS: Final = 5_000
-
-PdfWidth = Literal["80", "letter"]
 
 
 class ArchiveReader:
@@ -67,9 +65,14 @@ class ArchiveReader:
         return ArchivedFilePage(items=items, next_cursor=next_cursor)
 
     async def container(self, document_id: UUID) -> DocumentFile:
-        """The AttachedDocument. Raises `NotFound` until DIAN has accepted the document and it is made."""
+        """The AttachedDocument. Raises `NotFound` until DIAN has accepted the document and it is made.
+
+        Of one issued while DIAN is away it is what its buyer got: without DIAN's answer.
+        """
         document = await self._find(document_id)
         found = await kept_file(self._work, document_id, document.version, "attached")
+        if found is None and document.is_provisional:
+            found = await kept_file(self._work, document_id, document.version, "provisional")
         if found is None:
             raise NotFound("El documento todavía no tiene ese archivo.")
         return found
@@ -85,27 +88,28 @@ class ArchiveReader:
         response = None
         if document.is_accepted:
             response = await kept_file(self._work, document_id, document.version, "response")
-        return name, await asyncio.to_thread(
-            _draw, document, None if response is None else response.content, await self._logo(), width
-        )
+        when = document.decided_at
+        if response is not None:
+            when = await asyncio.to_thread(validated_at, response.content, when)
+        return name, await DRAWER.draw(printed_of(document, when, await self._logo()), width)
 
     async def everything(self, document_id: UUID) -> tuple[str, bytes]:
         """A zip of all files with their hashes and the document's history. Raises 409 when one is not what was kept."""
         document = await self._find(document_id)
         tenant_id = self._work.tenant_id
-        rows = list(
-            await self._work.session.scalars(
-                select(DocumentFile)
-                .where(DocumentFile.tenant_id == tenant_id, DocumentFile.document_id == document_id)
-                .order_by(DocumentFile.id)
+        mine = (DocumentFile.tenant_id == tenant_id, DocumentFile.document_id == document_id)
+        count, size = (
+            await self._work.session.execute(
+                select(func.count(), func.coalesce(func.sum(DocumentFile.size), 0)).where(*mine)
             )
-        )
-        if not rows:
+        ).one()
+        if not count:
             raise NotFound("El documento todavía no tiene archivos.")
-        if sum(row.size for row in rows) > _LARGEST:
+        if size > _LARGEST:
             raise Conflict(
                 "Los archivos del documento son demasiados: descárguelos uno por uno.", code="archive-too-large"
             )
+        rows = list(await self._work.session.scalars(select(DocumentFile).where(*mine).order_by(DocumentFile.id)))
         events = await self._work.session.scalars(
             select(DocumentEvent)
             .where(DocumentEvent.tenant_id == tenant_id, DocumentEvent.document_id == document_id)
@@ -126,22 +130,6 @@ class ArchiveReader:
             return await logo_bytes(self._work)
         except NotFound:
             return None
-
-
-def usual_width(document: Printed, width: PdfWidth) -> PdfWidth:
-    """A roll is one page, and the code must stand on each: what is longer goes on letter sheets."""
-    from app.domain.invoicing.printed_roll import LONGEST
-
-    return width if len(document.document.lines) <= LONGEST else "letter"
-
-
-def _draw(document: Standing, response: bytes | None, logo: bytes | None, width: PdfWidth) -> bytes:
-    from app.domain.invoicing.printed_letter import print_letter
-    from app.domain.invoicing.printed_roll import print_roll
-
-    when = validated_at(response, document.decided_at) if document.is_accepted else None
-    paper = printed_of(document, when, logo)
-    return print_roll(paper) if usual_width(paper, width) == "80" else print_letter(paper)
 
 
 def _pack(rows: list[DocumentFile], history: bytes) -> bytes:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.invoicing.circuit import circuit_of, declare_by_itself
-from app.domain.invoicing.models import Document, DocumentState
+from app.domain.invoicing.kinds import Kind
+from app.domain.invoicing.models import DianContingency, Document, DocumentState
 from app.domain.invoicing.transmit import Transmission
 from app.lib import clock
 
@@ -44,6 +45,8 @@ class CatchUp:
                 await declare_by_itself(work, circuit, now)
             probe = await self._oldest(work) if circuit.opened_at is not None and circuit.lets_through(now) else None
         if circuit.opened_at is not None:
+            async with self._context.transaction() as work:
+                await self._sign(work)
             if probe is not None:
                 await Transmission(self._context, probe).run()
             return await self._after_probe(has_more=probe is not None or not circuit.lets_through(now))
@@ -79,6 +82,33 @@ class CatchUp:
             .limit(1)
         )
         return found
+
+    async def _sign(self, work: Work) -> None:
+        """Invoices of a declared contingency are signed while they wait: their buyers do not wait."""
+        waiting = await work.session.scalars(
+            select(DocumentState.document_id)
+            .join(Document, and_(Document.tenant_id == work.tenant_id, Document.id == DocumentState.document_id))
+            .join(
+                DianContingency,
+                and_(
+                    DianContingency.tenant_id == work.tenant_id,
+                    DianContingency.started_at <= Document.issued_at,
+                    DianContingency.ended_at.is_(None),
+                ),
+            )
+            .where(
+                DocumentState.tenant_id == work.tenant_id,
+                DocumentState.status == "pending",
+                DocumentState.kind == Kind.INVOICE.value,
+                DocumentState.version == 1,
+                ~Document.is_test,
+                or_(DocumentState.claimed_until.is_(None), DocumentState.claimed_until <= clock.now()),
+            )
+            .order_by(DocumentState.document_id)
+            .limit(_BATCH)
+        )
+        for document_id in waiting:
+            work.ask("invoicing.transmit", {"documentId": str(document_id)})
 
     async def _hand_out(self, work: Work) -> timedelta | None:
         now = clock.now()

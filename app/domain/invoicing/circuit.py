@@ -24,10 +24,19 @@ _QUICK_LONGEST: Final = timedelta(seconds=60)
 _SILENT_LONGEST: Final = timedelta(minutes=10)
 PROBE_EVERY: Final = timedelta(seconds=60)
 
+_FORGOTTEN: Final = timedelta(minutes=20)
+"""A failure this long ago, with none since, says nothing of today: longer than any wait between two calls."""
+
+_STALE: Final = "dian_circuit.opened_at IS NULL AND dian_circuit.failed_at < :stale"
+_THEIRS: Final = "CASE WHEN CAST(:theirs AS boolean) THEN CAST(:began AS timestamptz) END"
 _FAIL: Final = text(
-    "INSERT INTO dian_circuit (tenant_id, failures, failing_since, last_error) VALUES (:t, 1, :began, :error) "
-    "ON CONFLICT (tenant_id) DO UPDATE SET failures = dian_circuit.failures + 1, "
-    "failing_since = coalesce(dian_circuit.failing_since, :began), last_error = :error "
+    "INSERT INTO dian_circuit (tenant_id, failures, failing_since, failed_at, theirs_since, last_error) "
+    f"VALUES (:t, 1, :began, :began, {_THEIRS}, :error) "
+    "ON CONFLICT (tenant_id) DO UPDATE SET "
+    f"failures = CASE WHEN {_STALE} THEN 1 ELSE dian_circuit.failures + 1 END, "
+    f"failing_since = CASE WHEN {_STALE} THEN :began ELSE coalesce(dian_circuit.failing_since, :began) END, "
+    f"theirs_since = CASE WHEN {_STALE} THEN {_THEIRS} ELSE coalesce(dian_circuit.theirs_since, {_THEIRS}) END, "
+    "failed_at = greatest(dian_circuit.failed_at, :began), last_error = :error "
     "RETURNING failures, failing_since, opened_at"
 )
 # Whoever has a row locked is at work on it, and may wait for the circuit that this transaction holds: it is passed over.
@@ -44,7 +53,8 @@ class Circuit(msgspec.Struct, frozen=True):
 
     opened_at: datetime | None = None
     probe_at: datetime | None = None
-    failing_since: datetime | None = None
+    theirs_since: datetime | None = None
+    """Since when DIAN itself fails: reached, and silent or with an error. An unreachable one may be our own line."""
 
     def lets_through(self, now: datetime) -> bool:
         return self.opened_at is None or (self.probe_at is not None and self.probe_at <= now)
@@ -52,7 +62,7 @@ class Circuit(msgspec.Struct, frozen=True):
 
 async def circuit_of(work: Work, *, lock: bool = False) -> Circuit:
     """The company's circuit; closed when nothing ever failed."""
-    statement = select(DianCircuit.opened_at, DianCircuit.probe_at, DianCircuit.failing_since).where(
+    statement = select(DianCircuit.opened_at, DianCircuit.probe_at, DianCircuit.theirs_since).where(
         DianCircuit.tenant_id == work.tenant_id
     )
     row = (await work.session.execute(statement.with_for_update() if lock else statement)).one_or_none()
@@ -70,9 +80,15 @@ async def take_probe(work: Work, now: datetime) -> bool:
     return True
 
 
-async def count_failure(work: Work, *, began: datetime, now: datetime, silent: bool, error: str) -> bool:
-    """Count a call that DIAN did not answer; answers whether the circuit is open now. Opening asks for the next probe."""
-    row = (await work.session.execute(_FAIL, {"t": work.tenant_id, "began": began, "error": error[:500]})).one()
+async def count_failure(
+    work: Work, *, began: datetime, now: datetime, silent: bool, error: str, reached: bool = True
+) -> bool:
+    """Count a call that DIAN did not answer; answers whether the circuit is open now. Opening asks for the next probe.
+
+    `reached`: there was a connection, so that it is DIAN that fails and not our own line.
+    """
+    values = {"t": work.tenant_id, "began": began, "theirs": reached, "stale": began - _FORGOTTEN, "error": error[:500]}
+    row = (await work.session.execute(_FAIL, values)).one()
     if row.opened_at is not None:
         await _set(work, probe_at=now + PROBE_EVERY)
         return True
@@ -101,10 +117,10 @@ async def count_success(work: Work, *, began: datetime, now: datetime) -> None:
     ).one_or_none()
     if row is None:
         return
-    await _set(work, failures=0, failing_since=None, opened_at=None, probe_at=None)
+    await _set(work, failures=0, failing_since=None, failed_at=None, theirs_since=None, opened_at=None, probe_at=None)
     if row.opened_at is None:
         return
-    await work.session.execute(
+    ended = await work.session.execute(
         update(DianContingency)
         .where(
             DianContingency.tenant_id == work.tenant_id,
@@ -112,8 +128,12 @@ async def count_success(work: Work, *, began: datetime, now: datetime) -> None:
             DianContingency.ended_at.is_(None),
         )
         .values(ended_at=func.greatest(began - PROBE_EVERY, DianContingency.started_at + timedelta(seconds=1)))
+        .returning(DianContingency.id, DianContingency.started_at, DianContingency.ended_at)
         .execution_options(synchronize_session=False)
     )
+    for one in ended:
+        after = {"startedAt": one.started_at, "endedAt": one.ended_at, "isAutomatic": True}
+        work.record("dian.contingency-ended", one.id, after=after)
     await release_waiting(work, now)
     work.record("dian.back", work.tenant_id, after={"openedAt": row.opened_at})
 
@@ -125,18 +145,22 @@ async def release_waiting(work: Work, now: datetime) -> None:
 
 
 async def declare_by_itself(work: Work, circuit: Circuit, now: datetime) -> None:
-    """Declare the contingency once DIAN has been silent for as long as the company's settings say."""
+    """Declare the contingency once DIAN has failed for as long as the company's settings say.
+
+    A DIAN that cannot be reached is none: that may be the installation's own line, which the law treats otherwise (type 03).
+    """
     minutes = await work.session.scalar(
         select(DianSetting.contingency_after).where(DianSetting.tenant_id == work.tenant_id)
     )
-    if minutes is None or circuit.failing_since is None or now - circuit.failing_since < timedelta(minutes=minutes):
+    since = circuit.theirs_since
+    if minutes is None or since is None or now - since < timedelta(minutes=minutes):
         return
     made = await work.session.scalar(
         insert(DianContingency)
         .values(
             tenant_id=work.tenant_id,
             id=uuid7(),
-            started_at=circuit.failing_since,
+            started_at=since,
             reason="La DIAN dejó de responder.",
             is_automatic=True,
             user_id=SYSTEM_USER,
@@ -145,7 +169,7 @@ async def declare_by_itself(work: Work, circuit: Circuit, now: datetime) -> None
         .returning(DianContingency.id)
     )
     if made is not None:
-        work.record("dian.contingency-declared", made, after={"startedAt": circuit.failing_since, "isAutomatic": True})
+        work.record("dian.contingency-declared", made, after={"startedAt": since, "isAutomatic": True})
 
 
 async def _set(work: Work, **values: Any) -> None:

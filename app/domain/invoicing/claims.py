@@ -8,9 +8,10 @@ import msgspec
 from sqlalchemy import or_, select, text, update
 
 from app.db.session import Work
-from app.domain.invoicing.former import keys_of_document
+from app.domain.invoicing.former import keys_of_document, opened_or_none
 from app.domain.invoicing.identify import Keys
-from app.domain.invoicing.kinds import Environment, Kind
+from app.domain.invoicing.kinds import Environment, Kind, family_of_set
+from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import (
     DianCertificate,
@@ -29,18 +30,6 @@ from app.lib import clock
 
 HELD: Final = timedelta(seconds=75)
 """Longer than a run may take: only a killed one leaves its claim behind."""
-
-_FAMILIES: Final = {
-    Kind.INVOICE: "invoice",
-    Kind.CREDIT_NOTE: "invoice",
-    Kind.DEBIT_NOTE: "invoice",
-    Kind.POS: "pos",
-    Kind.POS_CREDIT_NOTE: "pos",
-    Kind.POS_DEBIT_NOTE: "pos",
-    Kind.SUPPORT: "support",
-    Kind.SUPPORT_NOTE: "support",
-}
-"""Kinds of the documents of a test set to its family."""
 
 _CLAIM: Final = text(
     "UPDATE document_state SET claim = :claim, claimed_until = :until, next_at = :until "
@@ -68,6 +57,9 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     zip_key: str
     xml: SignedFile | None
     keys: Keys
+    """The secrets that its version was identified with: whatever replaced them, what was printed stays good."""
+    today: Keys | None
+    """Those of today; None for some that do not open any more."""
     environment: Environment
     setting: DianSetting
     certificate: DianCertificate | None
@@ -75,6 +67,11 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """For a note: what it corrects."""
     test_set: str
     """Code of its test set, for a document of one."""
+
+    def keys_for(self, paper: Frozen) -> Keys:
+        """The secrets for making it anew: today's, unless it stays what was printed or names another software."""
+        same = paper.issued_at == self.version.content.issued_at or paper.software.id != self.setting.software_id
+        return self.keys if same or self.today is None else self.today
 
 
 async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUID, now: datetime) -> Claimed | None:
@@ -116,9 +113,18 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
                 )
             )
         ).one_or_none(),
+        today=_today(work, vault, setting, sealed_key),
         corrected=corrected,
         test_set=await _test_set_of(work, row) if row.is_test else "",
     )
+
+
+def _today(work: Work, vault: Vault, setting: DianSetting, sealed_key: bytes | None) -> Keys | None:
+    pin = opened_or_none(vault, work.tenant_id, setting.software_pin)
+    key = opened_or_none(vault, work.tenant_id, sealed_key)
+    if pin is None or (key is None and sealed_key is not None):
+        return None
+    return Keys(pin=pin, technical_key=key or "")
 
 
 async def set_state(work: Work, claimed: Claimed, *, keep: bool = False, **values: Any) -> bool:
@@ -185,7 +191,7 @@ async def _test_set_of(work: Work, row: Document) -> str:
         select(DianTestSet.code)
         .where(
             DianTestSet.tenant_id == work.tenant_id,
-            DianTestSet.family == _FAMILIES[Kind(row.kind)],
+            DianTestSet.family == family_of_set(Kind(row.kind)),
             DianTestSet.created_at < row.issued_at + timedelta(seconds=1),
         )
         .order_by(DianTestSet.created_at.desc())

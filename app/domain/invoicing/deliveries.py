@@ -50,6 +50,14 @@ async def deliver_by_itself(work: Work, document: Standing, setting: DeliverySet
     return await _add(work, document, uuid7(), address, is_automatic=True, body_hash=None)
 
 
+async def deliver_provisional(work: Work, document: Standing, setting: DeliverySetting | None) -> UUID | None:
+    """The mailing of a document of a contingency, as soon as it is signed; the one with DIAN's answer comes besides."""
+    address = document.content.counterpart.email.strip()
+    if not address or (setting is not None and setting.mails == "none"):
+        return None
+    return await _add(work, document, uuid7(), address, is_automatic=False, body_hash=None)
+
+
 async def wait_for_certificate(work: Work, document_id: UUID, problem: str) -> None:
     """Say once in the document's history why it is not delivered."""
     last = await work.session.scalar(
@@ -85,7 +93,7 @@ class Deliveries:
                 if earlier.body_hash != body:
                     raise ID_TAKEN
                 return await self._read(data.id), False
-        if not document.is_accepted or document.row.is_test:
+        if not document.is_deliverable:
             raise Conflict("La DIAN todavía no ha validado ese documento.", code="document-not-accepted")
         address = data.to or document.content.counterpart.email.strip()
         if not address:

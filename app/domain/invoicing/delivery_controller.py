@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from app.db.session import Work
-from app.domain.invoicing.archive import ArchiveReader, PdfWidth
+from app.domain.invoicing.archive import ArchiveReader
 from app.domain.invoicing.controller import MODULE
 from app.domain.invoicing.deliveries import Deliveries
 from app.domain.invoicing.delivery_schemas import (
@@ -20,6 +20,7 @@ from app.domain.invoicing.delivery_schemas import (
     DeliverySettingsOut,
     PutDeliverySettings,
 )
+from app.domain.invoicing.drawing import PdfWidth
 from app.lib.access import requires
 from app.lib.etag import check_if_match
 from app.lib.file_answer import file_answer

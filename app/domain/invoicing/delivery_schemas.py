@@ -73,7 +73,7 @@ class ArchivedFileOut(Output):
 
     id: UUID
     kind: str
-    """xml signed document, response of DIAN, attached container, pdf."""
+    """xml signed document, response of DIAN, attached container, provisional container of a contingency, pdf."""
     version: int
     name: str
     size: int

@@ -13,7 +13,7 @@ from app.domain.invoicing.model import BOGOTA, Document
 from app.domain.invoicing.models import DocumentFile
 from app.integrations.dian.files import CONTAINER, ZIP, file_stem
 
-Kept = Literal["xml", "response", "attached", "pdf"]
+Kept = Literal["xml", "response", "attached", "pdf", "provisional"]
 _OWN: Final = "000"
 _TAKE: Final = text(
     "INSERT INTO dian_file_counter (tenant_id, family, year, next_no) VALUES (:t, :family, :year, 2) "

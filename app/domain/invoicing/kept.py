@@ -16,7 +16,7 @@ from app.domain.invoicing.files import Kept
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
-from app.domain.invoicing.models import Document, DocumentFile, DocumentState, DocumentVersion
+from app.domain.invoicing.models import FINAL, Document, DocumentFile, DocumentState, DocumentVersion
 
 _NS: Final = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 
@@ -36,6 +36,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_accepted(self) -> bool:
         return self.status == "accepted"
+
+    @property
+    def is_provisional(self) -> bool:
+        """Issued while DIAN is away, and not decided: the buyer gets it without DIAN's answer (annex §12)."""
+        return self.kind is Kind.DIAN_CONTINGENCY and self.status not in FINAL
+
+    @property
+    def is_deliverable(self) -> bool:
+        return (self.is_accepted or self.is_provisional) and not self.row.is_test
 
 
 async def standing(work: Work, document_id: UUID) -> Standing | None:

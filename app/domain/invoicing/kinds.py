@@ -253,3 +253,15 @@ CONCEPTS: Final[dict[Kind, dict[str, str]]] = {
 }
 """Why a note corrects, by kind of note."""
 ANNULMENT: Final = "2"
+
+KINDS_OF_SET: Final[dict[str, tuple[Kind, Kind, Kind | None]]] = {
+    "invoice": (Kind.INVOICE, Kind.CREDIT_NOTE, Kind.DEBIT_NOTE),
+    "pos": (Kind.POS, Kind.POS_CREDIT_NOTE, Kind.POS_DEBIT_NOTE),
+    "support": (Kind.SUPPORT, Kind.SUPPORT_NOTE, None),
+}
+"""What a test set of the habilitación is made of, by family: documents, their credit and their debit notes."""
+
+
+def family_of_set(kind: Kind) -> str:
+    """Family of the test set that a kind belongs to. Raises `StopIteration` for a kind of none."""
+    return next(family for family, kinds in KINDS_OF_SET.items() if kind in kinds)

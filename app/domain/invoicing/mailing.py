@@ -66,7 +66,10 @@ class Mailing:
         if claimed is None:
             return
         try:
-            await Wrapping(self._context, claimed.document.row.id).run()
+            if not await Wrapping(self._context, claimed.document.row.id).run():
+                async with self._context.transaction() as work:
+                    await self._again(work, claimed, "El documento todavía no está firmado.")
+                return
         except NoAnswerKept as problem:
             async with self._context.transaction() as work:
                 await self._again(work, claimed, _short(problem))
@@ -180,12 +183,13 @@ class Mailing:
         setting = await work.session.get(DeliverySetting, work.tenant_id)
         container = await kept_file(work, document.row.id, document.version, "attached")
         pdf = await kept_file(work, document.row.id, document.version, "pdf")
+        if container is None:
+            container = await kept_file(work, document.row.id, document.version, "provisional")
         assert container is not None
-        assert pdf is not None
         files = {container.name: container.content}
         archive = b""
-        has_pdf = setting is None or setting.attach_pdf
-        if has_pdf:
+        has_pdf = pdf is not None and (setting is None or setting.attach_pdf)
+        if pdf is not None and has_pdf:
             archive = pack(files | {pdf.name: pdf.content})
             has_pdf = len(archive) <= LARGEST
         if not has_pdf:

@@ -282,12 +282,15 @@ class DocumentEvent(TenantRow, DefaultBase):
 
 
 class DocumentFile(TenantRow, DefaultBase):
-    """Signed XML, an answer of DIAN, the container or the PDF, byte for byte. Kept for ten years: the application cannot delete it."""
+    """Signed XML, an answer of DIAN, the container (provisional: without that answer) or the PDF, byte for byte.
+
+    Kept for ten years: the application cannot delete it.
+    """
 
     __tablename__ = "document_file"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "document_id"], ["document.tenant_id", "document.id"]),
-        CheckConstraint("kind IN ('xml','response','attached','pdf')", name="kind"),
+        CheckConstraint("kind IN ('xml','response','attached','pdf','provisional')", name="kind"),
         Index("ix_document_file_document", "tenant_id", "document_id", "id"),
         Index(
             "uq_document_file_xml",
@@ -304,7 +307,7 @@ class DocumentFile(TenantRow, DefaultBase):
             "version",
             "kind",
             unique=True,
-            postgresql_where=text("kind IN ('attached','pdf')"),
+            postgresql_where=text("kind IN ('attached','pdf','provisional')"),
         ),
     )
 
@@ -342,6 +345,10 @@ class DianCircuit(TenantOwned, DefaultBase):
 
     failures: Mapped[int] = mapped_column(server_default="0")
     failing_since: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    """When the last call failed: an old failure is no beginning of today's."""
+    theirs_since: Mapped[datetime | None]
+    """Since when DIAN fails although it is reached; only that declares its contingency by itself."""
     opened_at: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
     """When one call may try again."""
@@ -383,6 +390,10 @@ class DianTestSet(TenantRow, DefaultBase):
     invoices: Mapped[int]
     credit_notes: Mapped[int]
     debit_notes: Mapped[int]
+    least_invoices: Mapped[int | None]
+    """How many of a kind DIAN must accept, as the portal says; None: all that are sent."""
+    least_credit_notes: Mapped[int | None]
+    least_debit_notes: Mapped[int | None]
     message: Mapped[str] = mapped_column(server_default="")
     user_id: Mapped[UUID]
     finished_at: Mapped[datetime | None]

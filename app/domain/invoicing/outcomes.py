@@ -16,7 +16,7 @@ from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import Document, DocumentState
 from app.domain.invoicing.preflight import Finding
-from app.domain.invoicing.versions import CONTINGENT, Version, as_usual, is_of_another_day, write_version
+from app.domain.invoicing.versions import CONTINGENT, Reason, Version, as_usual, is_of_another_day, write_version
 from app.lib import clock
 
 if TYPE_CHECKING:
@@ -61,16 +61,19 @@ async def settle(work: Work, claimed: Claimed, version: Version, call: Call) -> 
         await _outside(work, claimed, version, call, now)
     elif answer.outcome == "rejected":
         await _reject(work, claimed, version, call, now)
+    elif answer.outcome == "set-accepted" and claimed.row.is_test:
+        await _not_needed(work, claimed, call, now)
     elif answer.outcome == "pending":
         await _wait(work, claimed, call, now, zip_key=answer.document_key if claimed.row.is_test else "")
-    elif answer.outcome in {"refused", "accepted"}:
+    elif answer.outcome in {"refused", "accepted", "set-accepted"}:
         # An acceptance of some other UUID says nothing about this document.
         await _refused(work, claimed, call, now)
     else:
         await _unknown(work, claimed, call, now)
     if answer.is_outage:
         silent = answer.http_status is None and answer.outcome == "unknown"
-        await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message)
+        reached = answer.outcome != "transport"
+        await count_failure(work, began=call.began, now=now, silent=silent, error=answer.message, reached=reached)
     elif answer.outcome != "unknown":
         await count_success(work, began=call.began, now=now)
 
@@ -155,6 +158,14 @@ async def _reject(work: Work, claimed: Claimed, version: Version, call: Call, no
     _LOG.warning("document rejected", number=claimed.row.number, rules=[rule["code"] for rule in rules])
 
 
+async def _not_needed(work: Work, claimed: Claimed, call: Call, now: datetime) -> None:
+    """Its test set has enough documents: DIAN did not look at this one. The set hears of it at its next look."""
+    message = call.answer.message
+    if await set_state(work, claimed, status="withdrawn", attempts=0, message=message, decided_at=now):
+        event(work, claimed.id, "withdrawn", _data(call), message)
+        work.record("document.withdrawn", claimed.id, after={"number": claimed.row.number, "reason": message})
+
+
 async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
     """It was on its way at midnight. DIAN consumed neither number nor key: the next run dates it anew."""
     detail = "Llegó a la DIAN cuando ya era otro día: se fecha de nuevo."
@@ -164,17 +175,18 @@ async def _late(work: Work, claimed: Claimed, version: Version, call: Call, now:
 
 
 async def _outside(work: Work, claimed: Claimed, version: Version, call: Call, now: datetime) -> None:
-    """It goes as the ordinary document of today, under its number."""
-    detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal de hoy."
+    """It goes as an ordinary document under its number; on the day of its date with the UUID that was printed."""
+    detail = "Para la DIAN no se firmó en una contingencia: se expide como documento normal."
     if not await set_state(work, claimed, keep=True, status="pending", message=detail):
         return
     event(work, claimed.id, "rejected", _data(call, version.uuid), detail)
     paper = as_usual(version.content, now)
-    made = await write_version(work, version, paper, claimed.keys, "redated", claimed.id)
+    reason: Reason = "corrected" if paper.issued_at == version.content.issued_at else "redated"
+    made = await write_version(work, version, paper, claimed.keys_for(paper), reason, claimed.id)
     await set_state(
         work, claimed, version=made.number, kind=made.kind.value, uuid=made.uuid, next_at=now + _SWEEP_MARGIN
     )
-    event(work, claimed.id, "redated", {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
+    event(work, claimed.id, reason, {"before": version.uuid, "after": made.uuid, "kind": made.kind.value}, detail)
     _again(work, claimed.id, timedelta())
 
 

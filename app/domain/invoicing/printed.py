@@ -47,6 +47,9 @@ class Printed(msgspec.Struct, frozen=True, kw_only=True):
         return self.document.fixed.scheme.partition("-")[0]
 
 
+_UNVALIDATED: Final = {"rejected": "rechazado", "withdrawn": "no hizo falta"}
+
+
 def mark_of(printed: Printed) -> str:
     """What nobody may overlook; empty for a document that is simply good."""
     if printed.status == "rejected":
@@ -126,7 +129,7 @@ def date_pairs(printed: Printed) -> list[Pair]:
     if printed.validated_at is not None:
         pairs.append(("Validación DIAN", _second(printed.validated_at)))
     else:
-        pairs.append(("Validación DIAN", "rechazado" if printed.status == "rejected" else "pendiente"))
+        pairs.append(("Validación DIAN", _UNVALIDATED.get(printed.status, "pendiente")))
     due = {payment.due_on for payment in document.payments if payment.due_on is not None}
     pairs.extend(("Vencimiento", _day(each)) for each in sorted(due))
     if document.order:

@@ -10,14 +10,16 @@ from app.db.session import Work
 from app.domain.customers.models import Customer
 from app.domain.invoicing.drafts import check_draft
 from app.domain.invoicing.events import event
+from app.domain.invoicing.goods import called_today
 from app.domain.invoicing.issue import read_issuer
 from app.domain.invoicing.keys import keys_of_range
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
+from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.numbering import frozen_range
-from app.domain.invoicing.versions import USUAL, Version, redated, write_version
+from app.domain.invoicing.versions import USUAL, Version, as_it_stands, redated, write_version
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
 
@@ -33,8 +35,9 @@ class Resend:
     async def run(self, row: Document) -> None:
         """Send a document again.
 
-        One that waits is asked about at once; one that was rejected is corrected with what company and customer say
-        today, dated now, and checked before. Raises 409 `document-accepted`, 409 `number-taken`, 422 `document-invalid`.
+        One that waits is asked about at once; one that was rejected is corrected with what company, customer and
+        products say today, dated now, and checked before. Raises 409 `document-accepted`, `document-withdrawn` or `number-taken`,
+        422 `document-invalid`.
         """
         state = (
             await self._work.session.scalars(
@@ -48,6 +51,8 @@ class Resend:
             raise NotFound("No existe ese documento.")
         if state.status == "accepted":
             raise Conflict("La DIAN ya validó ese documento.", code="document-accepted")
+        if state.status == "withdrawn":
+            raise Conflict("Ese documento se cerró: ya no hace falta.", code="document-withdrawn")
         now = clock.now()
         before = {"status": state.status, "version": state.version, "uuid": state.uuid}
         after = dict(before)
@@ -87,7 +92,7 @@ class Resend:
         self._work.record("document.resent", row.id, before=before, after=after)
 
     async def _correct(self, row: Document, state: DocumentState) -> Version:
-        """The next version: what is of company, software and customer as it is today, dated now."""
+        """The next version: what is of company, software, customer and products as it is today, dated now."""
         earlier = await self._version(row, state)
         paper = earlier.content
         kind = USUAL.get(paper.kind, paper.kind)
@@ -98,18 +103,22 @@ class Resend:
         counterpart = paper.counterpart if customer_id is None else _same_shape(issuing.as_buyer(), paper)
         corrected = redated(
             msgspec.structs.replace(
-                paper,
+                as_it_stands(paper, await self._corrected(row)),
                 kind=kind,
                 paper=None if kind is Kind.POS else paper.paper,
                 issuer=issuing.as_issuer(),
                 software=issuing.as_software(),
                 counterpart=counterpart,
                 range=await frozen_range(self._work, row.range_id),
+                lines=await called_today(self._work, row, paper.lines),
             ),
             clock.now(),
         )
         check_draft(msgspec.structs.replace(corrected, number=""), clock.now())
         return await write_version(self._work, earlier, corrected, keys, "corrected", row.id)
+
+    async def _corrected(self, row: Document) -> Known | None:
+        return None if row.corrects_id is None else await find_document(self._work, Document.id == row.corrects_id)
 
     async def _version(self, row: Document, state: DocumentState) -> Version:
         content = row.content

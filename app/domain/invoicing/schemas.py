@@ -348,6 +348,9 @@ class ContingencyPage(Page):
     items: list[ContingencyOut]
 
 
+Least = Annotated[int, Meta(ge=0, le=50)]
+
+
 class StartHabilitation(Input):
     """Send a test set of DIAN's portal."""
 
@@ -356,6 +359,10 @@ class StartHabilitation(Input):
     invoices: Annotated[int, Meta(ge=1, le=50)] = 30
     credit_notes: Annotated[int, Meta(ge=0, le=50)] = 10
     debit_notes: Annotated[int, Meta(ge=0, le=50)] = 10
+    least_invoices: Least | None = None
+    """How many DIAN must accept, as its portal says; absent: all of them."""
+    least_credit_notes: Least | None = None
+    least_debit_notes: Least | None = None
     id: UUID | None = None
 
 
@@ -366,9 +373,13 @@ class HabilitationOut(Output):
     status: str
     message: str
     wanted: int
+    least: int
+    """Documents that DIAN must accept."""
     sent: int
     accepted: int
     rejected: int
+    not_needed: int
+    """Closed because DIAN had accepted the set before it looked at them."""
     started_at: datetime
     finished_at: datetime | None
 

@@ -56,7 +56,7 @@ class Line:
         return sign(built.root, built.place, self._credential, paper.issued_at)
 
     def sign_container(
-        self, paper: Document, identity: Identity, xml: bytes, response: Validation, at: datetime
+        self, paper: Document, identity: Identity, xml: bytes, response: Validation | None, at: datetime
     ) -> bytes:
         """Build and sign what the buyer gets; for a thread of its own."""
         from app.domain.invoicing.xml.attached import build_attached
@@ -80,14 +80,11 @@ class Line:
         archive = pack({xml.name: xml.content})
         if not claimed.row.is_test:
             return await _within(seconds, self._client.send_bill(name, archive))
-        from app.integrations.dian.answers import Answer, Outcome, Rule
+        from app.integrations.dian.answers import Answer
 
         receipt = await _within(seconds, self._client.send_test_set(name, archive, claimed.test_set))
         if isinstance(receipt, Answer):
             return receipt
-        if receipt.is_set_accepted:
-            rule = Rule(code="2", text=receipt.message, rejects=True)
-            return Answer(outcome=Outcome.REJECTED, message=receipt.message, rules=(rule,))
         return Answer(
             outcome=receipt.outcome,
             message=receipt.message,

@@ -7,7 +7,7 @@ asked about before it is sent again. XML and signature are loaded here and nowhe
 import asyncio
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -16,12 +16,19 @@ from uuid_utils.compat import uuid7
 
 from app.db.jobs import JobContext
 from app.db.session import Work
-from app.domain.invoicing.circuit import circuit_of, take_probe
-from app.domain.invoicing.claims import Claimed, SignedFile, claim_document, put_off_unclaimed, set_state
+from app.domain.invoicing.circuit import PROBE_EVERY, circuit_of, take_probe
+from app.domain.invoicing.claims import (
+    Claimed,
+    SignedFile,
+    claim_document,
+    put_off_unclaimed,
+    set_state,
+    versions_of,
+)
 from app.domain.invoicing.events import event
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.identify import identify
-from app.domain.invoicing.kinds import CONTINGENCY
+from app.domain.invoicing.kinds import CONTINGENCY, Kind
 from app.domain.invoicing.model import Document
 from app.domain.invoicing.outcomes import Call, is_late, refuse_locally, settle
 from app.domain.invoicing.preflight import blocking, preflight
@@ -32,6 +39,7 @@ from app.domain.invoicing.versions import (
     Reason,
     Version,
     as_contingency,
+    as_it_stands,
     contingency_at,
     is_of_another_day,
     redated,
@@ -41,12 +49,23 @@ from app.domain.invoicing.versions import (
 from app.lib import clock
 from app.lib.sealing import SealBroken
 
+if TYPE_CHECKING:
+    from app.integrations.dian.answers import Answer
+
 _LOG = structlog.stdlib.get_logger("mostrador.invoicing")
 
 PATIENCE: Final = 50.0
 """Seconds of silence after which a call counts as lost: the annex says a minute, and a short job has no longer."""
 _WAITS_FOR_ORIGINAL: Final = timedelta(hours=1)
+_LOOKS_AGAIN: Final = timedelta(minutes=5)
+_ANSWERS_WITHIN: Final = timedelta(seconds=30)
+"""What DIAN is given to decide before the buyer gets a document of a contingency without its answer."""
 _CANNOT_SIGN: Final = timedelta(minutes=15)
+_MADE_ANEW: Final[dict[Reason, str]] = {
+    "contingency": "Se expide como contingencia.",
+    "redated": "Lleva la fecha del día en que se envía.",
+    "corrected": "Nombra lo que corrige como quedó en la DIAN.",
+}
 _SEALED: Final = (
     "Los secretos de la empresa no se pueden abrir con la SECRET_KEY de la instalación: escriba el PIN otra vez."
 )
@@ -60,6 +79,8 @@ class Transmission:
         self._vault = Vault(context.settings)
         self._id = document_id
         self._claim = uuid7()
+        self._is_held = False
+        """Signed now, sent when DIAN is back."""
         self._ends = monotonic() + PATIENCE + 5
 
     async def run(self) -> bool:
@@ -90,6 +111,10 @@ class Transmission:
         claimed = await claim_document(work, self._vault, self._id, self._claim, now)
         if claimed is None:
             return None
+        if claimed.row.is_test and claimed.corrected is not None and claimed.corrected.status == "withdrawn":
+            message = f"El set de pruebas terminó sin {claimed.corrected.row.number}."
+            await set_state(work, claimed, status="withdrawn", message=message, decided_at=now)
+            return None
         if claimed.corrected is not None and claimed.corrected.status != "accepted":
             number = claimed.corrected.row.number
             message = f"Espera a que la DIAN valide {number}."
@@ -100,6 +125,9 @@ class Transmission:
             await set_state(work, claimed, next_at=now + _WAITS_FOR_ORIGINAL, message=message)
             return None
         if not await take_probe(work, now):
+            if await self._goes_to_buyer(work, claimed):
+                self._is_held = True
+                return claimed
             circuit = await circuit_of(work)
             # Its turn comes when the circuit closes; the sweep is for a closing that nobody wrote down.
             await set_state(
@@ -111,7 +139,22 @@ class Transmission:
             return None
         return claimed
 
+    async def _goes_to_buyer(self, work: Work, claimed: Claimed) -> bool:
+        """Whether it is signed without being sent: its buyer does not wait for a DIAN that was declared away."""
+        paper = claimed.version.content
+        return (
+            claimed.xml is None
+            and claimed.status == "pending"
+            and paper.kind in {Kind.INVOICE, Kind.DIAN_CONTINGENCY}
+            and not claimed.row.is_test
+            and await contingency_at(work, paper.issued_at)
+            and not await was_contingency(work, claimed.id)
+        )
+
     async def _work_on(self, claimed: Claimed, line: Line) -> bool:
+        if self._is_held:
+            await self._prepare(claimed, line)
+            return False
         if claimed.status in {"sent", "unknown"} or is_of_another_day(claimed.version.content, clock.now()):
             call = await self._ask(claimed, line)
             if not call.is_absent and not is_late(call.answer, claimed.version, clock.now()):
@@ -146,14 +189,10 @@ class Transmission:
             async with self._context.transaction() as work:
                 held = await self._mark_sent(work, claimed, version, signed=False)
             return (version, xml) if held else None
-        paper = version.content
-        if claimed.corrected is not None and paper.correction is not None:
-            # What it corrects may have got another date meanwhile; the note's own identity does not depend on it.
-            correction = msgspec.structs.replace(paper.correction, reference=claimed.corrected.as_reference())
-            paper = msgspec.structs.replace(paper, correction=correction)
-        identity = identify(paper, claimed.keys)
+        paper, keys = version.content, claimed.keys
+        identity = identify(paper, keys)
         at = paper.issued_at if paper.kind in CONTINGENT else now
-        findings = blocking(preflight(paper, msgspec.structs.replace(identity, uuid=version.uuid), claimed.keys, at))
+        findings = blocking(preflight(paper, msgspec.structs.replace(identity, uuid=version.uuid), keys, at))
         if findings:
             async with self._context.transaction() as work:
                 await refuse_locally(work, claimed, findings)
@@ -170,7 +209,7 @@ class Transmission:
     async def _current(self, work: Work, claimed: Claimed, now: datetime) -> Version:
         """The version that may be sent today: another one when the day changed, or DIAN was declared away."""
         version = claimed.version
-        paper: Document = version.content
+        paper: Document = as_it_stands(version.content, claimed.corrected)
         reason: Reason
         if paper.kind in CONTINGENT:
             return version
@@ -184,25 +223,35 @@ class Transmission:
             paper, reason = as_contingency(paper), "contingency"
         elif is_of_another_day(paper, now):
             paper, reason = redated(paper, now), "redated"
+        elif paper != version.content and claimed.xml is None:
+            reason = "corrected"
         else:
             return version
-        made = await write_version(work, version, paper, claimed.keys, reason, claimed.id)
+        made = await write_version(work, version, paper, claimed.keys_for(paper), reason, claimed.id)
         await set_state(work, claimed, keep=True, version=made.number, kind=made.kind.value, uuid=made.uuid)
         event(
             work,
             claimed.id,
             reason,
             {"before": version.uuid, "after": made.uuid, "kind": made.kind.value},
-            "Se expide como contingencia." if reason == "contingency" else "Lleva la fecha del día en que se envía.",
+            _MADE_ANEW[reason],
         )
         return made
 
     async def _mark_sent(self, work: Work, claimed: Claimed, version: Version, *, signed: bool) -> bool:
         """Say that it is on its way before it is: whoever comes after a crash asks DIAN first."""
-        if not await set_state(work, claimed, keep=True, status="sent"):
+        values: dict[str, Any] = {"status": "sent"}
+        if self._is_held:
+            until = clock.now() + PROBE_EVERY + _LOOKS_AGAIN
+            values = {"status": "signed", "message": "Espera a que la DIAN vuelva a responder.", "next_at": until}
+        if not await set_state(work, claimed, keep=not self._is_held, **values):
             return False
         if signed:
             event(work, claimed.id, "signed", {"uuid": version.uuid, "version": version.number}, "")
+            if version.kind is Kind.DIAN_CONTINGENCY:
+                work.ask("invoicing.wrap", {"documentId": str(claimed.id)}, "short", _ANSWERS_WITHIN)
+        if self._is_held:
+            return True
         event(work, claimed.id, "sent", {"uuid": version.uuid, "attempt": claimed.attempts + 1}, "")
         return True
 
@@ -211,7 +260,22 @@ class Transmission:
         async with self._context.transaction() as work:
             archive = await next_file_name(work, version.content, began, archive=True)
         answer = await line.send(f"{archive}.zip", xml, claimed, self._left())
+        if answer.is_duplicate and not answer.document_key:
+            answer = await self._whose_number(claimed, version, answer, line)
         return Call(operation="sent", began=began, answer=answer)
+
+    async def _whose_number(self, claimed: Claimed, version: Version, answer: "Answer", line: Line) -> "Answer":
+        """Rule 90 that does not say whose the number is: ours, when DIAN knows a version of the document."""
+        async with self._context.transaction() as work:
+            known = await versions_of(work, claimed.row)
+        for uuid in dict.fromkeys([version.uuid, *reversed(known)]):
+            said = await line.status(uuid, self._left())
+            if said.outcome == "accepted" and not said.document_key:
+                said = msgspec.structs.replace(said, document_key=uuid)
+            if said.outcome not in {"absent", "rejected"}:
+                # Accepted, or nothing that decides: then it is asked again later.
+                return said
+        return answer
 
     async def _put_off(self, work: Work, claimed: Claimed, problem: str, until: datetime) -> None:
         if await set_state(work, claimed, message=problem, next_at=until):

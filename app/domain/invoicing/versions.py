@@ -12,6 +12,7 @@ from app.domain.invoicing.identify import Keys, identify
 from app.domain.invoicing.kinds import CONTINGENCY, Kind
 from app.domain.invoicing.model import BOGOTA, FREEZER, Document, Paper
 from app.domain.invoicing.models import DianContingency, DocumentVersion
+from app.domain.invoicing.notes import Known
 
 Reason = Literal["redated", "contingency", "corrected"]
 CONTINGENT: Final = frozenset(CONTINGENCY.values())
@@ -31,8 +32,21 @@ class Version(msgspec.Struct, frozen=True):
 
 
 def redated(paper: Document, now: datetime) -> Document:
-    """The same document as of this instant: DIAN wants the day of sending."""
-    return msgspec.structs.replace(paper, issued_at=now.replace(microsecond=0))
+    """The same document as of this instant: DIAN wants the day of sending, and no payment due before it."""
+    today = now.astimezone(BOGOTA).date()
+    payments = tuple(
+        msgspec.structs.replace(each, due_on=max(each.due_on, today)) if each.due_on is not None else each
+        for each in paper.payments
+    )
+    return msgspec.structs.replace(paper, issued_at=now.replace(microsecond=0), payments=payments)
+
+
+def as_it_stands(paper: Document, corrected: Known | None) -> Document:
+    """A note that names what it corrects as that stands now: with its last date, UUID and type. Its own identity stays."""
+    if corrected is None or paper.correction is None:
+        return paper
+    correction = msgspec.structs.replace(paper.correction, reference=corrected.as_reference())
+    return msgspec.structs.replace(paper, correction=correction)
 
 
 def as_contingency(paper: Document) -> Document:
@@ -45,9 +59,9 @@ def as_contingency(paper: Document) -> Document:
 
 
 def as_usual(paper: Document, now: datetime) -> Document:
-    """A contingency that DIAN knows nothing of, as the ordinary document of this instant."""
-    kind = USUAL[paper.kind]
-    return redated(msgspec.structs.replace(paper, kind=kind, paper=None), now)
+    """A contingency that DIAN knows nothing of, as the ordinary document it was printed as; of today, if that was another day."""
+    usual = msgspec.structs.replace(paper, kind=USUAL[paper.kind], paper=None)
+    return redated(usual, now) if is_of_another_day(paper, now) else usual
 
 
 def is_of_another_day(paper: Document, now: datetime) -> bool:

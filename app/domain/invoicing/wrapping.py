@@ -10,8 +10,15 @@ from sqlalchemy import select
 
 from app.db.jobs import JobContext
 from app.db.session import Work
-from app.domain.invoicing.deliveries import WAITS_FOR_CERTIFICATE, ask_mail, deliver_by_itself, wait_for_certificate
+from app.domain.invoicing.deliveries import (
+    WAITS_FOR_CERTIFICATE,
+    ask_mail,
+    deliver_by_itself,
+    deliver_provisional,
+    wait_for_certificate,
+)
 from app.domain.invoicing.delivery_models import DeliverySetting
+from app.domain.invoicing.drawing import DRAWER
 from app.domain.invoicing.files import keep_file, next_file_name
 from app.domain.invoicing.kept import Standing, keep_once, kept_file, note, standing, validated_at
 from app.domain.invoicing.model import Identity, Validation
@@ -19,6 +26,7 @@ from app.domain.invoicing.models import DianCertificate
 from app.domain.invoicing.printed import Printed
 from app.domain.invoicing.signer import CannotSign, Line, open_line
 from app.domain.invoicing.vault import Vault
+from app.domain.invoicing.versions import contingency_at
 from app.domain.tenants.logo import logo_bytes
 from app.lib import clock
 from app.lib.errors import NotFound
@@ -49,7 +57,8 @@ class Wrapping:
         self._id = document_id
 
     async def run(self) -> bool:
-        """Make what is missing; answers whether everything is there, which a document that DIAN has not accepted never is.
+        """Make what is missing; answers whether everything is there. Of a document that DIAN has not accepted there never is,
+        but for one of a contingency: its buyer gets it without DIAN's answer.
 
         Raises `CannotSign`, `NoAnswerKept`.
         """
@@ -61,6 +70,9 @@ class Wrapping:
             return True
         line = await self._line(found)
         try:
+            if found.document.is_provisional:
+                await self._make_provisional(found, line)
+                return True
             if found.response is None:
                 found.response = await self._ask_again(found, line)
             await self._make(found, found.response, line)
@@ -71,12 +83,16 @@ class Wrapping:
     async def _read(self, work: Work) -> "_Found | Standing | None":
         """Everything for making it; the document alone when it is made."""
         document = await standing(work, self._id)
-        if document is None or not document.is_accepted or document.row.is_test:
+        if document is None or not document.is_deliverable:
             return None
+        if document.is_provisional and await kept_file(work, self._id, document.version, "provisional") is not None:
+            return document
         container = await kept_file(work, self._id, document.version, "attached")
         if container is not None and await kept_file(work, self._id, document.version, "pdf") is not None:
             return document
         xml = await kept_file(work, self._id, document.version, "xml")
+        if xml is None and document.is_provisional:
+            return None
         if xml is None:
             # Accepted under another version's bytes cannot happen: a version is sent after it is kept.
             raise LookupError(f"the signed XML of {document.row.number} is not in the archive")
@@ -120,26 +136,37 @@ class Wrapping:
         return answer.response
 
     async def _make(self, found: _Found, response: bytes, line: Line) -> None:
-        from app.domain.invoicing.printed_letter import print_letter
-
         document, now = found.document, clock.now().replace(microsecond=0)
         when = await asyncio.to_thread(validated_at, response, document.decided_at)
         paper = printed_of(document, when, found.logo)
-        pdf = await asyncio.to_thread(print_letter, paper)
-        container = await asyncio.to_thread(
-            line.sign_container,
-            document.content,
-            Identity(uuid=document.uuid, security_code="", url="", qr=document.qr),
-            found.xml,
-            Validation(response=response, validated_at=when or now),
-            now,
-        )
+        pdf = await DRAWER.draw(paper, "letter")
+        validation = Validation(response=response, validated_at=when or now)
+        container = await self._container(found, line, validation, now)
         async with self._context.transaction() as work:
             name = await next_file_name(work, document.content, now, container=True)
             made = await keep_once(work, self._id, document.version, "attached", f"{name}.xml", container)
             await keep_once(work, self._id, document.version, "pdf", f"{document.row.number}.pdf", pdf)
             if made:
                 note(work, self._id, "wrapped")
+
+    async def _make_provisional(self, found: _Found, line: Line) -> None:
+        document, now = found.document, clock.now().replace(microsecond=0)
+        container = await self._container(found, line, None, now)
+        async with self._context.transaction() as work:
+            name = await next_file_name(work, document.content, now, container=True)
+            if not await keep_once(work, self._id, document.version, "provisional", f"{name}.xml", container):
+                return
+            note(work, self._id, "wrapped", "Sin respuesta de la DIAN: se expidió en su contingencia.")
+            if self._context.settings.smtp_host is not None and await contingency_at(work, now):
+                setting = await work.session.get(DeliverySetting, work.tenant_id)
+                delivery_id = await deliver_provisional(work, document, setting)
+                if delivery_id is not None:
+                    ask_mail(work, delivery_id)
+
+    async def _container(self, found: _Found, line: Line, validation: Validation | None, now: datetime) -> bytes:
+        document = found.document
+        identity = Identity(uuid=document.uuid, security_code="", url="", qr=document.qr)
+        return await asyncio.to_thread(line.sign_container, document.content, identity, found.xml, validation, now)
 
 
 def printed_of(document: Standing, when: datetime | None, logo: bytes | None) -> Printed:
@@ -171,6 +198,8 @@ async def wrap_and_deliver(context: JobContext, document_id: UUID) -> None:
     async with context.transaction() as work:
         document = await standing(work, document_id)
         assert document is not None
+        if not document.is_accepted:
+            return
         setting = await work.session.get(DeliverySetting, work.tenant_id)
         delivery_id = await deliver_by_itself(work, document, setting)
         if delivery_id is not None:

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import re
 from datetime import date
 from enum import StrEnum
+from itertools import islice
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,9 +17,17 @@ _ACCEPTED: Final = "00"
 _REJECTED: Final = "99"
 _IN_PROCESS: Final = "98"
 _NOT_THERE: Final = "66"
-_RULE: Final = re.compile(r"^\s*Regla:\s*(?P<code>[^,]+?)\s*,\s*(?P<effect>[^:]+?)\s*:\s*(?P<text>.*)$", re.DOTALL)
+_SET_ACCEPTED: Final = "2"
 _LONGEST: Final = 2000
 """Characters kept of any text of theirs."""
+_MOST_RULES: Final = 500
+"""Lines read of one validation: of a document of 2,000 lines all of whose lines are wrong, enough to mend it."""
+
+
+_SECURITY: Final = "An error occurred when verifying security for the message."
+"""Signature of the header, or a clock that differs."""
+_UNTRUSTED: Final = "The creator of this fault did not specify a Reason."
+"""With the code `s:Client`: a certificate that DIAN does not trust (seen in 2026)."""
 
 
 class Outcome(StrEnum):
@@ -34,6 +42,8 @@ class Outcome(StrEnum):
     """DIAN does not know it (66): it may be sent."""
     REFUSED = "refused"
     """The request was not taken: certificate, clock, zip, authorisation. Repeating it does not help."""
+    SET_ACCEPTED = "set-accepted"
+    """The test set has enough documents already: this one was not looked at, and need not be."""
     UNKNOWN = "unknown"
     """No answer, or none that makes sense: it may have been processed. Ask by its UUID before sending again."""
     TRANSPORT = "transport"
@@ -90,8 +100,6 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """PENDING when it was taken; what it became is asked with the key."""
     zip_key: str = ""
     message: str = ""
-    is_set_accepted: bool = False
-    """The test set needs no more documents."""
     http_status: int | None = None
     is_outage: bool = False
 
@@ -130,7 +138,11 @@ class Garbage(Exception):
 
 
 class Fault(Exception):
-    """The service refused the message itself."""
+    """The service answered with a fault. Whether it refused the message, or only fell over it, `refuses` says."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason or "fault")
+        self.refuses = _SECURITY in reason or (code.endswith(":Client") and _UNTRUSTED in reason)
 
 
 Element = etree._Element
@@ -145,6 +157,22 @@ def parse(body: bytes) -> Element:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Garbage("the answer is not UTF-8") from error
+    root = _tree(body, text)
+    envelope_body = _child(root, "Body")
+    if _local(root) != "Envelope" or envelope_body is None or not len(envelope_body):
+        raise Garbage("the answer is not a SOAP envelope")
+    inside = envelope_body[0]
+    if _local(inside) == "Fault":
+        said = (str(part) for part in inside.itertext("{*}Text", "{*}faultstring"))
+        words = " ".join(" ".join(islice(said, _MOST_RULES)).split())
+        raise Fault(_short(_text(_child(inside, "Code"), "Value")), _short(words))
+    if not _local(inside).endswith("Response") or not len(inside):
+        raise Garbage("the answer has no result")
+    return inside[0]
+
+
+def _tree(body: bytes, text: str) -> Element:
+    """Root of a document whose text is known. Raises `Garbage`."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Garbage("the answer has a DOCTYPE")
     # The encoding is ours: a declared one could hide a DOCTYPE from the line above.
@@ -152,37 +180,28 @@ def parse(body: bytes) -> Element:
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
     )
     try:
-        root = etree.fromstring(body, parser)
+        return etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise Garbage(f"the answer is not XML: {_short(str(error))}") from error
-    envelope_body = _child(root, "Body")
-    if _local(root) != "Envelope" or envelope_body is None or not len(envelope_body):
-        raise Garbage("the answer is not a SOAP envelope")
-    inside = envelope_body[0]
-    if _local(inside) == "Fault":
-        raise Fault(
-            _short(" ".join(" ".join(str(part) for part in inside.itertext("{*}Text", "{*}faultstring")).split()))
-            or "fault"
-        )
-    if not _local(inside).endswith("Response") or not len(inside):
-        raise Garbage("the answer has no result")
-    return inside[0]
 
 
 def read_document(result: Element) -> Answer:
     """A DianResponse. Raises `Garbage` when it decides nothing."""
-    code, valid = _text(result, "StatusCode"), _text(result, "IsValid") == "true"
+    code, valid = _short(_text(result, "StatusCode")), _text(result, "IsValid") == "true"
     errors = _child(result, "ErrorMessage")
-    rules = tuple(_rule(each.text or "") for each in errors if isinstance(each.tag, str)) if errors is not None else ()
+    lines = () if errors is None else islice((each for each in errors if isinstance(each.tag, str)), _MOST_RULES)
+    rules = tuple(_rule(each.text or "") for each in lines)
     description, message = _text(result, "StatusDescription"), _text(result, "StatusMessage")
+    response = _signed(_bytes(_text(result, "XmlBase64Bytes")))
     return Answer(
         outcome=_outcome(code, description, valid=valid, rejected=any(rule.rejects for rule in rules)),
         status_code=code,
         message=_short(" ".join(part for part in (description, message) if part)),
         rules=rules,
-        document_key=_text(result, "XmlDocumentKey"),
-        file_name=_text(result, "XmlFileName"),
-        response=_bytes(_text(result, "XmlBase64Bytes")),
+        # Any field may be nil; the signed answer says it too.
+        document_key=_short(_text(result, "XmlDocumentKey")) or _key_inside(response),
+        file_name=_short(_text(result, "XmlFileName")),
+        response=response,
     )
 
 
@@ -196,20 +215,20 @@ def read_documents(result: Element) -> tuple[Answer, ...]:
 
 def read_receipt(result: Element) -> Receipt:
     """An UploadDocumentResponse. Raises `Garbage` without key and without reason."""
-    key = _text(result, "ZipKey")
-    reasons = [_short(each.text or "") for each in result.iterfind(".//{*}ProcessedMessage")]
-    message = " ".join(reason for reason in reasons if reason)
+    key = _short(_text(result, "ZipKey"))
+    reasons = [_short(each.text or "") for each in islice(result.iterfind(".//{*}ProcessedMessage"), _MOST_RULES)]
+    message = _short(" ".join(reason for reason in reasons if reason))
     accepted = "se encuentra aceptado" in message.lower()
     if key and not accepted:
         return Receipt(outcome=Outcome.PENDING, zip_key=key, message=message)
     if message:
-        return Receipt(outcome=Outcome.REFUSED, message=message, is_set_accepted=accepted)
+        return Receipt(outcome=Outcome.SET_ACCEPTED if accepted else Outcome.REFUSED, message=message)
     raise Garbage("the answer has neither a key nor a reason")
 
 
 def read_ranges(result: Element) -> Ranges:
     """A NumberRangeResponseList. Raises `Garbage` for a range that makes no sense."""
-    code = _text(result, "OperationCode")
+    code = _short(_text(result, "OperationCode"))
     if not code:
         raise Garbage("the answer has no code")
     refused = code in {"303", "401"}
@@ -230,17 +249,23 @@ def _outcome(code: str, description: str, *, valid: bool, rejected: bool) -> Out
         return Outcome.PENDING
     if code == _NOT_THERE:
         return Outcome.ABSENT
-    if code in {"89", "2"}:
+    if code == _SET_ACCEPTED:
+        return Outcome.SET_ACCEPTED
+    if code == "89":
         return Outcome.REFUSED
     return Outcome.UNKNOWN
 
 
 def _rule(line: str) -> Rule:
-    match = _RULE.match(line)
-    if match is None:
+    """`Regla: <code>, Rechazo: <text>`. Cut first, and read from left to right: the line is a stranger's."""
+    line = _short(line)
+    head, comma, rest = line.partition(",")
+    label, _, code = (part.strip() for part in head.partition(":"))
+    effect, colon, text = (part.strip() for part in rest.partition(":"))
+    if not (comma and colon and label == "Regla" and code and effect):
         # Of an unknown shape; the status code decides about the document, not this line.
-        return Rule(code="", text=_short(line), rejects=False)
-    return Rule(code=match["code"], text=_short(match["text"]), rejects=match["effect"].lower() == "rechazo")
+        return Rule(code="", text=line, rejects=False)
+    return Rule(code=code, text=text, rejects=effect.lower() == "rechazo")
 
 
 def _range(node: Element) -> Range:
@@ -269,12 +294,34 @@ def _bytes(text: str) -> bytes | None:
         raise Garbage("the document inside the answer is not base64") from error
 
 
+def _signed(response: bytes | None) -> bytes | None:
+    """The answer inside an answer, if it is XML in UTF-8: anything else proves nothing, and is asked for again."""
+    if response is None:
+        return None
+    try:
+        _tree(response, response.decode("utf-8"))
+    except (UnicodeDecodeError, Garbage):
+        return None
+    return response
+
+
+def _key_inside(response: bytes | None) -> str:
+    """UUID of the document that an ApplicationResponse speaks of; empty when it does not say."""
+    if response is None:
+        return ""
+    try:
+        root = _tree(response, response.decode("utf-8"))
+    except (UnicodeDecodeError, Garbage):
+        return ""
+    return _short(root.findtext("{*}DocumentResponse/{*}DocumentReference/{*}UUID") or "")
+
+
 def _child(parent: Element, name: str) -> Element | None:
     return next((each for each in parent if _local(each) == name), None)
 
 
-def _text(parent: Element, name: str) -> str:
-    found = _child(parent, name)
+def _text(parent: Element | None, name: str) -> str:
+    found = None if parent is None else _child(parent, name)
     return "" if found is None or found.text is None else found.text.strip()
 
 

@@ -171,19 +171,21 @@ class DianClient:
 
 
 def _understand(status: int, body: bytes, read: Callable[[Element], _Read]) -> _Read | Failure:
-    """Read an answer; a fault comes with status 500 and must not be taken for an outage."""
+    """Read an answer. The two faults with which DIAN refuses a message come with 500 and are no outage; any other one is."""
+    # 403 is what DIAN's front door says under load (annex §12); it is retried like the 5xx.
+    outage = status >= _SERVER_ERROR or status == _FORBIDDEN
     try:
         result = parse(body)
         if status == _OK:
             return read(result)
     except Fault as fault:
-        return Failure(Outcome.REFUSED, f"SOAP fault: {fault}", status, is_outage=False)
+        if fault.refuses or not outage:
+            return Failure(Outcome.REFUSED, f"SOAP fault: {fault}", status, is_outage=False)
+        reason = f"SOAP fault: {fault}"
     except Garbage as error:
         reason = str(error)
     else:
         reason = "the answer is not what was asked for"
-    # 403 is what DIAN's front door says under load (annex §12); it is retried like the 5xx.
-    outage = status >= _SERVER_ERROR or status == _FORBIDDEN
     return Failure(Outcome.UNKNOWN, f"HTTP {status}: {reason}", status, is_outage=outage)
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 LARGEST: Final = 10_000_000
 """Bytes; a report repeats at most the message that it is about."""
+_MOST_PARTS: Final = 60
+"""A report has three, and those of the message that it is about."""
 _IDS: Final = ("Message-ID", "In-Reply-To", "References")
 
 
@@ -21,8 +23,15 @@ class Bounce(msgspec.Struct, frozen=True):
 
 
 def read_bounce(content: bytes) -> Bounce | None:
-    """What a report says; None for a message that reports no final failure, or does not name its message."""
-    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content[:LARGEST])
+    """What a report says; None for a message that reports no final failure, or does not name its message.
+
+    One of more parts than any report has is none.
+    """
+    content = content[:LARGEST]
+    # A stranger wrote it: parts inside parts are read by recursion.
+    if content.lower().count(b"content-type:") > _MOST_PARTS:
+        return None
+    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
     reason = _failure(message)
     if reason is None:
         return None

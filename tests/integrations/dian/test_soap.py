@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import io
+import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
@@ -188,7 +189,7 @@ async def test_a_test_set_is_taken_or_already_accepted(post: Post, client: DianC
     assert (got.outcome, got.zip_key) == (Outcome.PENDING, "12345678-90ab-cdef-1234-567890abcdef")
     post.say = answer(sample("SendTestSetAsync.already_accepted"))
     got = await client.send_test_set("z1.zip", b"", "set")
-    assert (got.outcome, got.is_set_accepted) == (Outcome.REFUSED, True)
+    assert got.outcome is Outcome.SET_ACCEPTED
 
 
 async def test_numbering_ranges_are_read_as_they_are(post: Post, client: DianClient) -> None:
@@ -214,6 +215,45 @@ async def test_a_fault_is_a_refusal_and_no_outage(name: str, words: str, post: P
     got = await client.send_bill("z1.zip", b"")
     assert (got.outcome, got.is_outage) == (Outcome.REFUSED, False)
     assert words in got.message
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    "reason", ["The server was unable to process the request.", "The creator of this fault did not specify a Reason."]
+)
+async def test_a_server_that_falls_over_is_an_outage(status: int, reason: str, post: Post, client: DianClient) -> None:
+    fault = sample("fault.security").replace(b"s:Sender", b"s:Receiver")
+    fault = fault.replace(b"An error occurred when verifying security for the message.", reason.encode())
+    post.say = answer(fault, status=status)
+    got = await client.send_bill("z1.zip", b"")
+    assert (got.outcome, got.is_outage, got.http_status) == (Outcome.UNKNOWN, True, status)
+    assert reason in got.message
+
+
+async def test_a_hostile_line_is_cut_before_it_is_read(post: Post, client: DianClient) -> None:
+    """The worker has other companies to serve: eight megabytes of blanks cost no more than eight of anything."""
+    line = b"Regla: 90, Rechazo: Documento procesado anteriormente."
+    blanks = b"Regla:" + b" " * 100_000
+    many = blanks + b"</c:string>" + b"<c:string>Regla: FAD06, Rechazo: no</c:string>" * 50_000 + b"<c:string>,"
+    assert line in sample("SendBillSync.duplicate")
+    post.say = answer(sample("SendBillSync.duplicate").replace(line, many))
+    began = time.process_time()
+    got = await client.send_bill("z1.zip", b"")
+    assert time.process_time() - began < 2
+    assert got.outcome is Outcome.REJECTED
+    assert len(got.rules) == 500
+    assert (got.rules[0].code, got.rules[1].code) == ("", "FAD06")
+    assert max(len(rule.text) for rule in got.rules) <= 2000
+
+
+async def test_a_key_that_is_nil_is_read_from_the_signed_answer(post: Post, client: DianClient) -> None:
+    duplicate = sample("SendBillSync.duplicate")
+    nil = duplicate.replace(f">{UUID}</b:XmlDocumentKey>".encode(), b"></b:XmlDocumentKey>")
+    assert nil != duplicate
+    post.say = answer(nil)
+    got = await client.send_bill("z1.zip", b"")
+    assert got.document_key == UUID
+    assert got.accepts(UUID)
 
 
 GOOD = sample("SendBillSync.accepted")

@@ -6,6 +6,7 @@ from typing import Final
 from app.domain.invoicing.kinds import SUPPORT_KINDS
 from app.domain.invoicing.lists import CODE_SCHEMES, PER_UNIT_TAXES, PERCENTS, TAX_NAMES, unit_codes
 from app.domain.invoicing.model import Allowance, Line, Tax
+from app.domain.invoicing.plain import clean
 from app.domain.invoicing.preflight.finding import Findings
 from app.lib.money import ZERO, cents, divide, times
 
@@ -35,9 +36,9 @@ def check_lines(findings: Findings) -> None:
 
 
 def _line(findings: Findings, line: Line, field: str, number: int) -> None:
-    if not line.description.strip():
+    if not clean(line.description):
         findings.add("AZ02", f"{field}/description", f"La línea {number} no tiene descripción.")
-    if not line.code.strip() or line.code_scheme not in CODE_SCHEMES:
+    if not clean(line.code) or line.code_scheme not in CODE_SCHEMES:
         findings.add("AZ09", f"{field}/code", f"La línea {number} no tiene código de producto.")
     if line.unit_code not in unit_codes():
         findings.add(
@@ -67,7 +68,7 @@ def _line(findings: Findings, line: Line, field: str, number: int) -> None:
 def check_allowance(findings: Findings, allowance: Allowance, field: str, rule: str) -> None:
     """A discount or charge that explains itself. Its rule has one letter of its own, `FBE01` or `FAQ01`."""
     called = "cargo" if allowance.is_charge else "descuento"
-    if not allowance.reason.strip():
+    if not clean(allowance.reason):
         findings.add(rule, f"{field}/reason", f"Falta el motivo de un {called}.")
     if allowance.amount < 0 or allowance.base < 0:
         findings.add_exactly("VLR01", f"{field}/amount", f"Un {called} no puede ser negativo.")

@@ -12,6 +12,7 @@ from app.domain.invoicing.lists import (
     country_names,
 )
 from app.domain.invoicing.model import FINAL_CONSUMER, NIT, Party
+from app.domain.invoicing.plain import clean
 from app.domain.invoicing.preflight.finding import Findings
 from app.lib.codelists import municipalities
 from app.lib.nit import check_digit
@@ -41,7 +42,7 @@ def _party(findings: Findings, who: Party, group: str, field: str, of: str) -> N
     """What holds for both sides; the code's middle says which one it is."""
     if who.organization not in {"1", "2"}:
         findings.add(f"{group}02", f"{field}/organization", f"Falta el tipo de persona {of}: jurídica o natural.")
-    if not who.name.strip():
+    if not clean(who.name):
         code = "AJ43a" if group == SELLER else "AK20"
         findings.add(code, f"{field}/name", f"Falta el nombre {of}, como está en el RUT.")
     if not who.identification:
@@ -85,7 +86,7 @@ def _address(findings: Findings, who: Party, group: str, field: str, of: str) ->
         return
     if place.department_code != where.department_code:
         findings.add(f"{group}12", f"{field}/address/departmentCode", f"El departamento {of} no es el del municipio.")
-    if not where.line.strip():
+    if not clean(where.line):
         findings.add(f"{group}08", f"{field}/address/line", f"Falta la dirección {of}.", blocks=False)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from app.domain.invoicing.kinds import ANNULMENT, CONCEPTS, PAPER_KINDS, POS_KINDS, WITHOUT_REFERENCE, Kind
 from app.domain.invoicing.lists import PAPER_TYPES, payment_means
 from app.domain.invoicing.model import Reference
+from app.domain.invoicing.plain import clean
 from app.domain.invoicing.preflight.finding import Findings
 
 _UUID: Final = re.compile(r"[0-9a-f]{96}")
@@ -79,10 +80,10 @@ def check_special(findings: Findings) -> None:
         findings.add_exactly("DEPD21", "/pointOfSale", "Faltan los datos de la caja en el documento POS.")
     else:
         for name, called in _POS_FIELDS.items():
-            if not getattr(place, name).strip():
+            if not clean(getattr(place, name)):
                 findings.add_exactly("DEPD21", f"/pointOfSale/{_POINTERS.get(name, name)}", f"Falta {called}.")
     for name, called in _MAKER_FIELDS.items():
-        if not getattr(document.software, name).strip():
+        if not clean(getattr(document.software, name)):
             findings.add_exactly(
                 "DEPD11", f"/software/{_POINTERS.get(name, name)}", f"Falta {called}, que todo documento POS lleva."
             )

@@ -5,7 +5,8 @@ from typing import Final
 from lxml import etree
 
 from app.domain.invoicing.model import Document, Identity
-from app.domain.invoicing.xml.ubl import AGENCY, Element, clean, group, put, put_exactly
+from app.domain.invoicing.plain import clean
+from app.domain.invoicing.xml.ubl import AGENCY, Element, group, put, put_exactly
 
 _SOURCE: Final = {
     "listAgencyID": "6",

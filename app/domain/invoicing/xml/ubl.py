@@ -1,10 +1,11 @@
 """Namespaces, and elements put one after the other."""
 
-import re
 from decimal import Decimal
 from typing import Final
 
 from lxml import etree
+
+from app.domain.invoicing.plain import clean
 
 Element = etree._Element  # the library exports no public name for it
 
@@ -24,8 +25,6 @@ AGENCY: Final = {
     "schemeAgencyID": "195",
     "schemeAgencyName": "CO, DIAN (Dirección de Impuestos y Aduanas Nacionales)",
 }
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML cannot hold."""
 
 
 def new_root(name: str) -> Element:
@@ -77,13 +76,6 @@ def decimals(value: Decimal, at_least: int) -> str:
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0").ljust(at_least, "0")
     return f"{whole}.{fraction}" if fraction else whole
-
-
-def clean(text: str) -> str:
-    """One line of text, as XML and DIAN's comparisons want it."""
-    if text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip()
-    return " ".join(_FORBIDDEN.sub(" ", text).split())
 
 
 def _tag(name: str) -> str:
