@@ -16,6 +16,7 @@ from tests.people import with_pin
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "PERMISOS.md"
 TABLE: Final = read_markdown(DOCUMENT.read_text(encoding="utf-8"))
 OWN_RULES: Final[dict[Route, str]] = {
+    ("POST", "/v1/sales"): "document-required",
     ("PUT", "/v1/me/pin"): "wrong-password",
     ("POST", "/v1/sales/{sale_id}/void"): "approval-required",
     ("POST", "/v1/approvals"): "may-not-approve",

@@ -84,7 +84,10 @@ def test_roles_hold_known_permissions_and_the_owner_holds_all() -> None:
     assert all(said.strip() for said in PERMISSIONS.values())
 
 
-NOT_ON_A_ROUTE = {"refunds:cash": "what of a return is allowed"}
+NOT_ON_A_ROUTE = {
+    "refunds:cash": "what of a return is allowed",
+    "sales:undocumented": "whether a sale of a company that issues may do without its document",
+}
 """Permissions that no route names, and what they decide."""
 
 

@@ -15,7 +15,7 @@ from app.domain.sales.goods import Basket, BasketLine
 from app.domain.sales.pricing import PricedLine
 from app.domain.sales.schemas import PostSale
 from app.lib.actor import Actor
-from app.lib.errors import Forbidden
+from app.lib.errors import FieldError, RuleBroken
 from app.lib.money import ZERO
 
 _UNDOCUMENTED: Final = "sales:undocumented"
@@ -44,8 +44,8 @@ def paper_of(
 ) -> Draft | None:
     """The document that the ticket issues; None for a company that issues nothing, or when none was wanted.
 
-    It is dated now, whenever it was sold: DIAN wants the day of sending. Raises 422 for what DIAN would reject, 403 when
-    somebody wants none who may not.
+    It is dated now, whenever it was sold: DIAN wants the day of sending. Raises 422 for what DIAN would reject, and
+    `document-required` when somebody wants none who may not.
     """
     if not rows[0]["issues"]:
         return None
@@ -54,7 +54,12 @@ def paper_of(
         return None
     base = sum((line.base for line in priced), start=ZERO)
     if posting.data.document == "none" and not actor.may(_UNDOCUMENTED):
-        raise Forbidden("Su rol no permite vender sin documento electrónico.", permission=_UNDOCUMENTED)
+        raise RuleBroken(
+            "Su rol no permite vender sin documento electrónico.",
+            code="document-required",
+            errors=(FieldError("/document", "document-required", "Pida el que toca por ley: `auto`."),),
+            permission=_UNDOCUMENTED,
+        )
     kind = kind_for_sale(issuing, posting.data.document, base)
     if kind is None:
         return None
