@@ -22,13 +22,13 @@ async def start(company: Company, **changed: Any) -> dict[str, Any]:
 
 
 async def until_finished(company: Company) -> dict[str, Any]:
+    progress: dict[str, Any] = {}
     for _ in range(12):
         await company.work(12, ahead=SOON)
         (progress,) = (await company.shop.get("/v1/dian/habilitation")).json()["items"]
         if progress["status"] != "running":
             break
-    found: dict[str, Any] = progress
-    return found
+    return progress
 
 
 async def statuses(company: Company) -> list[str]:
