@@ -93,11 +93,13 @@ class Withdrawal:
     async def run(self, row: Document, data: WithdrawDocument) -> None:
         """Withdraw a rejected document, or a note that waits for one. The number stays spent: DIAN never validated it.
 
-        Raises 409 `not-rejected`, and `sale-stands` for the document of a sale that was not given back.
+        Raises 409 `not-rejected`, `test-document` for one of a test set, which DIAN ends, and `sale-stands` for the document of a sale that was not given back.
         """
         state = await self._lock(row.id)
         if state.status == "withdrawn":
             return
+        if row.is_test:
+            raise Conflict("Los documentos de un set de pruebas terminan con el set.", code="test-document")
         original = None if row.corrects_id is None else await self._lock(row.corrects_id)
         is_waiting_note = (
             state.status == "pending" and original is not None and original.status in {"rejected", "withdrawn"}
