@@ -93,7 +93,8 @@ class Withdrawal:
     async def run(self, row: Document, data: WithdrawDocument) -> None:
         """Withdraw a rejected document, or a note that waits for one. The number stays spent: DIAN never validated it.
 
-        Raises 409 `not-rejected`, `test-document` for one of a test set, which DIAN ends, and `sale-stands` for the document of a sale that was not given back.
+        Raises 409 `not-rejected`, `test-document` for one of a test set, which DIAN ends, and `sale-stands` for the document
+        of a sale that was not given back.
         """
         state = await self._lock(row.id)
         if state.status == "withdrawn":
