@@ -301,11 +301,7 @@ _BODILESS: Final = (
     *("/reset", "/resend", "/end", "/token", "/test", "/retry", "/provider/backups"),
     *("/sync", "/replay", "/reconciliations"),
 )
-NO_BODY = {
-    route
-    for route in ALL
-    if route[0] == "DELETE" or route[1].endswith(_BODILESS)
-}
+NO_BODY = {route for route in ALL if route[0] == "DELETE" or route[1].endswith(_BODILESS)}
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]
 

@@ -125,7 +125,9 @@ class House:
         return str(await self.admin.fetchval("SELECT status FROM outbox WHERE id = $1", job_id))
 
     async def unfinished(self) -> int:
-        return int(await self.admin.fetchval("SELECT count(*) FROM outbox WHERE status <> 'done'"))
+        return int(
+            await self.admin.fetchval("SELECT count(*) FROM outbox WHERE status <> 'done' AND kind LIKE 'test.%'")
+        )
 
     @asynccontextmanager
     async def worker(self, queues: Sequence[Queue] = ("short", "long"), pace: Pace = FAST) -> AsyncIterator[None]:
