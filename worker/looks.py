@@ -101,7 +101,7 @@ _UVT = "SELECT count(*) AS known FROM legal_figure WHERE name = 'uvt' AND extrac
 _LOGGED = (
     "SELECT (current_setting('log_parameter_max_length')::integer <> 0 AND (current_setting('log_statement') IN "
     "('mod','all') OR current_setting('log_min_duration_statement') <> '-1' "
-    "OR current_setting('log_min_duration_sample') <> '-1')) "
+    "OR current_setting('log_min_duration_sample') <> '-1' OR current_setting('log_transaction_sample_rate')::float8 > 0)) "
     "OR current_setting('log_parameter_max_length_on_error')::integer <> 0 AS logged"
 )
 _WAITING = (
