@@ -99,10 +99,12 @@ _RANGES = (
 )
 _UVT = "SELECT count(*) AS known FROM legal_figure WHERE name = 'uvt' AND extract(year FROM valid_from) = $1::integer"
 _LOGGED = (
-    "SELECT (current_setting('log_parameter_max_length')::integer <> 0 AND (current_setting('log_statement') IN "
+    # By pg_settings: `current_setting` answers with a unit.
+    "SELECT ((SELECT setting <> '0' FROM pg_settings WHERE name = 'log_parameter_max_length') "
+    "AND (current_setting('log_statement') IN "
     "('mod','all') OR current_setting('log_min_duration_statement') <> '-1' "
     "OR current_setting('log_min_duration_sample') <> '-1' OR current_setting('log_transaction_sample_rate')::float8 > 0)) "
-    "OR current_setting('log_parameter_max_length_on_error')::integer <> 0 AS logged"
+    "OR (SELECT setting <> '0' FROM pg_settings WHERE name = 'log_parameter_max_length_on_error') AS logged"
 )
 _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "

@@ -297,13 +297,14 @@ async def _(world: World, _person: StaffPerson) -> Call:
 
 
 ALL = list(CALLS)
+_BODILESS: Final = (
+    *("/reset", "/resend", "/end", "/token", "/test", "/retry", "/provider/backups"),
+    *("/sync", "/replay", "/reconciliations"),
+)
 NO_BODY = {
     route
     for route in ALL
-    if route[0] == "DELETE" or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry"))
-    if route[1].endswith(("/reset", "/resend", "/end", "/token", "/sync", "/replay", "/reconciliations"))
-    if route[0] == "DELETE"
-    or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry", "/provider/backups"))
+    if route[0] == "DELETE" or route[1].endswith(_BODILESS)
 }
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]

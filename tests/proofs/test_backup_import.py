@@ -84,8 +84,8 @@ OTHER_ANSWERS: Final = {
 """Routes that may answer otherwise, and why. Every other GET of the API answers the same, every figure to the cent."""
 
 
-OF_THE_MOMENT: Final = re.compile(r"^/at: |/generatedAt: |/url: .*[?]expires=")
-"""When an answer was made, and links that each installation signs."""
+OF_THE_MOMENT: Final = re.compile(r"^/at: |/generatedAt: |/url: .*[?]expires=|^/nextCursor: ")
+"""When an answer was made, links that each installation signs, and how far a feed was read, by its own count of changes."""
 
 
 @asynccontextmanager

@@ -223,6 +223,7 @@ class Habilitation:
             .where(
                 DocumentState.tenant_id == self._work.tenant_id,
                 Document.is_test,
+                Document.kind.in_([kind.value for kind in KINDS_OF_SET[row.family] if kind is not None]),
                 Document.issued_at >= row.created_at.replace(microsecond=0),
                 Document.issued_at <= until,
             )

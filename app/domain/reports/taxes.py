@@ -55,6 +55,7 @@ _STATUS_NAMES: Final = {
     "accepted": "Aceptado",
     "rejected": "Rechazado",
     "unknown": "Por confirmar",
+    "withdrawn": "Retirado",
 }
 _SUMS: Final = "sum(f.base) AS base, sum(f.tax) AS tax, sum(f.nominal) AS nominal, sum(f.total) AS total"
 _TAXES: Final = (

@@ -229,4 +229,4 @@ async def test_a_contingency_that_dian_does_not_know_gives_an_ordinary_document(
     assert (found.status, found.kind, found.version) == ("accepted", kind, 3), found.message
     assert found.number == sale["document"]["number"]
     history = await events(company)
-    assert history == ["contingency", "signed", "sent", "rejected", "redated", "signed", "sent", "accepted", "wrapped"]
+    assert history == ["contingency", "signed", "sent", "rejected", "corrected", "signed", "sent", "accepted", "wrapped"]

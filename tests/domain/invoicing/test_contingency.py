@@ -117,6 +117,7 @@ async def test_the_buyer_waits_for_no_dian_that_is_away(
         await posted.sweep()
         await posted.work(40, ahead=SOON)
     assert {each.status for each in await states(posted)} == {"accepted"}
+    posted.shop.token = (await posted.shop.log_in()).json()["accessToken"]
     whole = await posted.shop.get(f"/v1/dian/documents/{document}/attached-document")
     assert etree.fromstring(whole.content).find("{*}ParentDocumentLineReference") is not None
     assert len(sink.received("compras5@cliente.test")) == 2

@@ -30,6 +30,7 @@ NOT_OF_THE_COMPANY: Final = {
     "audit_origin": "of the place where a trail was brought in, signed by it",
     "support_access": "the operator's looks into the company, by its own staff: never turned back",
     "support_route": "what those looked at",
+    "payment_event": "what the operator's payment provider told, about any company",
 }
 """Tables of a company that its archive leaves out, and why. Every other one is in it."""
 
@@ -41,6 +42,7 @@ SEALED: Final = {
         "dian_setting",
         "software_pin",
     ): "UPDATE dian_setting SET is_enabled = false, software_pin = NULL WHERE tenant_id = $1",
+    ("dian_former_secret", "sealed"): "DELETE FROM dian_former_secret WHERE tenant_id = $1",
     ("document_range", "technical_key"): "UPDATE document_range SET technical_key = NULL WHERE tenant_id = $1",
     ("dian_certificate", "sealed"): (
         "UPDATE dian_certificate SET sealed = NULL, retired_at = coalesce(retired_at, now()) WHERE tenant_id = $1"
