@@ -103,7 +103,7 @@ _LOGGED = (
     "SELECT ((SELECT setting <> '0' FROM pg_settings WHERE name = 'log_parameter_max_length') "
     "AND (current_setting('log_statement') IN "
     "('mod','all') OR current_setting('log_min_duration_statement') <> '-1' "
-    "OR current_setting('log_min_duration_sample') <> '-1')) "
+    "OR current_setting('log_min_duration_sample') <> '-1' OR current_setting('log_transaction_sample_rate')::float8 > 0)) "
     "OR (SELECT setting <> '0' FROM pg_settings WHERE name = 'log_parameter_max_length_on_error') AS logged"
 )
 _WAITING = (

@@ -11,6 +11,10 @@ async def test_logged_values_are_told(admin: asyncpg.Connection, settings: Setti
     name = await admin.fetchval("SELECT current_database()")
     assert await looks.logged_values() is None
     try:
+        await admin.execute(f'ALTER DATABASE "{name}" SET log_transaction_sample_rate = 0.01')
+        assert "PIN" in str(await looks.logged_values())
+        await admin.execute(f'ALTER DATABASE "{name}" RESET log_transaction_sample_rate')
+        assert await looks.logged_values() is None
         await admin.execute(f'ALTER DATABASE "{name}" SET log_min_duration_statement = 60000')
         assert "PIN" in str(await looks.logged_values())
         await admin.execute(f'ALTER DATABASE "{name}" SET log_parameter_max_length = 0')
@@ -18,5 +22,10 @@ async def test_logged_values_are_told(admin: asyncpg.Connection, settings: Setti
         await admin.execute(f'ALTER DATABASE "{name}" SET log_parameter_max_length_on_error = 100')
         assert "PIN" in str(await looks.logged_values())
     finally:
-        for setting in ("log_min_duration_statement", "log_parameter_max_length", "log_parameter_max_length_on_error"):
+        for setting in (
+            "log_transaction_sample_rate",
+            "log_min_duration_statement",
+            "log_parameter_max_length",
+            "log_parameter_max_length_on_error",
+        ):
             await admin.execute(f'ALTER DATABASE "{name}" RESET {setting}')

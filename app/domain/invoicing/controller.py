@@ -14,7 +14,7 @@ from app.domain.invoicing.by_hand import ByHand
 from app.domain.invoicing.contingencies import Contingencies
 from app.domain.invoicing.documents import DocumentFilters, DocumentReader
 from app.domain.invoicing.habilitation import Habilitation
-from app.domain.invoicing.owed import Withdrawal, ask_owed, refuse_withdrawn
+from app.domain.invoicing.owed import Withdrawal, ask_owed
 from app.domain.invoicing.ranges import Ranges
 from app.domain.invoicing.readiness import Readiness
 from app.domain.invoicing.resend import Resend
@@ -287,7 +287,6 @@ class DocumentController(Controller):
     ) -> DocumentDetailOut:
         """Envía otra vez un documento; uno rechazado se rehace con los datos de hoy y el mismo número."""
         row = await documents.find(document_id)
-        refuse_withdrawn((await documents.read(document_id)).status)
         await Resend(work).run(row)
         # Its returns, meanwhile, are owed their notes.
         await ask_owed(work)

@@ -57,7 +57,8 @@ async def keys_of_document(
 ) -> Keys:
     """The secrets that a document of this identity was made with: today's, or those that were replaced meanwhile.
 
-    Today's when none gives its UUID: what is checked before signing then says so. Raises `SealBroken`.
+    Today's when none gives its UUID: what is checked before signing then says so, and it can be made anew. One that was
+    replaced and lost with its SECRET_KEY counts for nothing. Raises `SealBroken` while today's do not open.
     """
     former = list(
         await work.session.scalars(
@@ -69,6 +70,7 @@ async def keys_of_document(
             .order_by(DianFormerSecret.created_at.desc(), DianFormerSecret.id.desc())
         )
     )
+    former = [each for each in former if opened_or_none(vault, work.tenant_id, each.sealed) is not None]
     pins = [each.sealed for each in former if each.software_id is not None]
     technical_keys = [each.sealed for each in former if each.range_id is not None]
     if setting.software_pin is not None:

@@ -185,12 +185,6 @@ class Withdrawal:
         )
 
 
-def refuse_withdrawn(status: str) -> None:
-    """Raise 409 for sending what was withdrawn."""
-    if status == "withdrawn":
-        raise Conflict("Ese documento se retiró: ya no se envía.", code="document-withdrawn")
-
-
 async def _settle(work: Work, condition: object, outcome: str) -> None:
     await work.session.execute(
         update(OwedNote)

@@ -47,13 +47,15 @@ class Printed(msgspec.Struct, frozen=True, kw_only=True):
         return self.document.fixed.scheme.partition("-")[0]
 
 
-_UNVALIDATED: Final = {"rejected": "rechazado", "withdrawn": "no hizo falta"}
+_UNVALIDATED: Final = {"rejected": "rechazado", "withdrawn": "retirado"}
 
 
 def mark_of(printed: Printed) -> str:
     """What nobody may overlook; empty for a document that is simply good."""
     if printed.status == "rejected":
         return "RECHAZADO POR LA DIAN: NO VÁLIDO"
+    if printed.status == "withdrawn":
+        return "RETIRADO: NO VÁLIDO"
     if printed.document.environment == HABILITATION:
         return "DOCUMENTO DE PRUEBA: SIN VALIDEZ FISCAL"
     if printed.document.kind in CONTINGENT:

@@ -52,7 +52,7 @@ class Resend:
         if state.status == "accepted":
             raise Conflict("La DIAN ya validó ese documento.", code="document-accepted")
         if state.status == "withdrawn":
-            raise Conflict("Ese documento se cerró: ya no hace falta.", code="document-withdrawn")
+            raise Conflict("Ese documento se retiró: ya no se envía.", code="document-withdrawn")
         now = clock.now()
         before = {"status": state.status, "version": state.version, "uuid": state.uuid}
         after = dict(before)

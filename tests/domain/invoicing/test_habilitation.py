@@ -77,6 +77,10 @@ async def test_too_few_of_one_kind_fail_a_set(company: Company) -> None:
     ended = await until_finished(company)
     assert (ended["status"], ended["accepted"], ended["rejected"]) == ("failed", 3, 1), ended
     assert sorted(await statuses(company)) == ["accepted"] * 3 + ["rejected"] + ["withdrawn"] * 2
+    # Nor does anybody end one of them by hand: a set with one closed would count as accepted.
+    (row,) = await company.rows("SELECT document_id FROM document_state WHERE tenant_id = :t AND status = 'rejected'")
+    by_hand = await company.shop.post(f"/v1/dian/documents/{row.document_id}/withdraw", {"reason": "no va más"})
+    assert (by_hand.status_code, by_hand.json()["code"]) == (409, "test-document"), by_hand.text
 
 
 async def test_no_set_wants_more_than_it_sends(company: Company) -> None:

@@ -7,6 +7,7 @@ from app.dev.dian_simulator.faults import Fault
 from tests.domain.invoicing.issuer import Company
 from tests.domain.invoicing.test_sales import sold
 from tests.domain.invoicing.test_secrets_replaced import lose_pin
+from tests.paper import text_of
 
 SOON = timedelta(minutes=20)
 
@@ -90,6 +91,9 @@ async def test_a_rejected_sale_that_comes_back_spends_no_number_and_is_withdrawn
     assert await standing(company) == [("20", "withdrawn")]
     listed = (await company.shop.get("/v1/dian/documents", status="withdrawn")).json()["items"]
     assert [each["id"] for each in listed] == [document]
+    # Nobody takes its paper for a document that counts.
+    pdf = await company.shop.get(f"/v1/dian/documents/{document}/pdf")
+    assert "RETIRADO: NO VÁLIDO" in text_of(pdf.content)
 
 
 async def test_a_rejected_sale_that_is_sent_anew_gets_its_note(company: Company) -> None:

@@ -119,3 +119,26 @@ async def test_what_waits_goes_with_the_technical_key_it_was_made_with(company: 
     await company.work(ahead=SOON)
     now = await company.document(waits["document"]["id"])
     assert (now["status"], now["uuid"]) == ("accepted", waits["document"]["uuid"])
+
+
+async def test_what_was_made_with_a_pin_that_is_lost_is_mended_with_the_one_of_today(company: Company) -> None:
+    """A replaced secret cannot be typed again: a document that waits for it would wait for ever."""
+    waits = await sold(company)
+    other = str(uuid4())
+    company.server.service.registry.software.append(Software(id=other, nit=company.nit, pin="99999"))
+    changed = await company.put("/v1/dian/settings", company.settings(softwareId=other, softwarePin="99999"))
+    assert changed.status_code == 200, changed.text
+    lost = await company.rows(
+        "UPDATE dian_former_secret SET sealed = :sealed WHERE tenant_id = :t RETURNING 1",
+        sealed=lost_vault(company).seal(company.tenant_id, PIN),
+    )
+    assert len(lost) == 1
+    await company.work(ahead=SOON)
+    document = waits["document"]["id"]
+    assert (await company.document(document))["status"] == "rejected"
+    again = await company.shop.post(f"/v1/dian/documents/{document}/resend")
+    assert again.status_code == 200, again.text
+    await company.work(ahead=SOON)
+    now = await company.document(document)
+    assert now["status"] == "accepted", now
+    assert now["uuid"] != waits["document"]["uuid"]
