@@ -5,6 +5,8 @@ ARGS ?=
 # Folder of another PostgreSQL's programs, and another redis-server, for the tests to run against.
 POSTGRES ?=
 REDIS ?=
+# Tests at a time: one more than there are processors, for some wait for a server or a clock.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo 2)
 BIN := .venv/bin
 SOURCES := app worker migrations tests
 
@@ -42,7 +44,7 @@ run: install ## start everything: database, queue, mail sink, worker, monitor, A
 	@exec $(BIN)/mostrador up $(ARGS)
 
 test: install ## every test, in parallel
-	@POSTGRES="$(POSTGRES)" REDIS="$(REDIS)" $(BIN)/pytest -n auto $(ARGS)
+	@POSTGRES="$(POSTGRES)" REDIS="$(REDIS)" $(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: install ## what can be known without running: style, types, dependencies, layers, the API document
 	$(BIN)/ruff check .

@@ -306,12 +306,12 @@ class Findings:
     """Found more than one row where one was meant."""
 
 
-async def attack_all(made: World, every: int = 1) -> Findings:
-    """Attack every route of the document, or one in so many."""
+async def attack_all(made: World, every: int = 1, first: int = 0) -> Findings:
+    """Attack every route of the document, or one in so many from some route on."""
     document = json.loads(document_of(made.app))
     found = Findings()
     routes = [route for route in operations(document) if route not in WITHOUT_COMPANY and not of_staff(route)]
-    for route in routes[::every]:
+    for route in routes[first::every]:
         found.routes += 1
         await _attack(made, CASES[route], found)
     return found

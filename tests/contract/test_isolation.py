@@ -18,21 +18,38 @@ def test_every_id_that_the_document_takes_is_tried_with_another_companys(app: Li
     assert tried - set(WITHOUT_COMPANY) == set(CASES)
 
 
-@pytest.mark.parametrize(
-    ("policies", "predicates"),
-    [
-        pytest.param(True, True, id="both"),
-        pytest.param(False, True, id="predicates-alone"),
-        pytest.param(True, False, id="policies-alone"),
-    ],
-)
+FENCES = [
+    pytest.param(True, True, id="both"),
+    pytest.param(False, True, id="predicates-alone"),
+    pytest.param(True, False, id="policies-alone"),
+]
+
+
+@pytest.mark.parametrize(("policies", "predicates"), FENCES)
 async def test_nothing_is_told_and_nothing_changed_behind(
     environ: dict[str, str], worker_id: str, *, policies: bool, predicates: bool
 ) -> None:
+    """One route in so many, another part with each fence; whatever passes both passes each of them."""
+    every = 3 if policies and predicates else 2
+    await hold(environ, worker_id, policies=policies, predicates=predicates, every=every, first=int(policies))
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize(("policies", "predicates"), FENCES)
+async def test_nothing_of_any_route_is_told_and_nothing_changed_behind(
+    environ: dict[str, str], worker_id: str, *, policies: bool, predicates: bool
+) -> None:
+    await hold(environ, worker_id, policies=policies, predicates=predicates)
+
+
+async def hold(
+    environ: dict[str, str], worker_id: str, *, policies: bool, predicates: bool, every: int = 1, first: int = 0
+) -> None:
+    """Attack, and find nothing."""
     name = f"isolation_{worker_id}_{int(policies)}{int(predicates)}"
     async with world(environ, name, policies=policies, predicates=predicates) as made:
-        # Whatever passes both passes each of them: with both a part of the routes is enough.
-        found = await attack_all(made, every=3 if policies and predicates else 1)
+        found = await attack_all(made, every, first)
     print(
         f"isolation, policies {'on' if policies else 'dropped'}, predicates {'on' if predicates else 'stripped'}: "
         f"{found.routes} routes, {found.requests} requests, {len(found.faults)} faults"
