@@ -195,9 +195,9 @@ def test_a_test_set_asks_for_its_kinds(dian: DianDesk) -> None:
     waiting = shop.ask(lambda client: client.send_test_set(*shop.packed(document(number="SETP990000012")), "kinds"))
     assert send(document(Kind.CREDIT_NOTE)).outcome is Outcome.ACCEPTED
     # Accepted as a whole, it takes nothing more, not even what was on its way.
-    assert send(document(number="SETP990000013")).is_set_accepted
+    assert send(document(number="SETP990000013")).outcome is Outcome.SET_ACCEPTED
     late = _decided(shop, waiting.zip_key)
-    assert (late.outcome, late.status_code) == (Outcome.REFUSED, "2")
+    assert (late.outcome, late.status_code) == (Outcome.SET_ACCEPTED, "2")
     assert "se encuentra Aceptado" in late.message
     unknown = shop.ask(lambda client: client.send_test_set(*shop.packed(PAPER), "no-such-set"))
     assert unknown.outcome is Outcome.REFUSED
