@@ -5,7 +5,6 @@ read only their order.
 """
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,8 +16,8 @@ from uuid import UUID, uuid4
 import asyncpg
 from uuid_utils.compat import uuid7
 
-REAL = Path(os.environ.get("MOSTRADOR_REAL_SALES", Path(__file__).resolve().parents[3] / "shared" / "real-sales"))
-FALLBACK = Path("/work/shared/real-sales")
+REAL = Path(__file__).resolve().parents[1] / "data"
+"""Three days of a real shop (SOURCE.md beside them)."""
 LINES = 4
 """Of a ticket."""
 PESOS = 5_000
@@ -38,8 +37,7 @@ class Templates:
 
 
 def _rows() -> Iterator[dict[str, str]]:
-    folder = REAL if REAL.is_dir() else FALLBACK
-    for file in sorted(folder.glob("*.csv")):
+    for file in sorted(REAL.glob("*.csv")):
         with file.open(encoding="utf-8", newline="") as lines:
             yield from csv.DictReader(lines)
 
