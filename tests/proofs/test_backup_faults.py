@@ -38,8 +38,9 @@ MEBIBYTES = 24
 
 @pytest.fixture
 async def ballast(admin: asyncpg.Connection) -> AsyncIterator[None]:
-    """No backup yet, and a database that takes a moment to dump."""
+    """No backup yet, no company's that failed, and a database that takes a moment to dump."""
     await admin.execute("DELETE FROM backup_drill; DELETE FROM backup_run; DROP TABLE IF EXISTS ballast")
+    await admin.execute("DELETE FROM company_backup WHERE status = 'failed'")
     await admin.execute("CREATE TABLE ballast (id int PRIMARY KEY, bytes bytea NOT NULL)")
     await admin.execute("GRANT SELECT ON ballast TO mostrador_backup")
     await admin.execute(
