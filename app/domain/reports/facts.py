@@ -16,9 +16,10 @@ _ACTIONS: Final = "('sale.posted', 'sale.returned', 'sale.voided')"
 UNFOLDED: Final = (
     "tail AS MATERIALIZED (SELECT e.subject_id AS id, e.action FROM audit_entry e WHERE e.tenant_id = :tenant_id "
     "AND e.seq > coalesce((SELECT m.seq FROM report_mark m WHERE m.tenant_id = :tenant_id), 0) "
+    "AND e.seq <= (SELECT h.seq FROM audit_head h WHERE h.tenant_id = :tenant_id) "
     f"AND e.action IN {_ACTIONS})"
 )
-"""Tickets that the roll-ups do not have yet."""
+"""Tickets that the roll-ups do not have yet. The upper end, which is all there is, tells the planner that they are few."""
 FOLDING: Final = (
     "tail AS MATERIALIZED (SELECT e.subject_id AS id, e.action FROM audit_entry e WHERE e.tenant_id = :tenant_id "
     f"AND e.seq > :since AND e.seq <= :until AND e.action IN {_ACTIONS})"
@@ -120,6 +121,10 @@ class Cube(msgspec.Struct, frozen=True):
             f"UNION ALL SELECT {columns} FROM ({self.grouped(_TAIL_SOLD, _TAIL_BACK)}) t "
             "WHERE t.day BETWEEN :first AND :last"
         )
+
+    def unfolded(self) -> str:
+        """The rows of what is not folded yet. Needs `UNFOLDED` as a CTE."""
+        return self.grouped(_TAIL_SOLD, _TAIL_BACK)
 
     def fold(self) -> str:
         """Add the tickets of a stretch to the table. Binds `:since`, `:until`, `:zone`."""
