@@ -47,6 +47,7 @@ from app.domain.provider.health import Health
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.reports.controller import ReportController
 from app.domain.reports.goods_controller import GoodsReportController
+from app.domain.reports.office_controller import OfficeController
 from app.domain.reports.panel_controller import PanelController, PublicExportController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
@@ -121,6 +122,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ReportController,
     GoodsReportController,
     PanelController,
+    OfficeController,
     PublicExportController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""

@@ -105,6 +105,23 @@ def upgrade() -> None:
     )
     tenancy.protect("report_schedule", _ALL, platform=("select",))
     op.create_table(
+        "report_mailing",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("schedule_id", sa.Uuid(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("status IN ('going','sent','refused','uncertain')", name=op.f("ck_report_mailing_status")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "schedule_id"],
+            ["report_schedule.tenant_id", "report_schedule.id"],
+            name=op.f("fk_report_mailing_tenant_id_schedule_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "schedule_id", "last_day", "recipient", name=op.f("pk_report_mailing")),
+    )
+    tenancy.protect("report_mailing", _ALL)
+    op.create_table(
         "report_account",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("concept", sa.Text(), nullable=False),
@@ -118,6 +135,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("report_account")
+    op.drop_table("report_mailing")
     op.drop_table("report_schedule")
     op.drop_index("ix_report_product_product", table_name="report_product")
     op.drop_table("report_discount")

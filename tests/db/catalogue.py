@@ -102,6 +102,7 @@ EDITABLE: Final = {
     "report_discount": "UD",
     "report_schedule": "UD",
     "report_account": "D",
+    "report_mailing": "UD",
     "stock_day": "UD",
     "stock_gap": "UD",
     "hidden_indicator": "UD",

@@ -224,6 +224,22 @@ class ReportSchedule(TenantRow, DefaultBase):
     """The morning on which the next one goes: the day after its period."""
 
 
+class ReportMailing(TenantOwned, DefaultBase):
+    """One scheduled report to one recipient: written before it goes, so that it goes once."""
+
+    __tablename__ = "report_mailing"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "schedule_id"], ["report_schedule.tenant_id", "report_schedule.id"]),
+        CheckConstraint("status IN ('going','sent','refused','uncertain')", name="status"),
+    )
+
+    schedule_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_day: Mapped[date] = mapped_column(primary_key=True)
+    recipient: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    at: Mapped[datetime]
+
+
 class ReportAccount(TenantOwned, DefaultBase):
     """A bookkeeping account of the company's own, instead of the usual one."""
 
