@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from app.db.jobs import JobContext
@@ -88,7 +89,8 @@ async def test_the_close_of_the_day_goes_once_to_each_recipient(
         (mail,) = sink.received(address)
         plain = mail.get_body(("plain",))
         html = mail.get_body(("html",))
-        assert plain is not None and html is not None
+        assert plain is not None
+        assert html is not None
         assert f"{total:,.0f}".replace(",", ".") in plain.get_content()
         assert "Café & <leche>" in plain.get_content()
         assert "&lt;leche&gt;" in html.get_content()
@@ -195,19 +197,21 @@ async def test_a_day_is_booked_in_balance_and_agrees_with_its_reports(shop: Shop
         assert len(other["items"]) == len(body["items"])
 
 
+async def put_accounts(shop: Shop, body: dict[str, Any]) -> httpx.Response:
+    return await shop.http.put("/v1/reports/accounts", json=body, headers=shop.headers)
+
+
 async def test_a_company_books_in_its_own_accounts(shop: Shop) -> None:
     session = await shop.open_drawer()
     product = await shop.product(stock="20")
     await shop.sell(session, [{"productId": product["id"], "quantity": "1"}], "500000")
-    answer = await shop.put("/v1/reports/accounts", {"items": [{"concept": "cash", "account": "11050501"}]})
+    answer = await put_accounts(shop, {"items": [{"concept": "cash", "account": "11050501"}]})
     assert answer.status_code == 200, answer.text
     assert {row["concept"] for row in answer.json()["items"] if row["isOwn"]} == {"cash"}
     assert booked(await books(shop), "11050501") > 0
     for items in ([{"concept": "nada", "account": "110505"}], [{"concept": "cash", "account": "110505"}] * 2):
-        assert (await shop.put("/v1/reports/accounts", {"items": items})).status_code == 422
-    assert (
-        await shop.put("/v1/reports/accounts", {"items": [{"concept": "cash", "account": "11-05"}]})
-    ).status_code == 400
+        assert (await put_accounts(shop, {"items": items})).status_code == 422
+    assert (await put_accounts(shop, {"items": [{"concept": "cash", "account": "11-05"}]})).status_code == 400
     assert booked(await books(shop), "11050501") > 0
-    assert (await shop.put("/v1/reports/accounts", {"items": []})).status_code == 200
+    assert (await put_accounts(shop, {"items": []})).status_code == 200
     assert booked(await books(shop), "110505") > 0
