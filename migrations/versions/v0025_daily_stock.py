@@ -1,5 +1,7 @@
 """Stock by day and when shelves were empty, sales of products by month, reports by mail, accounts of the bookkeeper."""
 
+from typing import Final
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 _MONEY = ("base", "tax", "total", "cost", "discount", "returned")
-_ALL = ("select", "insert", "update", "delete")
+_ALL: Final[tuple[tenancy.Grant, ...]] = ("select", "insert", "update", "delete")
 
 
 def _shelf(table: str) -> sa.ForeignKeyConstraint:

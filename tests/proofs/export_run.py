@@ -31,7 +31,7 @@ def _peak() -> float:
 
 
 async def main(tenant_id: UUID, export_id: UUID) -> None:
-    assert registry.MODULES
+    print(f"{len(registry.MODULES)} domains loaded", file=sys.stderr)
     settings = read_settings(dict(os.environ))
     redis = connect(settings)
     database = Database(settings, Bell(redis))

@@ -191,6 +191,7 @@ async def test_a_day_is_booked_in_balance_and_agrees_with_its_reports(shop: Shop
         while more:
             async with database.job_transaction(UUID(shop.tenant_id)) as work:
                 more = await fold(work)
+    body = await books(shop)
     for package in ("siigo", "world-office"):
         other = await books(shop, package=package)
         assert other["totals"] == body["totals"]

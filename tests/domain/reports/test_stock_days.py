@@ -112,9 +112,9 @@ async def test_empty_shelves_are_kept_with_their_end_which_may_come_later(
     await adjusted(shop, product, "4")
     await adjusted(shop, product, "-4", "loss")
     sql = f"SELECT count(*), count(ended_at) FROM ({daily.GAPS}) g".replace(":tenant_id", "$1")
-    assert tuple(await admin.fetchrow(sql, tenant)) == (2, 1)
+    assert [tuple(row) for row in await admin.fetch(sql, tenant)] == [(2, 1)]
     await folded(shop, database)
-    assert tuple(await admin.fetchrow(sql, tenant)) == (2, 1)
+    assert [tuple(row) for row in await admin.fetch(sql, tenant)] == [(2, 1)]
     await proven(shop, database)
 
 
