@@ -3,14 +3,14 @@
 import asyncio
 import signal
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 import uvloop
 
 from app.db.session import Database
 from app.lib.clock import follow_clock_file
-from app.lib.jobs import QUEUES, Bell, Queue
+from app.lib.jobs import QUEUES, Bell, Queue, SideLane
 from app.lib.log import set_up_logging
 from app.settings import Settings
 from worker import registry
@@ -30,7 +30,7 @@ _LONG_SLOTS: Final = 2
 _OTHERS: Final = 3
 """Connections of the pool that running short jobs leave to long ones and to writing down how they ended."""
 _REMOTE: Final = 3
-"""Jobs that wait for foreign servers, for each connection of the pool: they hold one only for moments."""
+"""Jobs of each side lane for each connection of the pool: they hold one only for moments."""
 
 
 async def run_worker(
@@ -48,9 +48,10 @@ async def run_worker(
     heartbeat = Heartbeat(database, tuple(supervisors), pace)
     if "short" in queues:
         remote = JobRunner(database, "short", pace).run_offered
-        supervisors.append(
-            QueueSupervisor("short", settings, remote, _REMOTE * settings.pool_size, pace, lane="remote")
-        )
+        supervisors += [
+            QueueSupervisor("short", settings, remote, _REMOTE * settings.pool_size, pace, lane=lane)
+            for lane in get_args(SideLane)
+        ]
     _LOG.info("worker starts", queues=list(queues), domains=len(registry.MODULES))
     try:
         async with asyncio.TaskGroup() as group:

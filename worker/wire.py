@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from app.lib.jobs import Queue, declared
+from app.lib.jobs import Queue, SideLane, declared
 from app.settings import Settings
 
 FUNCTION: Final = "run"
@@ -24,8 +24,8 @@ _FORGOTTEN_AFTER: Final = 86_400_000
 """Milliseconds an offer is kept in Redis; the sweep makes a new one long before."""
 
 
-Lane = Literal["short", "long", "remote"]
-"""What arq sees of the queues: the short one is two lanes, so that jobs that wait for foreign servers wait by themselves."""
+Lane = Queue | SideLane
+"""What arq sees of the queues: the short one has lanes beside it, so that jobs that wait for foreign servers wait by themselves."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Offer(msgspec.Struct, frozen=True):
 def lane_of(queue: Queue, kind: str) -> Lane:
     """Where a job waits. One that nobody here knows waits with the others of its queue."""
     job = declared().get(kind)
-    return "remote" if queue == "short" and job is not None and job.is_remote else queue
+    return job.lane if queue == "short" and job is not None and job.lane is not None else queue
 
 
 def queue_key(lane: Lane) -> str:

@@ -15,14 +15,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.db.locks import AdvisoryLock
 from app.db.registry import METADATA
 from app.db.session import driver_url
 from app.db.tenancy import APP_ROLE, BACKUP_ROLE, PLATFORM_ROLE
 from app.settings import Settings, SettingsError
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "migrations"
-_ONE_AT_A_TIME: Final = 7_046_029
-"""Advisory lock key: two migrators started together take turns."""
 
 _ROLES: Final = (APP_ROLE, PLATFORM_ROLE, BACKUP_ROLE)
 
@@ -80,13 +79,14 @@ def _is_older(revision: str, current: str | None) -> bool:
 
 @contextmanager
 def _turn(connection: Connection) -> Iterator[None]:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ONE_AT_A_TIME})
+    # Two migrators started together take turns.
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(AdvisoryLock.MIGRATION)})
     connection.commit()
     try:
         yield
     finally:
         connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ONE_AT_A_TIME})
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": int(AdvisoryLock.MIGRATION)})
         connection.commit()
 
 

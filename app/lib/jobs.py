@@ -18,6 +18,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 Queue = Literal["short", "long"]
+SideLane = Literal["remote", "webhooks"]
+"""Of the short queue: jobs that wait for DIAN, and for the receivers of webhooks."""
 QUEUES: Final[tuple[Queue, ...]] = ("short", "long")
 
 LONGEST: Final[Mapping[Queue, int]] = MappingProxyType({"short": 60, "long": 3600})
@@ -92,7 +94,7 @@ class Job(msgspec.Struct, Generic[_Context, _Payload], frozen=True, kw_only=True
     attempts: int
     payload: type[_Payload]
     run: Callable[[_Context, _Payload], Awaitable[None]]
-    is_remote: bool
+    lane: SideLane | None
     """It mostly waits for somebody else's server, and holds no connection meanwhile."""
     nightly: time | None
     """Bogota time at which every company gets one of its own."""
@@ -120,12 +122,13 @@ def job(
     queue: Queue = "short",
     timeout: int = 30,
     attempts: int = ATTEMPTS,
-    is_remote: bool = False,
+    lane: SideLane | None = None,
     nightly: time | None = None,
 ) -> Callable[[Callable[[_Context, _Payload], Awaitable[None]]], Job[_Context, _Payload]]:
     """Declare `async def …(context: JobContext, payload: SomeStruct)` as the job `kind`, `domain.verb-object`.
 
-    `is_remote` gives a job of the short queue to a lane of its own: a server that says nothing holds up no other job.
+    `lane` takes a job of the short queue out of it: a server that says nothing holds up no other job, and the servers that
+    companies choose do not hold up DIAN's.
 
     Raises `ValueError` for a second job of the same kind, or one that may take longer than its queue allows.
     """
@@ -143,7 +146,7 @@ def job(
             attempts=attempts,
             payload=typing.get_type_hints(run)[payload],
             run=run,
-            is_remote=is_remote,
+            lane=lane,
             nightly=nightly,
         )
         _DECLARED[kind] = made

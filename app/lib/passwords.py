@@ -1,18 +1,17 @@
 """Passwords: argon2id in two threads beside the event loop, and which ones are too easy to guess."""
 
-import asyncio
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
-from app.lib.errors import FieldError, RuleBroken, Unavailable
+from app.lib.errors import FieldError, RuleBroken
+from app.lib.threads import BoundedThreads
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
@@ -48,30 +47,15 @@ sabado domingo hola buenos dias cambiar cambiame nuevo nueva prueba temporal ini
 """
 """Words that open many Colombian doors, beside the library's lists of leaked passwords, names and English words."""
 
-_Result = TypeVar("_Result")
-
-
-class _Hashing:
-    """Two threads and a queue that ends somewhere."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
-        self._waiting = 0
-
-    async def run(self, work: Callable[..., _Result], *arguments: object) -> _Result:
-        """Do it in turn. Raises `Unavailable` when too many wait already."""
-        if self._waiting >= AT_ONCE + LONGEST_QUEUE:
-            raise Unavailable("Hay demasiados ingresos a la vez; intente de nuevo.", headers={"Retry-After": "2"})
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-        finally:
-            self._waiting -= 1
-
 
 @cache
-def _hashing() -> _Hashing:
-    return _Hashing()
+def _hashing() -> BoundedThreads:
+    return BoundedThreads(
+        "argon2",
+        at_once=AT_ONCE,
+        longest_queue=LONGEST_QUEUE,
+        refusal="Hay demasiados ingresos a la vez; intente de nuevo.",
+    )
 
 
 @cache

@@ -20,6 +20,10 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "staff:read": "Ver al personal del operador",
     "staff:write": "Crear, cambiar y retirar al personal del operador",
     "trail:read": "Ver lo que hizo el personal del operador",
+    "alerts:read": "Ver alertas, sus avisos y silencios",
+    "alerts:write": "Atender y silenciar alertas, probar los canales",
+    "jobs:read": "Ver trabajos en segundo plano y tareas programadas",
+    "jobs:write": "Reintentar y descartar trabajos que fallaron",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -27,9 +31,23 @@ STAFF_ADMIN: Final = "admin"
 
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
-    "support": frozenset({"companies:read", "companies:create", "support:open", "support:read"}),
+    "support": frozenset(
+        {"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}
+    ),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
-    "ops": frozenset({"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read"}),
+    "ops": frozenset(
+        {
+            "companies:read",
+            "companies:suspend",
+            "support:read",
+            "trail:read",
+            "staff:read",
+            "alerts:read",
+            "alerts:write",
+            "jobs:read",
+            "jobs:write",
+        }
+    ),
 }
 """Role to permissions."""
 
@@ -55,12 +73,15 @@ _MAY_OPEN: Final = _literal([role for role, held in STAFF_ROLES.items() if "supp
 SUPPORT_COLUMNS: Final = (
     f"p.is_active AND p.role = ANY ({_MAY_OPEN}) AS user_active, true AS member_active, '{PROVIDER_ROLE}' AS role, "
     f"{_literal(SUPPORT_PERMISSIONS)} AS own_permissions, s.staff_name AS display_name, CAST(NULL AS text) AS key_name, "
-    f"{_literal(SUPPORT_PERMISSIONS)} AS scopes, s.ended_at IS NULL AS session_active, "
+    f"{_literal(SUPPORT_PERMISSIONS)} AS scopes, s.ended_at IS NULL AND EXISTS (SELECT FROM provider_session o "
+    "WHERE o.user_id = p.id AND o.revoked_at IS NULL AND o.expires_at > now()) AS session_active, "
     # Support is most needed where the company itself no longer comes in: it reads as in read-only.
     "CASE WHEN t.status IN ('suspended', 'closed') THEN 'read-only' ELSE t.status END AS tenant_status, "
-    "t.time_zone AS time_zone, false AS password_change_required, false AS totp_missing"
+    "t.time_zone AS time_zone, p.password_change_required AS password_change_required, false AS totp_missing"
 )
-"""For somebody of the operator's support, what `app.lib.actor.ACTOR_COLUMNS` are for a member: `admit` decides by either."""
+"""For somebody of the operator's support, what `app.lib.actor.ACTOR_COLUMNS` are for a member: `admit` decides by either.
+
+A look lasts only while its person is logged in: a logout, a reset or another password ends what they see at once."""
 
 SUPPORT_TABLES: Final = (
     "support_access s JOIN provider_user p ON p.id = s.staff_id JOIN tenant t ON t.tenant_id = s.tenant_id"

@@ -57,6 +57,7 @@ async def test_nobodys_password_is_never_right() -> None:
 
 
 async def test_a_queue_that_is_too_long_is_refused_at_once_and_the_rest_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords._hashing.cache_clear()
     monkeypatch.setattr(passwords, "LONGEST_QUEUE", 6)
     answers = await asyncio.gather(*(verify_password("x", None) for _ in range(20)), return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, Unavailable)]
@@ -64,3 +65,4 @@ async def test_a_queue_that_is_too_long_is_refused_at_once_and_the_rest_served(m
     assert all(refusal.headers["Retry-After"] for refusal in refused)
     assert [answer for answer in answers if not isinstance(answer, Unavailable)] == [False] * (passwords.AT_ONCE + 6)
     assert not await verify_password("x", None), "there is room again"
+    passwords._hashing.cache_clear()

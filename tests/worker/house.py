@@ -60,7 +60,7 @@ async def trace(_context: JobContext, payload: Trace) -> None:
     RUNS[payload.name] += 1
 
 
-@job("test.foreign", timeout=60, is_remote=True)
+@job("test.foreign", timeout=60, lane="remote")
 async def foreign(_context: JobContext, payload: Trace) -> None:
     await asyncio.sleep(payload.seconds)
 

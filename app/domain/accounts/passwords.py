@@ -1,6 +1,7 @@
 """Choosing another password: the policy with what is known of the person, and what follows from a change."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.lib.errors import Conflict, FieldError, NotFound, RuleBroken
 from app.lib.logins import LoginLimits
 from app.lib.passwords import check_password, hash_password, verify_password
 
+_FRESH: Final = timedelta(days=1)
 REMEMBERED: Final = 5
 """Passwords that may not be chosen again, the current one included."""
 
@@ -90,7 +92,7 @@ async def replace_password(work: Work, user: AppUser, password_hash: str) -> Non
 async def require_password_change(work: Work, user_id: UUID) -> None:
     """Let a member of the actor's company do nothing but change the password, from their next request on.
 
-    Raises `NotFound` for a person who is no active member. The transaction stays the actor's.
+    Raises `NotFound` for a person who is no active member, 409 `changed-recently`. The transaction stays the actor's.
     """
     member = await member_of(work, user_id, work.tenant_id)
     if member is None:
@@ -98,6 +100,10 @@ async def require_password_change(work: Work, user_id: UUID) -> None:
     await work.flush()
     # A person's own row is visible to that person alone.
     await work.pin(tenant_id=work.tenant_id, user_id=user_id)
+    changed_at = await work.session.scalar(select(AppUser.password_changed_at).where(AppUser.id == user_id))
+    if changed_at is not None and changed_at > clock.now() - _FRESH:
+        # It holds in all of the person's companies: one of them does not keep them from the others.
+        raise Conflict("Esa persona cambió su contraseña hace menos de un día.", code="changed-recently")
     await work.session.execute(
         update(AppUser)
         .where(AppUser.id == user_id)

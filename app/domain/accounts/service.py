@@ -126,6 +126,7 @@ class AccountService:
             counted() if user.totp_enabled_at is not None else nullcontext(),
             self._database.person_transaction(user_id=user.id) as work,
         ):
+            await _refuse_changed(work, user)
             if user.totp_enabled_at is not None and not await SecondFactor(work, user.id).accept(code or ""):
                 raise Unauthenticated("El código no es correcto o ya se usó.", code="totp-invalid")
             memberships = await memberships_of(work, user.id)
@@ -281,6 +282,22 @@ async def add_member(
     made = {"userId": user_id, "role": role, "name": display_name}
     work.record("membership.created", membership.id, after=Personal(user_id, made, ("name",)))
     return membership
+
+
+async def _refuse_changed(work: Work, user: AppUser) -> None:
+    """Refuse a login whose person was put out, or chose another password, while it was compared.
+
+    Held until the session is written: who changes the password ends that session as all others.
+    """
+    now = (
+        await work.session.execute(
+            select(AppUser.password_hash, AppUser.is_active)
+            .where(AppUser.id == user.id)
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if now is None or not now.is_active or now.password_hash != user.password_hash:
+        raise Unauthenticated(_WRONG_LOGIN, code="wrong-credentials")
 
 
 async def _keep_hash(work: Work, user: AppUser, password_hash: str) -> None:

@@ -13,6 +13,7 @@ from app.db.session import Work
 from app.domain.audit.entries import AuditFilter, export_entries, list_entries
 from app.domain.audit.schemas import AuditPage, Verification
 from app.domain.audit.verify import verify_chain
+from app.domain.tenants.scope import check_whole
 from app.lib.access import requires
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
@@ -30,12 +31,15 @@ LastParam = Annotated[int | None, QueryParameter(name="toSeq", ge=1, description
 
 
 def provide_filter(
+    work: NamedDependency[Work],
     action: ActionParam = None,
     subject_id: SubjectParam = None,
     user_id: UserParam = None,
     from_day: FromParam = None,
     to_day: ToParam = None,
 ) -> AuditFilter:
+    # An entry tells the whole of what was done, wherever it was.
+    check_whole(work.actor)
     return AuditFilter(action=action, subject_id=subject_id, user_id=user_id, from_day=from_day, to_day=to_day)
 
 

@@ -34,13 +34,13 @@ class ReadRanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kinds: dict[str, str] = {}
 
 
-@job("invoicing.transmit", timeout=60, is_remote=True)
+@job("invoicing.transmit", timeout=60, lane="remote")
 async def transmit(context: JobContext, payload: Transmit) -> None:
     """Bring one document as far as it goes. What comes next is asked for by itself."""
     await Transmission(context, payload.document_id).run()
 
 
-@job("invoicing.catch-up", timeout=60, is_remote=True)
+@job("invoicing.catch-up", timeout=60, lane="remote")
 async def catch_up(context: JobContext, _payload: NoPayload) -> None:
     """Look after documents that wait: one probe while DIAN is away, all of them when it is back."""
     wait = await CatchUp(context).run()
@@ -49,7 +49,7 @@ async def catch_up(context: JobContext, _payload: NoPayload) -> None:
             catch_up.ask(work, NoPayload(), wait)
 
 
-@job("invoicing.read-ranges", timeout=60, attempts=3, is_remote=True)
+@job("invoicing.read-ranges", timeout=60, attempts=3, lane="remote")
 async def read_ranges(context: JobContext, payload: ReadRanges) -> None:
     """Import the numbering that DIAN has for the company."""
     await RangeReader(context).run(payload.kinds)

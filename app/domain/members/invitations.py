@@ -159,9 +159,11 @@ class InvitationService:
     async def resend(self, invitation_id: UUID) -> InvitationOut:
         """Mail it again with a new link, good for another week; the earlier link ends.
 
-        Raises 404, 409 `invitation-closed`, 422 `plan-limit` or `too-many-mails`.
+        Raises 403 `cannot-grant` or `branch-not-allowed`, 404, 409 `invitation-closed`, 422 `plan-limit` or `too-many-mails`.
         """
         work = self._work
+        if work.actor.branches is not None:
+            raise branch_refusal()
         await take_turn(work)
         row = await self.find(invitation_id)
         role = await RoleService(work).resolve(row.role, "/role")

@@ -1,6 +1,6 @@
 """The people of a company: who they are, what role they have, and whether they are still in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from app.domain.members.models import ApiKey, CompanyRole, Invitation, MemberPin
 from app.domain.members.roles import RoleService
 from app.domain.members.schemas import ChangeMember, MemberOut, MemberPage
 from app.domain.tenants.limits import Resource, claim, release
+from app.domain.tenants.scope import branch_refusal
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound, RuleBroken
 from app.lib.pages import after, cut
@@ -66,7 +67,7 @@ class MemberService:
         check(before)
         row = await find_membership(work, user_id)
         assert row is not None
-        await self._refuse(row, data)
+        await self._refuse(row, data, before.branch_ids)
         leaves = data.active is False and row.is_active
         if data.active is True and not row.is_active:
             await reserve_seat(work)
@@ -91,8 +92,8 @@ class MemberService:
         work.record("membership.changed", row.id, before=_for_trail(before), after=_for_trail(changed))
         return changed
 
-    async def _refuse(self, row: Membership, data: ChangeMember) -> None:
-        """Nobody changes their own place or somebody's above them, and an owner always stays."""
+    async def _refuse(self, row: Membership, data: ChangeMember, branches: Sequence[UUID] | None) -> None:
+        """Nobody changes their own place or somebody's above or beyond them, and an owner always stays."""
         role = row.role if data.role is UNSET else data.role
         active = row.is_active if data.active is UNSET else data.active
         moves = (role, active) != (row.role, row.is_active) or data.branch_ids is not UNSET
@@ -103,6 +104,10 @@ class MemberService:
                 )
             return
         refuse_to_manage(self._work, row.role, permissions_of(row.role, row.permissions))
+        own = self._work.actor.branches
+        if moves and own is not None and (branches is None or not own.issuperset(branches)):
+            # Who is limited to branches gives nobody a place, or takes one, in others.
+            raise branch_refusal()
         if row.role == OWNER and row.is_active and (role != OWNER or not active):
             others = await self._work.session.scalar(
                 select(func.count()).where(

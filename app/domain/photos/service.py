@@ -2,7 +2,6 @@
 backup and one erasure hold for all of it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +18,7 @@ from app.domain.photos.schemas import PhotoList, PhotoOut
 from app.domain.tenants.limits import Resource, claim, release, take_turns
 from app.lib import clock
 from app.lib.errors import FieldError, NotFound, RuleBroken, TooLarge
-from app.lib.pictures import NoPicture, draw_jpeg
+from app.lib.pictures import NoPicture, draw_in_turn, draw_jpeg
 
 MEDIA_TYPE: Final = "image/jpeg"
 MAX_UPLOAD: Final = 8_000_000
@@ -175,7 +174,7 @@ async def _drawn(content: bytes, media_type: str, sides: tuple[int, ...]) -> tup
     if len(content) > MAX_UPLOAD:
         raise TooLarge("La imagen pesa más de 8 MB.")
     try:
-        return await asyncio.to_thread(draw_jpeg, content, media_type, sides=sides, most=_MAX_KEPT)
+        return await draw_in_turn(draw_jpeg, content, media_type, sides, _MAX_KEPT)
     except NoPicture as problem:
         raise RuleBroken(
             str(problem), code="invalid-photo", errors=(FieldError("", "invalid-photo", str(problem)),)

@@ -12,10 +12,11 @@ from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import func, or_, select
 from uuid_utils.compat import uuid7
 
 from app.db.desk import Desk
+from app.db.locks import AdvisoryLock, take_turn
 from app.db.session import Work
 from app.domain.accounts.service import found_company, refuse_blank
 from app.domain.members.invitations import InvitationService, invitation_out
@@ -40,7 +41,6 @@ from app.lib.pages import after, cut
 from app.lib.schemas import fingerprint
 
 ID_TAKEN: Final = Conflict("Ese id ya se usó con otros datos.", code="id-taken")
-_ONE_OF_AN_ID: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 7046031))")
 _STEPS: Final = 20
 """Of a company's life that its page shows."""
 
@@ -107,7 +107,7 @@ class Companies:
         body_hash = fingerprint(data)
         if data.id is not None:
             # Twins under different keys take turns; the second finds what the first made.
-            await self._desk.work.session.execute(_ONE_OF_AN_ID, {"id": str(tenant_id)})
+            await take_turn(self._desk.work.session, AdvisoryLock.COMPANY_OF_AN_ID, str(tenant_id))
             if (earlier := await self._earlier(tenant_id, body_hash)) is not None:
                 return earlier, False
         work = await self._desk.turn_to(tenant_id)

@@ -72,7 +72,11 @@ class StaffLogins:
             counted() if with_factor else nullcontext(),
             self._database.person_transaction(user_id=found.id) as work,
         ):
-            user = (await work.session.scalars(select(ProviderUser).where(ProviderUser.id == found.id))).one()
+            user = (
+                await work.session.scalars(
+                    select(ProviderUser).where(ProviderUser.id == found.id).with_for_update(key_share=True)
+                )
+            ).one()
             if not user.is_active or user.password_hash != found.password_hash:
                 raise Unauthenticated("El correo o la contraseña no son correctos.", code="wrong-credentials")
             if user.totp_enabled_at is not None and not await accept_code(work, user, data.totp or ""):

@@ -5,10 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import UNSET, structs
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from app.db.desk import Desk
+from app.db.locks import AdvisoryLock, take_turn
 from app.db.session import Work
 from app.domain.accounts.passwords import seen_here
 from app.domain.accounts.service import normalise_email, refuse_blank
@@ -40,7 +41,6 @@ EMAIL_TAKEN: Final = Conflict(
 BROKEN_CONSTRAINTS["uq_provider_user_email_norm"] = EMAIL_TAKEN
 
 _NO_SUCH: Final = "No hay tal persona en el personal."
-_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(7046030)")
 
 
 class StaffService:
@@ -106,6 +106,7 @@ class StaffService:
         if user_id == self._desk.staff.id:
             raise RuleBroken("Cambie su contraseña en su propia cuenta.", code="own-account")
         reset = await reset_staff(work, await self._find(user_id))
+        await end_all_of(self._desk, user_id)
         await work.pin(user_id=self._desk.staff.id)
         await self._desk.note("staff.reset", user_id)
         return reset
@@ -113,7 +114,7 @@ class StaffService:
     async def _find(self, user_id: UUID) -> ProviderUser:
         """Somebody's account; the transaction is pinned to them, and changes of the staff take turns from here on."""
         work = self._desk.work
-        await work.session.execute(_ONE_AT_A_TIME)
+        await take_turn(work.session, AdvisoryLock.STAFF)
         await work.pin(user_id=user_id)
         row: ProviderUser | None = await work.session.scalar(
             select(ProviderUser).where(ProviderUser.id == user_id).execution_options(populate_existing=True)

@@ -50,6 +50,8 @@ class SupportDesk:
             if earlier.body_hash != body_hash or earlier.staff_id != staff.id:
                 raise ID_TAKEN
             return self._token(earlier), False
+        if data.id is not None and await self._is_taken(data.id):
+            raise ID_TAKEN
         now = clock.now()
         row = SupportAccess(
             tenant_id=data.tenant_id,
@@ -71,19 +73,25 @@ class SupportDesk:
 
     async def token(self, access_id: UUID) -> SupportTokenOut:
         """Another short token of the caller's own access. Raises 404, 409 `access-ended`."""
-        tenant_id, staff_id = await self._company_of(access_id)
-        if staff_id != self._desk.staff.id:
+        own = [
+            tenant_id for tenant_id, staff_id in await self._companies_of(access_id) if staff_id == self._desk.staff.id
+        ]
+        if not own:
             raise NotFound(NO_SUCH)
-        work = await self._desk.enter(tenant_id)
+        work = await self._desk.enter(own[0])
         row = await find_access(work, access_id)
         assert row is not None
         return self._token(row)
 
     async def end(self, access_id: UUID) -> None:
         """End somebody's access, one's own or another's; again: nothing happens. Raises 404."""
-        tenant_id, _ = await self._company_of(access_id)
-        work = await self._desk.enter(tenant_id)
-        if await end_access(work, access_id, "provider"):
+        ended: list[UUID] = []
+        for tenant_id, _ in await self._companies_of(access_id):
+            work = await self._desk.enter(tenant_id)
+            if await end_access(work, access_id, "provider"):
+                ended.append(tenant_id)
+            await work.finish()
+        for tenant_id in ended:
             await self._desk.note("support.ended", access_id, company_id=tenant_id)
 
     async def page(self, tenant_id: UUID | None, limit: int, cursor: str | None) -> StaffAccessPage:
@@ -103,15 +111,25 @@ class SupportDesk:
         page, next_cursor = cut(rows, limit, lambda row: (row[0].opened_at, row[0].id))
         return StaffAccessPage(items=[_for_staff(row, name) for row, name in page], next_cursor=next_cursor)
 
-    async def _company_of(self, access_id: UUID) -> tuple[UUID, UUID]:
+    async def _is_taken(self, access_id: UUID) -> bool:
+        """Whether another company has an access of this id: whoever ends it means one."""
+        async with self._desk.database.platform_transaction() as session:
+            found = await session.scalar(select(SupportAccess.id).where(SupportAccess.id == access_id))
+        return found is not None
+
+    async def _companies_of(self, access_id: UUID) -> list[tuple[UUID, UUID]]:
+        """Company and person of an access: one, unless two were opened at one instant with one id. Raises 404."""
         async with self._desk.database.platform_transaction() as session:
             found = await session.execute(
-                select(SupportAccess.tenant_id, SupportAccess.staff_id).where(SupportAccess.id == access_id)
+                select(SupportAccess.tenant_id, SupportAccess.staff_id)
+                .where(SupportAccess.id == access_id)
+                # The ends of the companies' trails are locked in one order by everybody.
+                .order_by(SupportAccess.tenant_id)
             )
-            row = found.first()
-        if row is None:
+            rows = [(row.tenant_id, row.staff_id) for row in found]
+        if not rows:
             raise NotFound(NO_SUCH)
-        return row.tenant_id, row.staff_id
+        return rows
 
     def _token(self, row: SupportAccess) -> SupportTokenOut:
         now = clock.now()

@@ -1,6 +1,5 @@
 """The company's logo: whatever is uploaded is drawn anew, small, without anything that was hidden in the file."""
 
-import asyncio
 from io import BytesIO
 from typing import Final
 
@@ -13,7 +12,7 @@ from app.domain.tenants.models import CompanyLogo
 from app.domain.tenants.schemas import LogoOut
 from app.lib import clock
 from app.lib.errors import FieldError, NotFound, RuleBroken
-from app.lib.pictures import ACCEPTED, NoPicture, open_picture
+from app.lib.pictures import ACCEPTED, NoPicture, draw_in_turn, open_picture
 
 MEDIA_TYPE: Final = "image/png"
 MAX_UPLOAD: Final = 1_000_000
@@ -32,7 +31,7 @@ class BadLogo(RuleBroken):
 
 async def put_logo(work: Work, content: bytes, media_type: str) -> LogoOut:
     """Keep a logo, drawn anew as PNG. Raises 422 `invalid-logo`, or `plan-limit` when the plan has no room for it."""
-    drawn, width, height = await asyncio.to_thread(redraw, content, media_type)
+    drawn, width, height = await draw_in_turn(redraw, content, media_type)
     await take_turns(work, Resource.STORAGE)
     before = await find_logo(work)
     grown = len(drawn) - (before.size if before else 0)

@@ -34,6 +34,12 @@ def branch_refusal() -> BranchNotAllowed:
     return BranchNotAllowed("Su acceso no incluye esta sucursal.")
 
 
+def check_whole(actor: Actor) -> None:
+    """Raise 403 `branch-not-allowed` for a caller who is limited to branches, where what is asked concerns all of them."""
+    if actor.branches is not None:
+        raise BranchNotAllowed("Su acceso se limita a algunas sucursales, y esto muestra las de toda la empresa.")
+
+
 def check_branch(actor: Actor, branch_id: UUID) -> None:
     """Raise 403 `branch-not-allowed` when the caller is limited to other branches."""
     if actor.branches is not None and branch_id not in actor.branches:

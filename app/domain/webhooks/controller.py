@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPT
 from msgspec import structs
 
 from app.db.session import Work
+from app.domain.tenants.scope import check_whole
 from app.domain.webhooks.deliveries import DeliveryService
 from app.domain.webhooks.endpoints import EndpointService
 from app.domain.webhooks.events import TYPES
@@ -41,10 +42,12 @@ TypeParam = Annotated[str | None, QueryParameter(name="eventType", max_length=60
 
 
 def provide_endpoints(work: NamedDependency[Work]) -> EndpointService:
+    check_whole(work.actor)
     return EndpointService(work, SecretVault(work.database.settings))
 
 
 def provide_deliveries(work: NamedDependency[Work]) -> DeliveryService:
+    check_whole(work.actor)
     return DeliveryService(work)
 
 

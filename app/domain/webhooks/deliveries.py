@@ -46,6 +46,11 @@ _REPLAY_SPAN = text(
     "WHERE webhook_delivery.status <> 'pending' RETURNING id"
 )
 
+_SEND_WAITS = text(
+    "SELECT EXISTS (SELECT FROM outbox WHERE tenant_id = :tenant_id AND kind = 'webhooks.send' "
+    "AND status IN ('pending', 'queued') AND payload ->> 'endpointId' = :endpoint_id AND id <> :job_id)"
+)
+
 
 class DeliveryService:
     """Reads the log of the company, and begins deliveries anew."""
@@ -215,6 +220,15 @@ class DeliveryService:
 def ask_to_send(work: Work, endpoint_id: UUID) -> None:
     """Want what is due to an endpoint sent once this is committed."""
     work.ask("webhooks.send", {"endpointId": str(endpoint_id)})
+
+
+async def ask_to_send_later(work: Work, endpoint_id: UUID, job_id: UUID, delay: timedelta) -> None:
+    """The same after a delay, unless another job than this one waits to do it already."""
+    waits = await work.session.scalar(
+        _SEND_WAITS, {"tenant_id": work.tenant_id, "endpoint_id": str(endpoint_id), "job_id": job_id}
+    )
+    if not waits:
+        work.ask("webhooks.send", {"endpointId": str(endpoint_id)}, "short", delay)
 
 
 def _out_of_range(pointer: str, detail: str) -> RuleBroken:

@@ -1,5 +1,7 @@
 """Background jobs of webhooks: read the chain, send, tell the owners of an endpoint that was given up."""
 
+from collections import Counter
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +11,7 @@ from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.accounts.models import AppUser, Membership
 from app.domain.tenants.service import TenantService
-from app.domain.webhooks.deliveries import ask_to_send
+from app.domain.webhooks.deliveries import ask_to_send, ask_to_send_later
 from app.domain.webhooks.endpoints import find_endpoint
 from app.domain.webhooks.feed import follow
 from app.domain.webhooks.secrets import SecretVault
@@ -23,6 +25,10 @@ from app.lib.schemas import Input
 
 _TURNS: Final = 20
 """Of the feed in one run: ten thousand entries, then another company has its turn."""
+_MOST_AT_ONCE: Final = 3
+"""Batches of one company that a process sends at a time."""
+_LATER: Final = timedelta(seconds=3)
+_SENDING: Final[Counter[UUID]] = Counter()
 _WHY: Final = {
     "gone": "respondió que ya no existe (410)",
     "failing": "no recibió ninguna entrega en tres días",
@@ -53,9 +59,26 @@ async def follow_chain(context: JobContext, _payload: NoPayload) -> None:
         follow_chain.ask(work, NoPayload())
 
 
-@job("webhooks.send", timeout=60)
+@job("webhooks.send", timeout=60, lane="webhooks")
 async def send_due(context: JobContext, payload: ToEndpoint) -> None:
-    """Send what is due to an endpoint. Run twice, each delivery is taken by one."""
+    """Send what is due to an endpoint. Run twice, each delivery is taken by one.
+
+    A company whose receivers are slow waits for itself: this process sends a few of its batches at once, and no more.
+    """
+    if _SENDING[context.tenant_id] >= _MOST_AT_ONCE:
+        async with context.transaction() as work:
+            await ask_to_send_later(work, payload.endpoint_id, context.job_id, _LATER)
+        return
+    _SENDING[context.tenant_id] += 1
+    try:
+        await _send_batch(context, payload)
+    finally:
+        _SENDING[context.tenant_id] -= 1
+        if not _SENDING[context.tenant_id]:
+            del _SENDING[context.tenant_id]
+
+
+async def _send_batch(context: JobContext, payload: ToEndpoint) -> None:
     vault = SecretVault(context.settings)
     async with context.transaction() as work:
         batch = await take(work, vault, payload.endpoint_id)

@@ -18,6 +18,8 @@ _REFUSED: Final = tuple(
         "64:ff9b:1::/48",  # NAT64 of somebody's own network
         "::/96",  # IPv4-compatible, deprecated
         "fec0::/10",  # site-local, deprecated
+        "192.0.0.0/24",  # special purposes; a cloud's metadata at .192
+        "168.63.129.16/32",  # a cloud's own services to its machines
         "192.88.99.0/24",  # relays of 6to4
         "3fff::/20",  # documentation
         "5f00::/16",  # segment routing

@@ -6,9 +6,13 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import pytest
 
+from app.domain.accounts import service
 from app.lib import clock
-from tests.shop import Shop, sign_up
+from app.lib.passwords import verify_password
+from app.settings import Settings
+from tests.shop import Shop, forget_tries, sign_up
 
 
 async def test_a_new_company_can_say_who_it_is(shop: Shop) -> None:
@@ -139,3 +143,27 @@ async def test_the_company_changes_only_as_it_was_read(shop: Shop) -> None:
 async def test_a_second_company_sees_nothing_of_the_first(shop: Shop, http: httpx.AsyncClient) -> None:
     other = await sign_up(http, "Otra Tienda")
     assert (await other.get("/v1/company")).json()["id"] == other.tenant_id != shop.tenant_id
+
+
+async def test_a_login_that_a_new_password_overtakes_is_no_login(
+    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(password: str, stored: str | None) -> bool:
+        right = await verify_password(password, stored)
+        compared.set()
+        await go_on.wait()
+        return right
+
+    await forget_tries(settings)
+    monkeypatch.setattr(service, "verify_password", slowly)
+    login = asyncio.create_task(shop.http.post("/v1/auth/login", json={"email": shop.email, "password": shop.password}))
+    await compared.wait()
+    changed = await shop.post(
+        "/v1/me/password", {"currentPassword": shop.password, "password": "cuatro gatos duermen al sol"}
+    )
+    go_on.set()
+    assert changed.status_code == 204, changed.text
+    late = await login
+    assert (late.status_code, late.json()["code"]) == (401, "wrong-credentials")

@@ -58,3 +58,37 @@ async def test_who_is_limited_to_branches_lets_nobody_in_everywhere(shop: Shop, 
     assert (await shop.patch(f"/v1/members/{boss.id}", {"branchIds": [home]})).status_code == 200
     refused = await boss.post("/v1/invitations", {"email": f"{uuid4().hex}@x.test", "name": "Yo", "role": "cashier"})
     assert (refused.status_code, refused.json()["code"]) == (403, "branch-not-allowed")
+
+
+async def test_who_is_limited_to_branches_gives_and_sees_nothing_beyond_them(shop: Shop, database: Database) -> None:
+    boss = await hire(shop, database, "admin")
+    cashier = await hire(shop, database)
+    gone = await hire(shop, database)
+    assert (await shop.patch(f"/v1/members/{gone.id}", {"active": False})).status_code == 200
+    pending = await shop.post("/v1/invitations", {"email": f"{uuid4().hex}@x.test", "name": "Yo", "role": "cashier"})
+    home = (await shop.get("/v1/branches")).json()["items"][0]["id"]
+    assert (await shop.patch(f"/v1/members/{boss.id}", {"branchIds": [home]})).status_code == 200
+    refused = [
+        await boss.patch(f"/v1/members/{cashier.id}", {"role": "admin"}),
+        await boss.patch(f"/v1/members/{cashier.id}", {"active": False}),
+        await boss.patch(f"/v1/members/{gone.id}", {"active": True}),
+        await boss.post(f"/v1/invitations/{pending.json()['id']}/resend"),
+        await boss.get("/v1/audit/entries"),
+        await boss.get("/v1/audit/export"),
+        await boss.get("/v1/webhooks/deliveries"),
+        await boss.post("/v1/webhooks/endpoints", {"url": "http://127.0.0.1:9/", "events": ["*"]}),
+    ]
+    assert [(one.status_code, one.json()["code"]) for one in refused] == [(403, "branch-not-allowed")] * len(refused)
+    assert (await shop.patch(f"/v1/members/{cashier.id}", {"branchIds": [home]})).status_code == 200
+    assert (await boss.patch(f"/v1/members/{cashier.id}", {"role": "seller"})).status_code == 200
+
+
+async def test_a_person_who_has_just_chosen_a_password_is_left_alone(shop: Shop, database: Database) -> None:
+    cashier = await hire(shop, database)
+    path = f"/v1/members/{cashier.id}/require-password-change"
+    assert (await shop.post(path)).status_code == 204
+    other = "cuatro gatos duermen al sol"
+    assert (await cashier.post("/v1/me/password", {"currentPassword": PASSWORD, "password": other})).status_code == 204
+    again = await shop.post(path)
+    assert (again.status_code, again.json()["code"]) == (409, "changed-recently")
+    assert (await cashier.get("/v1/me")).status_code == 200

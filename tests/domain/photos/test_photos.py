@@ -164,3 +164,41 @@ async def test_erasure_takes_the_photo_with_it(shop: Shop, database: Database, a
     assert (await shop.http.get(local(made.json()["url"]))).status_code == 404
     count = await admin.fetchval("SELECT count(*) FROM photo WHERE tenant_id = $1", UUID(shop.tenant_id))
     assert (count, await used(shop, admin)) == (0, 0)
+
+
+def many_scans(scans: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again: small to send, long to read."""
+    buffer = BytesIO()
+    Image.effect_noise((256, 256), 60).convert("RGB").save(buffer, "JPEG", progressive=True)
+    content = buffer.getvalue()
+    last = content.rindex(b"\xff\xda")
+    end = content.rindex(b"\xff\xd9")
+    return content[:end] + content[last:end] * scans + content[end:]
+
+
+async def test_a_picture_of_many_scans_is_refused_before_it_is_read(shop: Shop) -> None:
+    refused = await put(shop, many_scans(100))
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-photo")
+    assert (await put(shop, many_scans(2))).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/me/photo", "/v1/company/logo"])
+async def test_a_picture_that_says_nonsense_of_itself_is_a_picture(shop: Shop, path: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Make"
+    buffer = BytesIO()
+    Image.new("RGB", (64, 48), "red").save(buffer, "JPEG", exif=exif)
+    for order in ("little", "big"):
+        maker, length = (tag.to_bytes(2, order) + (2).to_bytes(2, order) for tag in (0x010F, 0x0101))
+        odd = buffer.getvalue().replace(maker, length)
+        assert b"Make" in odd
+        headers = shop.headers | {"Content-Type": "image/jpeg"}
+        made = await shop.http.put(path, content=odd, headers=headers)
+        assert (made.status_code, made.json()["width"], made.json()["height"]) == (200, 48, 64), made.text
+
+
+async def test_pictures_wait_for_each_other_and_for_nobody_else(shop: Shop) -> None:
+    drawn = await asyncio.gather(*(put(shop, camera()) for _ in range(12)), shop.get("/v1/products"))
+    *photos, products = drawn
+    assert products.status_code == 200
+    assert {answer.status_code for answer in photos} == {200, 503}

@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.db.locks import AdvisoryLock
 from app.db.session import Database
 from app.lib.nit import check_digit
 from tests.domain.inventory.race import until_blocked
@@ -84,7 +85,9 @@ async def test_twins_with_one_id_make_one_company(boss: StaffPerson, admin: asyn
     body = a_company(id=str(uuid4()))
     blocker = admin.transaction()
     await blocker.start()
-    await admin.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7046031))", body["id"])
+    await admin.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", body["id"], int(AdvisoryLock.COMPANY_OF_AN_ID)
+    )
     racing = [asyncio.create_task(boss.post("/v1/provider/tenants", body)) for _ in range(3)]
     await until_blocked(admin, 3)
     await blocker.rollback()

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from app.asgi import create_litestar, dressed
+from app.db.locks import AdvisoryLock
 from app.db.provider_trail import broken_links
 from app.db.session import Database
 from app.settings import Settings
@@ -16,6 +17,7 @@ from tests.cli.test_commands import mostrador
 from tests.domain.inventory.race import until_blocked
 from tests.shop import Shop, code_now, forget_tries
 from tests.staff import PASSWORD, StaffPerson, log_in, new_staff, staff
+from worker.leader import Leadership
 
 
 async def test_a_first_password_opens_nothing_but_its_change(http: httpx.AsyncClient, database: Database) -> None:
@@ -191,7 +193,7 @@ async def test_two_administrators_cannot_put_each_other_out_at_once(
     )
     blocker = admin.transaction()
     await blocker.start()
-    await admin.execute("SELECT pg_advisory_xact_lock(7046030)")
+    await admin.execute("SELECT pg_advisory_xact_lock($1)", int(AdvisoryLock.STAFF))
     racing = [
         asyncio.create_task(first.patch(f"/v1/provider/staff/{second.id}", {"active": False})),
         asyncio.create_task(second.patch(f"/v1/provider/staff/{first.id}", {"active": False})),
@@ -268,3 +270,21 @@ async def test_the_command_line_makes_the_first_and_lets_the_lost_in_again(
         wrong = await asyncio.to_thread(mostrador, "provider-user", *words, environ=environ)
         assert (wrong.returncode, wrong.stdout) == (1, "")
         assert "Traceback" not in wrong.stderr
+
+
+async def test_the_staff_changes_while_a_monitor_leads(
+    http: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    boss, other = await staff(http, database), await staff(http, database, "ops")
+    leader = Leadership(settings)
+    stop = asyncio.Event()
+    leading = asyncio.create_task(leader.run(stop))
+    try:
+        async with asyncio.timeout(10):
+            while not leader.leads:
+                await asyncio.sleep(0.05)
+        out = await boss.patch(f"/v1/provider/staff/{other.id}", {"active": False})
+        assert out.status_code == 200, out.text
+    finally:
+        stop.set()
+        await leading

@@ -290,3 +290,29 @@ async def test_postgresql_itself_refuses_what_a_reading_route_would_write(
             )
     finally:
         await work.close()
+
+
+@pytest.mark.parametrize("way", ["logout", "reset"])
+async def test_a_look_ends_with_the_login_of_its_person(
+    http: httpx.AsyncClient, database: Database, shop: Shop, way: str
+) -> None:
+    boss, helper = await staff(http, database), await staff(http, database, "support")
+    visitor = await helper.open(shop.tenant_id)
+    assert (await visitor.get("/v1/products")).status_code == 200
+    if way == "logout":
+        assert (await helper.post("/v1/auth/provider/logout")).status_code == 204
+    else:
+        assert (await boss.post(f"/v1/provider/staff/{helper.id}/reset")).status_code == 200
+        seen = (await shop.get("/v1/support-accesses")).json()["items"]
+        assert [one["isOpen"] for one in seen if one["id"] == visitor.access_id] == [False]
+    assert (await visitor.get("/v1/products")).status_code in {401, 403}
+
+
+async def test_one_id_is_one_look(http: httpx.AsyncClient, database: Database, shop: Shop, other_shop: Shop) -> None:
+    helper = await staff(http, database, "support")
+    wanted = {"id": str(uuid4()), "reason": "caso 1", "minutes": 10}
+    assert (
+        await helper.post("/v1/provider/support-accesses", wanted | {"tenantId": shop.tenant_id})
+    ).status_code == 201
+    taken = await helper.post("/v1/provider/support-accesses", wanted | {"tenantId": other_shop.tenant_id})
+    assert (taken.status_code, taken.json()["code"]) == (409, "id-taken")

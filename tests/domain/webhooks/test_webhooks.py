@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.session import Database
+from app.domain.webhooks.jobs import _SENDING
 from app.domain.webhooks.sending import SCHEDULE, next_try
 from app.lib import clock
 from tests.db.catalogue import Admin
@@ -23,6 +24,7 @@ from tests.sink import Sink, text_of
 from worker.pace import Pace
 from worker.runner import JobRunner
 from worker.webhook_chores import forget_old_deliveries, wake_feeds
+from worker.wire import lane_of
 
 ENDPOINTS = "/v1/webhooks/endpoints"
 
@@ -433,3 +435,29 @@ def test_the_signature_is_that_of_the_standard() -> None:
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     said = hmac.digest(key, f'{event_id}.1614265330.{{"test": 2432232314}}'.encode(), "sha256")
     assert headers["webhook-signature"] == "v1," + base64.b64encode(said).decode()
+
+
+async def test_a_company_of_slow_receivers_waits_for_itself_alone(
+    shop: Shop, database: Database, admin: Admin, inbox: Receiver
+) -> None:
+    assert lane_of("short", "webhooks.send") == "webhooks"
+    made = await endpoint(shop, inbox.url)
+    await shop.post(f"{ENDPOINTS}/{made['id']}/test")
+    tenant_id = UUID(shop.tenant_id)
+    waiting = (
+        "SELECT id FROM outbox WHERE tenant_id = $1 AND kind = 'webhooks.send' AND status = 'pending' "
+        "AND (due_at > now()) = $2"
+    )
+    (asked,) = await admin.fetch(waiting, tenant_id, False)
+    _SENDING[tenant_id] = 3
+    try:
+        await JobRunner(database, "short", Pace()).run(tenant_id, asked["id"])
+        (later,) = await admin.fetch(waiting, tenant_id, True)
+        await JobRunner(database, "short", Pace()).run(tenant_id, later["id"])
+        assert len(await admin.fetch(waiting, tenant_id, True)) == 1
+        assert inbox.got == []
+    finally:
+        del _SENDING[tenant_id]
+    await work_off(database, admin, shop)
+    assert len(inbox.got) == 1
+    assert tenant_id not in _SENDING
