@@ -70,16 +70,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "month", "product_id", "branch_id", name=op.f("pk_report_product_month")),
     )
     tenancy.protect("report_product_month", _ALL)
-    op.create_table(
-        "report_discount",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("document_id", sa.Uuid(), nullable=False),
-        sa.Column("discount", sa.Numeric(18, 2), nullable=False),
-        _tenant("report_discount"),
-        sa.PrimaryKeyConstraint("tenant_id", "day", "document_id", name=op.f("pk_report_discount")),
-    )
-    tenancy.protect("report_discount", _ALL)
     op.create_index("ix_report_product_product", "report_product", ["tenant_id", "product_id", "day"], unique=False)
     # What is folded by now lacks the new roll-ups: it is folded anew, and reports add up the tickets until then.
     for table in ("report_sales", "report_customer", "report_product", "report_tender", "report_tax"):
@@ -140,7 +130,6 @@ def downgrade() -> None:
     op.drop_table("report_mailing")
     op.drop_table("report_schedule")
     op.drop_index("ix_report_product_product", table_name="report_product")
-    op.drop_table("report_discount")
     op.drop_table("report_product_month")
     op.drop_table("stock_gap")
     op.drop_table("stock_day")

@@ -103,7 +103,6 @@ EDITABLE: Final = {
     "report_tender": "UD",
     "report_tax": "UD",
     "report_product_month": "UD",
-    "report_discount": "UD",
     "report_schedule": "UD",
     "report_account": "D",
     "report_mailing": "UD",

@@ -91,9 +91,6 @@ UNION ALL
 SELECT {_OF_RETURN}, f.method, -f.amount, f.amount
 FROM {_RETURNED_FROM} JOIN sale_refund f ON f.tenant_id = :tenant_id AND f.return_id = r.id"""
 
-_DISCOUNTS: Final = """
-SELECT s.business_day AS day, s.id AS document_id, s.discount_total AS discount FROM {sold} s WHERE s.discount_total > 0"""
-
 _SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in MONEY)
 _DISTINCT: Final = "count(DISTINCT document_id) FILTER (WHERE kind = '{kind}')"
 DISTINCT_TICKETS: Final = f"{_DISTINCT.format(kind='sale')} - {_DISTINCT.format(kind='void')}"
@@ -170,10 +167,6 @@ PRODUCTS: Final = Cube(
 PRODUCT_MONTHS: Final = msgspec.structs.replace(
     PRODUCTS, table="report_product_month", keys=("month", "product_id", "branch_id")
 )
-DISCOUNTS: Final = Cube(
-    "report_discount", ("day", "document_id"), _DISCOUNTS, "sum(discount) AS discount", ("discount",)
-)
-"""Tickets with a discount: without it, few of them in a year would be looked for among all."""
 TENDERS: Final = Cube(
     "report_tender",
     ("day", "branch_id", "register_id", "seller_id", "method"),
@@ -188,7 +181,7 @@ TAXES: Final = Cube(
     "sum(base) AS base, sum(tax) AS tax, sum(nominal) AS nominal, sum(total) AS total",
     ("base", "tax", "nominal", "total"),
 )
-CUBES: Final = (SALES, CUSTOMERS, PRODUCTS, PRODUCT_MONTHS, TENDERS, TAXES, DISCOUNTS)
+CUBES: Final = (SALES, CUSTOMERS, PRODUCTS, PRODUCT_MONTHS, TENDERS, TAXES)
 
 _SPAN_COLUMNS: Final = ", ".join(("product_id", "branch_id", *PRODUCTS.measures))
 PRODUCT_SPAN: Final = f"""

@@ -94,18 +94,6 @@ class ReportProductMonth(TenantOwned, _Sums, DefaultBase):
     """Base units."""
 
 
-class ReportDiscount(TenantOwned, DefaultBase):
-    """Tickets sold with a discount."""
-
-    __tablename__ = "report_discount"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),)
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    document_id: Mapped[UUID] = mapped_column(primary_key=True)
-    """The sale."""
-    discount: Mapped[Money]
-
-
 class ReportTender(TenantOwned, DefaultBase):
     """Money by day, branch, register, seller and tender; the rounding is a tender, so that they add up to the tickets."""
 

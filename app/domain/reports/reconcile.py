@@ -14,7 +14,6 @@ _TITLES: Final = {
     "report_customer": "El resumen diario por cliente es la suma de sus tiquetes",
     "report_product": "El resumen diario por producto es la suma de sus líneas",
     "report_product_month": "El resumen mensual por producto es la suma de sus líneas",
-    "report_discount": "Cada tiquete con descuento está en la lista de descuentos",
     "report_tender": "El resumen diario por medio de pago es la suma de sus pagos",
     "report_tax": "El resumen diario de impuestos es la suma de sus líneas",
 }
