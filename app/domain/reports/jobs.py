@@ -73,7 +73,7 @@ async def send_due(context: JobContext, _payload: NoPayload) -> None:
             send_one.ask(work, Mailing(schedule_id=schedule_id, last=last, recipient=recipient))
 
 
-@job("reports.mail", timeout=60, is_remote=True)
+@job("reports.mail", timeout=60)
 async def send_one(context: JobContext, payload: Mailing) -> None:
     """Mail one report to one recipient."""
     await mailing.ReportMailer(context, payload.schedule_id, payload.last, payload.recipient).run()
