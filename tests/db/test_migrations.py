@@ -10,7 +10,8 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from app.db.migrate import _ONE_AT_A_TIME, alembic_config, drift, migrate
+from app.db.locks import AdvisoryLock
+from app.db.migrate import alembic_config, drift, migrate
 from app.settings import Settings, read_settings
 from tests.conftest import in_database
 
@@ -72,13 +73,13 @@ async def test_a_migrator_waits_for_the_one_before(empty: Settings) -> None:
     assert empty.database_admin_url
     other = await asyncpg.connect(empty.database_admin_url)
     try:
-        await other.execute("SELECT pg_advisory_lock($1)", _ONE_AT_A_TIME)
+        await other.execute("SELECT pg_advisory_lock($1)", int(AdvisoryLock.MIGRATION))
         waiting = asyncio.create_task(migrate(empty))
         while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
             assert not waiting.done()
             await asyncio.sleep(0.02)
         assert await tables(empty) == set()
-        await other.execute("SELECT pg_advisory_unlock($1)", _ONE_AT_A_TIME)
+        await other.execute("SELECT pg_advisory_unlock($1)", int(AdvisoryLock.MIGRATION))
         await waiting
     finally:
         await other.close()
