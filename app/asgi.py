@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 from redis.asyncio import Redis
 
+from app import __version__
 from app.db.desk import StaffGate
 from app.db.lane import Lane
 from app.db.quick import Quick
@@ -19,6 +20,7 @@ from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
 from app.domain.accounts.controller import AuthController
 from app.domain.accounts.me_controller import MeController
+from app.domain.alerts.company.controller import CompanyAlertController
 from app.domain.alerts.provider_controller import ProviderAlertController, ProviderJobController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
@@ -45,6 +47,7 @@ from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.provider.measures import Measures
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.reports.controller import ReportController
 from app.domain.reports.goods_controller import GoodsReportController
@@ -72,6 +75,7 @@ from app.lib.ratelimit import RateLimits
 from app.lib.redis import connect_redis
 from app.lib.schemas import decode_special
 from app.lib.tokens import AccessTokens
+from app.lib.tracing import set_up_tracing, stop_tracing
 from app.settings import Settings, read_settings
 
 BUSINESS: Sequence[ControllerRouterHandler] = (
@@ -127,6 +131,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     PanelController,
     OfficeController,
     PublicExportController,
+    CompanyAlertController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 
@@ -154,6 +159,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             await quick.close()
             await database.close()
             await _close(redis)
+            stop_tracing()
 
     business = Router(
         "/v1",
@@ -177,6 +183,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
             "settings": settings,
             "database": database,
             "health": health,
+            "measures": Measures(database),
             "lane": lane,
             "quick": quick,
             "poster": SalePoster(lane, database.audit_keys, vault, database.bell),
@@ -208,6 +215,7 @@ def from_environment() -> ASGIApp:
     """Factory for the server process."""
     set_up_logging("api")
     settings = read_settings(os.environ)
+    set_up_tracing("api", settings.otel_endpoint, settings.release or __version__)
     follow_clock_file(settings.clock_file)
     return create_app(settings)
 

@@ -79,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Page of the runbook; messages add the anchor of their check."""
     release: str | None
     """What is deployed, as the operator names it; None: the version."""
+    otel_endpoint: str | None
+    """Collector of spans (OTLP over HTTP); None: nothing is traced and nothing loaded for it."""
     monitor_seconds: int
     """Between two looks of the monitor, aligned to the clock."""
     monitor_api_url: str
@@ -93,6 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of DIAN's service for every company; none is the official one of each company's environment."""
     live_seconds: int
     """How long a stream of live figures lasts before its browser asks again; 0: one event."""
+    dian_certificates: Literal["chain", "holder"]
+    """Certificates that a signature lists: the holder's with its issuers (rule DC25), or the holder's alone."""
+    dian_empty_prefix: Literal["absent", "empty"]
+    """How a document says that its range has no prefix."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -227,11 +233,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         deadman_url=env.optional_url("DEADMAN_URL", _HTTP),
         runbook_url=env.optional_url("RUNBOOK_URL", _HTTP) or "docs/RUNBOOK_OPERACIONES.md",
         release=env.optional("RELEASE"),
+        otel_endpoint=env.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
         monitor_api_url=(env.optional_url("MONITOR_API_URL", _HTTP) or public_url).rstrip("/"),
         monitor_disks=env.words("MONITOR_DISKS"),
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
+        dian_certificates=env.choice("DIAN_CERTIFICATES", ("chain", "holder"), "chain"),
+        dian_empty_prefix=env.choice("DIAN_EMPTY_PREFIX", ("absent", "empty"), "absent"),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
         live_seconds=env.number("REPORTS_LIVE_SECONDS", 300, 0, 3600),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),

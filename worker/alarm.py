@@ -7,7 +7,6 @@ holds it back, and the record says what did.
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +15,7 @@ import msgspec
 import structlog
 from uuid_utils.compat import uuid7
 
+from app.domain.alerts.life import REPEAT_AFTER, Life
 from app.domain.alerts.notices import SEVERITIES, Event, Notice, length_of
 from app.lib import clock
 from app.settings import Settings
@@ -28,21 +28,13 @@ from worker.store import Silence, Store
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
-TIMES: Final = 2
 POSTGRESQL: Final = "postgresql"
-REPEAT_AFTER: Final = timedelta(hours=4)
 ESCALATE_AFTER: Final = timedelta(minutes=30)
 GRACE: Final = timedelta(seconds=30)
 """For what hung on a service that has just returned."""
 _HOUR: Final = timedelta(hours=1)
 _FEW_CHANGES: Final = 2
-_CALM_CHANGES: Final = 4
-"""Changes in an hour; one more is flapping."""
-_QUICK: Final = timedelta(minutes=5)
-"""A third change so soon after the second is flapping too."""
-_STEADY_QUICK: Final = timedelta(minutes=3)
-_STEADY: Final = timedelta(minutes=15)
-"""How long a flapping alert must stay as it is before that is told."""
+"""In an hour; more are told with the message."""
 
 
 class Heard(msgspec.Struct):
@@ -55,17 +47,13 @@ class Heard(msgspec.Struct):
     """Whether this monitor told it."""
 
 
-class State(msgspec.Struct):
+class State(Life):
     """Of one check."""
 
-    failures: int = 0
-    goods: int = 0
     open: Alert | None = None
     ended: Alert | None = None
     """The last one that ended."""
     heard: Heard | None = None
-    changes: deque[datetime] = msgspec.field(default_factory=deque)
-    """Openings and ends of the last hour."""
     last_told_at: datetime | None = None
     recovered_at: datetime | None = None
     failing_since: datetime | None = None
@@ -83,16 +71,6 @@ class State(msgspec.Struct):
     def changed(self, now: datetime) -> None:
         self.changes.append(now)
         self.version += 1
-
-    def hold(self, now: datetime) -> timedelta | None:
-        """How long it must stay as it is before that is told; None when it is not flapping."""
-        while self.changes and now - self.changes[0] > _HOUR:
-            self.changes.popleft()
-        if len(self.changes) > _CALM_CHANGES:
-            return _STEADY
-        if len(self.changes) > _FEW_CHANGES and self.changes[-1] - self.changes[-2] < _QUICK:
-            return _STEADY_QUICK
-        return None
 
 
 class Alarm:
@@ -137,16 +115,15 @@ class Alarm:
                 if state.failures:
                     state.recovered_at = now
                 state.good_at, state.failing_since = asked_at or now, None
-                state.goods, state.failures = state.goods + 1, 0
             else:
                 state.failing_since = state.failing_since or asked_at or now
-                state.goods, state.failures = 0, state.failures + 1
-            if finding is not None and state.open is None and state.failures >= TIMES:
+            state.saw(wrong=finding is not None)
+            if finding is not None and state.open is None and state.opens:
                 state.open = self._opened(check, finding, now)
                 state.changed(now)
             elif finding is not None and state.open is not None:
                 await self._seen(check, state, state.open, finding)
-            elif finding is None and state.open is not None and state.goods >= TIMES:
+            elif finding is None and state.open is not None and state.ends:
                 await self._ended(state, state.open, now)
             await self._settle(check, state, now)
 
@@ -269,8 +246,7 @@ class Alarm:
         """Bring what people heard together with what is."""
         if not self._acts(state):
             return
-        flapping = state.hold(now)
-        steady = flapping is None or now - state.changes[-1] >= flapping
+        steady = state.is_steady(now)
         if state.open is not None and state.heard is None:
             if not state.open.saved:
                 await self._save(state.open)
@@ -282,7 +258,7 @@ class Alarm:
             await self._tell_end(check, state, state.heard, now)
         elif state.open is not None and state.heard is not None:
             await self._remind(check, state, state.open, now)
-        if flapping is not None:
+        if state.hold(now) is not None:
             self._digest(check, state, now)
 
     def _why_quiet(self, check: Check, now: datetime, *, steady: bool) -> str | None:

@@ -167,6 +167,23 @@ def _keeping(looks: Looks, backups: BackupLooks, probes: Probes, deadman: DeadMa
             muted_by=_DATA,
         ),
         Check(
+            name="logged-values",
+            title="PostgreSQL registra los valores de las sentencias",
+            severity="warning",
+            ask=looks.logged_values,
+            affected="A las empresas que expiden: su PIN y sus claves técnicas quedan en el registro.",
+            next_step="Ponga log_parameter_max_length y log_parameter_max_length_on_error en 0 y recargue; borre el registro.",
+            muted_by=_DATA,
+        ),
+        Check(
+            name="figures",
+            title="Falta una cifra legal del año",
+            severity="warning",
+            ask=looks.figures,
+            next_step="Escríbala con `mostrador legal-figure uvt AAAA-01-01 VALOR --source …`.",
+            muted_by=_DATA,
+        ),
+        Check(
             name="disk",
             title="El disco se llena",
             severity="critical",

@@ -33,6 +33,8 @@ _SKEW: Final = 5.0
 """Seconds our clock may differ from a server's."""
 _OUTSIDE_SKEW: Final = 30.0
 _ENDING: Final = timedelta(days=15)
+_DECEMBER: Final = 12
+"""In which DIAN has published the UVT of the next year."""
 _STUCK: Final = timedelta(minutes=10)
 _ENOUGH_ATTEMPTS: Final = 20
 _FAILED_SHARE: Final = 0.5
@@ -74,6 +76,13 @@ _RANGES = (
     f"JOIN document_counter c ON c.tenant_id = x.tenant_id AND c.range_id = x.id {_OPEN_COMPANIES} "
     "WHERE x.retired_at IS NULL AND c.is_open AND x.environment = '1' AND (x.valid_to < $1::date + 15 "
     "OR c.last_no - c.next_no + 1 < greatest(1, (x.last_no - x.first_no + 1) / 20))"
+)
+_UVT = "SELECT count(*) AS known FROM legal_figure WHERE name = 'uvt' AND extract(year FROM valid_from) = $1::integer"
+_LOGGED = (
+    "SELECT (current_setting('log_parameter_max_length')::integer <> 0 AND (current_setting('log_statement') IN "
+    "('mod','all') OR current_setting('log_min_duration_statement') <> '-1' "
+    "OR current_setting('log_min_duration_sample') <> '-1')) "
+    "OR current_setting('log_parameter_max_length_on_error')::integer <> 0 AS logged"
 )
 _WAITING = (
     "SELECT channel, count(*) AS messages, max(reason) AS reason FROM alert_delivery WHERE status = 'pending' "
@@ -181,6 +190,23 @@ class Looks:
         return Finding(
             "Rangos de numeración que vencen en 15 días o a los que les queda menos del 5 %.",
             affected=f"A {companies} empresas: sin rango no se expiden documentos.",
+        )
+
+    async def figures(self) -> Answer:
+        today = clock.now().date()
+        wanted = today.year + 1 if today.month == _DECEMBER else today.year
+        if (await self.fetch(_UVT, wanted))[0]["known"]:
+            return None
+        return Finding(
+            f"Falta la UVT de {wanted}: el límite del tiquete P.O.S. se calcula con la anterior.",
+            affected="A todas las empresas que expiden: tiquetes donde ya va factura, o al revés.",
+        )
+
+    async def logged_values(self) -> Answer:
+        if not (await self.fetch(_LOGGED))[0]["logged"]:
+            return None
+        return (
+            "PostgreSQL escribe en su registro los valores de las sentencias, entre ellos el PIN y las claves técnicas."
         )
 
     async def channels(self) -> Answer:

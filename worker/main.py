@@ -8,12 +8,15 @@ from typing import Final, get_args
 import structlog
 import uvloop
 
+from app import __version__
 from app.db.session import Database
 from app.lib.clock import follow_clock_file
 from app.lib.jobs import QUEUES, Bell, Queue, SideLane
 from app.lib.log import set_up_logging
+from app.lib.tracing import set_up_tracing, stop_tracing
 from app.settings import Settings
 from worker import registry
+from worker.alert_chores import CHORES as ALERT_CHORES
 from worker.chores import CHORES
 from worker.heartbeat import Heartbeat
 from worker.pace import Pace, pace_of
@@ -58,7 +61,7 @@ async def run_worker(
             group.create_task(heartbeat.run(stop), name="heartbeat")
             if "short" in queues:
                 group.create_task(Relay(database, redis, pace).run(stop), name="relay")
-                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *nightly_jobs()], pace)
+                scheduler = Scheduler(database, [*CHORES, *WEBHOOK_CHORES, *ALERT_CHORES, *nightly_jobs()], pace)
                 group.create_task(scheduler.run(stop), name="scheduler")
             for supervisor in supervisors:
                 group.create_task(supervisor.run(stop), name=supervisor.lane)
@@ -72,9 +75,11 @@ async def run_worker(
 def run(settings: Settings, queue: str) -> int:
     """Work on `short`, `long` or `all` as a process until SIGTERM or SIGINT; answers the exit code."""
     set_up_logging("worker")
+    set_up_tracing("worker", settings.otel_endpoint, settings.release or __version__)
     follow_clock_file(settings.clock_file)
     chosen: list[Queue] = [name for name in QUEUES if queue in {name, "all"}]
     uvloop.run(_until_signal(settings, chosen))
+    stop_tracing()
     return 0
 
 

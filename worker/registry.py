@@ -1,6 +1,7 @@
 """Every domain's jobs: importing this module declares them."""
 
 from app.domain.accounts import jobs as accounts
+from app.domain.alerts.company import jobs as alerts
 from app.domain.audit import jobs as audit
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
@@ -10,3 +11,4 @@ from app.domain.tenants import jobs as tenants
 from app.domain.webhooks import jobs as webhooks
 
 MODULES = (accounts, audit, invoicing, members, provider, reports, tenants, webhooks)
+MODULES = (accounts, alerts, audit, invoicing, members, provider, tenants, webhooks)

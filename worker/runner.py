@@ -13,6 +13,7 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.lib import clock
 from app.lib.jobs import ATTEMPTS, Hopeless, Job, Queue, declared
+from app.lib.tracing import span
 from worker.pace import OUTAGES, Pace
 
 _LOG = structlog.stdlib.get_logger("mostrador.job")
@@ -88,7 +89,8 @@ class JobRunner:
             await self._end_dead(run, "El trabajo no terminó: el proceso murió cada vez que lo intentó.")
             return
         try:
-            await self._do(job, run)
+            with span(run.kind, kind="CONSUMER", request_id=run.request_id, tenant_id=run.tenant_id, job_id=run.job_id):
+                await self._do(job, run)
         except asyncio.CancelledError:
             await self._give_back(run)
             raise

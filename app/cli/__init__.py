@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ _MODULES: Final = {
     "openapi": "app.cli.openapi",
     "permissions": "app.cli.permissions",
     "provider-user": "app.cli.provider_user",
+    "legal-figure": "app.cli.legal_figure",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -95,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
         "--reset", action="store_true", help="a new password for an account that exists; its second factor ends"
     )
 
+    figure = commands.add_parser("legal-figure", help="write down a figure of the law: the UVT of a year")
+    figure.add_argument(
+        "name", choices=("uvt", "pos-uvt"), help="pos-uvt: UVT up to which a sale may be a POS document"
+    )
+    figure.add_argument("valid_from", type=date.fromisoformat, metavar="YYYY-MM-DD", help="first day that it holds")
+    figure.add_argument("value", type=_amount, metavar="VALUE", help="pesos, or UVT")
+    figure.add_argument("--source", type=_text, required=True, help="where it was published")
+
     openapi = commands.add_parser("openapi", help="write the OpenAPI document")
     openapi.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
 
@@ -137,6 +147,22 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
 
 def _place(text: str) -> int:
     return _whole(text, 1, 2**62)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if value.is_nan() or not Decimal(0) < value < Decimal(10) ** 9 or value != round(value, 2):
+        raise argparse.ArgumentTypeError("a positive number with at most two decimals")
+    return value
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("may not be empty")
+    return text
 
 
 def _port(text: str) -> int:

@@ -4,6 +4,7 @@ from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
 from app.domain.alerts import models as alerts
+from app.domain.alerts.company import models as company_alerts
 from app.domain.audit import models as audit
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
@@ -13,6 +14,7 @@ from app.domain.inventory import daily_models as daily_stock
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
+from app.domain.invoicing import upkeep_models as invoicing_upkeep
 from app.domain.members import models as members
 from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
@@ -37,6 +39,7 @@ MODULES = (
     audit,
     privacy,
     invoicing,
+    invoicing_upkeep,
     delivery,
     provider,
     support,
@@ -44,6 +47,7 @@ MODULES = (
     photos,
     alerts,
     reports,
+    company_alerts,
     daily_stock,
 )
 METADATA = DefaultBase.metadata

@@ -117,6 +117,8 @@ class Installation:
     def chosen(self) -> dict[str, str]:
         """Only the variables that are ours to choose."""
         variables = environment.defaults(self.secrets, self.port, self.clock, self.mail)
+        # Inside the data folder, so that nothing of an installation outlives it.
+        variables["ALERT_SPOOL_DIR"] = str(self.data / "alerts")
         chosen = {name: configured(name) or value for name, value in variables.items()}
         chosen["MOSTRADOR_DEV_CONTROL"] = str(self.control)
         if self._postgres:

@@ -63,6 +63,13 @@ def day_begun(day: date, zone: str) -> datetime:
     return datetime.combine(day, time_of_day.min, ZoneInfo(zone))
 
 
+def day_ended(day: date, zone: str) -> datetime:
+    """First instant after a day in the shop's zone; of the last day there is, the last instant."""
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return day_begun(day + timedelta(days=1), zone)
+
+
 def business_day(instant: datetime, zone: str) -> date:
     """Day of an instant in the shop's zone, such as `America/Bogota`."""
     return instant.astimezone(ZoneInfo(zone)).date()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from uuid_utils.compat import uuid7
 
+from app.lib import tracing
 from app.lib.log import access_line
 from app.lib.metrics import REQUESTS
 from app.lib.schemas import JSON
@@ -62,7 +63,25 @@ class Edge:
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif tracing.is_tracing():
+            await self._traced(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _traced(self, scope: Event, receive: Receive, send: Send) -> None:
+        caller = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"}
+        with tracing.span(scope["method"], caller=caller, kind="SERVER") as span:
+            status = await self._serve(scope, receive, send)
+            claims = scope.get("state", {}).get("claims")
+            span.note(
+                name=f"{scope['method']} {scope.get('path_template') or 'none'}",
+                status=status,
+                request_id=request_id(scope),
+                tenant_id=getattr(claims, "tenant_id", None),
+            )
+
+    async def _serve(self, scope: Event, receive: Receive, send: Send) -> int:
+        """Answer it; tells the status."""
         started = time.perf_counter()
         identity = str(uuid7())
         scope[_ID] = identity
@@ -87,7 +106,7 @@ class Edge:
             refusal = self._refuse(scope)
             if refusal is not None:
                 await _answer(send_dressed, identity, *refusal)
-                return
+                return status
             await self._app(scope, _limited(receive, _limit_of(scope["path"])), send_dressed)
         except BodyTooLargeError:
             await _answer(send_dressed, identity, 413, "too-large", "El cuerpo de la solicitud es demasiado grande.")
@@ -95,6 +114,7 @@ class Edge:
             seconds = time.perf_counter() - started
             REQUESTS.count(scope, status, seconds)
             access_line(identity, scope, status, seconds * 1000)
+        return status
 
     def _address(self, scope: Event) -> str:
         client = scope.get("client")

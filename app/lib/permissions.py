@@ -19,6 +19,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "cash:operate": "Abrir y cerrar caja, registrar entradas y salidas",
     "cash:approve": "Aprobar diferencias de caja",
     "sales:post": "Vender",
+    "sales:undocumented": "Vender sin documento electrónico en una empresa que los expide",
     "sales:read": "Ver ventas",
     "sales:return": "Recibir devoluciones",
     "sales:void": "Anular ventas; sin permiso de aprobar, con la aprobación de un supervisor",
@@ -39,6 +40,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
     "reports:read": "Ver informes, indicadores y el tablero",
     "reports:write": "Descartar y posponer indicadores",
+    "alerts:read": "Ver las alertas de la tienda y recibirlas por correo",
+    "alerts:write": "Atender alertas, cambiar sus umbrales y las horas sin correos",
 }
 """Permission to its Spanish name. A route may only name one of these."""
 
@@ -89,6 +92,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "dian:read",
             "audit:read",
             "reports:read",
+            "alerts:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),

@@ -139,6 +139,11 @@ plain("GET", "/v1/webhooks/endpoints")
 plain("GET", "/v1/webhooks/endpoints/{endpoint_id}")
 plain("GET", "/v1/webhooks/deliveries", endpointId="endpoint")
 plain("GET", "/v1/webhooks/deliveries/{delivery_id}")
+plain("GET", "/v1/alerts")
+plain("GET", "/v1/alerts/{alert_id}")
+plain("GET", "/v1/alerts/rules")
+plain("GET", "/v1/alerts/settings")
+plain("GET", "/v1/alerts/preferences")
 
 
 @case("PATCH", "/v1/me")
@@ -888,6 +893,11 @@ async def _(company: Company) -> Call:
     return Call({"document_id": company.ids["document"]})
 
 
+@case("POST", "/v1/dian/documents/{document_id}/withdraw")
+async def _(company: Company) -> Call:
+    return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
+
+
 @case("PUT", "/v1/dian/delivery-settings")
 async def _(company: Company) -> Call:
     return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})
@@ -1068,3 +1078,28 @@ async def _(company: Company) -> Call:
 @case("DELETE", "/v1/reports/exports/{export_id}")
 async def _(company: Company) -> Call:
     return Call({"export_id": await company.export()})
+
+
+@case("GET", "/v1/alerts/rules/{kind}")
+async def _(_company: Company) -> Call:
+    return Call({"kind": "stock-out"})
+
+
+@case("PATCH", "/v1/alerts/rules/{kind}")
+async def _(_company: Company) -> Call:
+    return Call({"kind": "stock-out"}, {"isOn": True, "severity": "critical", "thresholds": {"products": 3}})
+
+
+@case("PUT", "/v1/alerts/settings")
+async def _(_company: Company) -> Call:
+    return Call(body={"quietFrom": "21:00", "quietTo": "06:00"})
+
+
+@case("PUT", "/v1/alerts/preferences")
+async def _(_company: Company) -> Call:
+    return Call(body={"mails": "daily", "severity": "info", "digestAt": "07:30", "muted": ["stock-low"]})
+
+
+@case("POST", "/v1/alerts/{alert_id}/acknowledge")
+async def _(company: Company) -> Call:
+    return Call({"alert_id": company.ids["alert"]}, {"note": "la miro"})

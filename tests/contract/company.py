@@ -12,6 +12,7 @@ from sqlalchemy import text, update
 
 from app.db.session import Database
 from app.domain.accounts.sessions import Sessions
+from app.domain.alerts.company.models import CompanyAlert
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import DianTestSet
 from app.domain.reports.models import ReportExport
@@ -232,6 +233,24 @@ class Company:
                 {"t": work.tenant_id, "d": UUID(self.ids["accepted"])},
             )
 
+    async def rejected(self) -> str:
+        """A note by hand that DIAN rejected."""
+        made = await self.made(
+            "/v1/dian/documents",
+            {
+                "kind": "93",
+                "correctsId": self.ids["document"],
+                "concept": "3",
+                "lines": [{"code": "DOM", "description": "Domicilio", "quantity": "1", "unitPrice": "5000.00"}],
+            },
+        )
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            await work.session.execute(
+                text("UPDATE document_state SET status = 'rejected' WHERE tenant_id = :t AND document_id = :d"),
+                {"t": work.tenant_id, "d": UUID(made["id"])},
+            )
+        return str(made["id"])
+
     async def range_of_paper(self) -> str:
         """A range that no document of the tests uses."""
         made = await self.made(
@@ -323,6 +342,26 @@ class Company:
         body = {"url": "https://sistema.example.com/avisos", "events": ["product.changed"], "description": name}
         return await self.made("/v1/webhooks/endpoints", body)
 
+    async def alert(self) -> str:
+        """An open alert, as a look at the shop would have written it."""
+        name, now = f"Agotado {uuid4().hex[:8]}", clock.now()
+        self.names.append(name)
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            row = CompanyAlert(
+                tenant_id=work.tenant_id,
+                kind="stock-out",
+                severity="warning",
+                title="Hay productos agotados",
+                detail=name,
+                items=[],
+                item_count=0,
+                opened_at=now,
+                last_seen_at=now,
+            )
+            work.session.add(row)
+            await work.flush()
+        return str(row.id)
+
     async def photo(self, product_id: str) -> str:
         """Of a product."""
         headers = self.shop.headers | {"Content-Type": "image/png"}
@@ -400,6 +439,7 @@ class Company:
         ids["photo"] = await self.photo(ids["product"])
         await self.own_photo()
         ids["export"] = await self.export()
+        ids["alert"] = await self.alert()
         ids["schedule"] = await self.schedule()
         return self
 

@@ -27,7 +27,7 @@ from app.settings import Settings, read_settings
 from tests.conftest import copy_template, in_database
 from tests.contract.cases import CASES
 from tests.contract.company import Company, new_company
-from tests.contract.routes import WITHOUT_COMPANY, Call, Case, Route, kind_of, of_staff, send, with_value
+from tests.contract.routes import WITHOUT_COMPANY, Call, Case, Route, ids_in, kind_of, of_staff, send, with_value
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -272,10 +272,10 @@ async def attacks(made: World, case: Case) -> AsyncIterator[Attack]:
     for what, token in made.tokens.items():
         yield Attack(what, theirs, token, NOBODY)
     own = await case.make(stranger)
-    for name in own.path:
+    for name in ids_in(own.path):
         foreign = {**own.path, name: company.ids[kind_of(name)]}
         yield Attack(f"foreign {name}", Call(foreign, own.body, own.content), None, NOT_FOUND)
-    if own.path:
+    if ids_in(own.path):
         yield Attack("the other's own request", theirs, None, NOT_FOUND)
     for pointer, kind in case.references.items():
         body = with_value(own.body, pointer, company.ids[kind])
@@ -356,7 +356,7 @@ async def raid(made: World) -> Findings:
             own = await case.make(made.stranger)
         except Exception:
             own = Call(dict.fromkeys(re.findall(r"{(\w+)}", case.route[1]), ""))
-        path = {name: made.company.ids[kind_of(name)] for name in own.path}
+        path = own.path | {name: made.company.ids[kind_of(name)] for name in ids_in(own.path)}
         asked = f"{path} {own.body}"
         before = await made.state(made.company)
         try:

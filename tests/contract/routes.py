@@ -1,7 +1,7 @@
 """Routes, the requests that are right for them, and how a test sends one."""
 
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -82,6 +82,15 @@ class Case:
 
 KINDS = {"held_id": "held"}
 """Kind of resource that a path parameter names; otherwise its name without `_id`."""
+
+
+CODES = frozenset({"kind"})
+"""Path parameters that name something of ours, the same for every company: nobody's id."""
+
+
+def ids_in(path: Iterable[str]) -> list[str]:
+    """Those of a path's parameters that name something of a company."""
+    return [name for name in path if name not in CODES]
 
 
 def kind_of(parameter: str) -> str:

@@ -90,6 +90,9 @@ EDITABLE: Final = {
     "person_key": "u",
     "delivery_setting": "U",
     "document_delivery_state": "U",
+    "dian_former_secret": "u",
+    "owed_note": "u",
+    "transcribed_paper": "u",
     "webhook_feed": "U",
     "webhook_endpoint": "U",
     "webhook_secret": "UD",
@@ -111,6 +114,12 @@ EDITABLE: Final = {
     "hidden_indicator": "UD",
     "report_export": "UD",
     "report_export_part": "D",
+    "company_alert": "U",
+    "company_alert_life": "UD",
+    "company_alert_mail": "U",
+    "company_alert_preference": "U",
+    "company_alert_rule": "U",
+    "company_alert_setting": "U",
 }
 """Tenant tables the application may change, and how: U updates, u updates some columns, D deletes."""
 

@@ -133,6 +133,12 @@ def test_it_says_where_to_look_and_last_how_to_log_in(shop: Installation) -> Non
     assert not [name for name, value in secret.items() if isinstance(value, str) and value in said]
 
 
+def test_what_the_monitor_keeps_without_postgresql_is_kept_inside_the_data_folder(shop: Installation) -> None:
+    folder = Path(shop.variable("ALERT_SPOOL_DIR"))
+    assert folder == shop.data / "alerts"
+    until((folder / "lock").exists)
+
+
 def test_every_service_is_listed_with_its_process_and_no_credentials(shop: Installation) -> None:
     services = shop.services()
     assert set(services) == SERVICES

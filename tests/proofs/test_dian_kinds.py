@@ -5,7 +5,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,7 @@ def small_lines(ticket: Ticket) -> list[FileLine]:
 
 async def sell_all(house: DianHouse, counter: Till, tickets: list[Ticket]) -> None:
     shop = counter.shop
-    support: list[str] = []
+    support: list[tuple[str, list[FileLine]]] = []
     for place, ticket in enumerate(tickets):
         small = small_lines(ticket)
         sale = await counter.sell(ticket, place, ticket.lines, "invoice" if place % 3 == 0 else "auto")
@@ -197,18 +197,21 @@ async def sell_all(house: DianHouse, counter: Till, tickets: list[Ticket]) -> No
                     "02", lines, customerId=counter.abroad, address=abroad, delivery={"incoterm": "FOB"}
                 )
             case 2:
-                await counter.by_hand("03", lines, paper={"number": f"T-{place}", "issuedOn": "2026-11-01"})
+                await counter.by_hand(
+                    "03", lines, paper={"number": f"T-{place}", "issuedOn": datetime.now(UTC).date().isoformat()}
+                )
             case 3:
-                support.append(await counter.by_hand("05", lines, customerId=counter.seller))
-            case 4 if sale["document"]["kind"] == "01":
+                support.append((await counter.by_hand("05", lines, customerId=counter.seller), lines))
+            case 4 if sale["document"]["kind"] == "01" and (place % 4 == 0 or place % 7):
                 note = {"correctsId": sale["document"]["id"], "concept": "3", "reason": "precio"}
                 await counter.by_hand("92", lines, **note)
-            case 8 if pos is not None:
+            case 8 if pos is not None and (place % 5 == 0 or place % 6):
                 note = {"correctsId": pos["document"]["id"], "concept": "4", "reason": "precio"}
                 await counter.by_hand("93", small, **note)
             case 9 if support:
-                note = {"correctsId": support[-1], "concept": "1", "reason": "parte volvió"}
-                await counter.by_hand("95", lines[:3], **note)
+                bought_id, bought = support.pop()
+                note = {"correctsId": bought_id, "concept": "1", "reason": "parte volvió"}
+                await counter.by_hand("95", bought[:3], **note)
     await shop.get("/v1/company")
 
 

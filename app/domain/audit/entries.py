@@ -3,10 +3,9 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Select, select
@@ -15,6 +14,7 @@ from app.db.platform import AuditEntry
 from app.db.session import Database, Work
 from app.domain.accounts.names import member_names
 from app.domain.audit.schemas import AuditActorOut, AuditEntryOut, AuditPage
+from app.lib import clock
 from app.lib.actor import Actor
 from app.lib.pages import after, cut
 from app.lib.person_keys import Keyring, opened, people_in
@@ -129,14 +129,10 @@ def _wanted(actor: Actor, wanted: AuditFilter) -> Select[AuditEntry]:
     if wanted.user_id is not None:
         statement = statement.where(AuditEntry.actor == str(wanted.user_id))
     if wanted.from_day is not None:
-        statement = statement.where(AuditEntry.at >= _midnight(wanted.from_day, actor.time_zone))
+        statement = statement.where(AuditEntry.at >= clock.day_begun(wanted.from_day, actor.time_zone))
     if wanted.to_day is not None:
-        statement = statement.where(AuditEntry.at < _midnight(wanted.to_day + timedelta(days=1), actor.time_zone))
+        statement = statement.where(AuditEntry.at < clock.day_ended(wanted.to_day, actor.time_zone))
     return statement
-
-
-def _midnight(day: date, zone: str) -> datetime:
-    return datetime.combine(day, time.min, ZoneInfo(zone))
 
 
 def _decoded(row: AuditEntry) -> _Content | None:

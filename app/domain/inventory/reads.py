@@ -1,10 +1,9 @@
 """What is asked of stock: what lies where, the kardex, the valuation, the list of adjustments."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -338,11 +337,11 @@ class StockReads:
 
     def _begins(self, day: date) -> datetime:
         """First instant of a business day."""
-        return datetime.combine(day, time.min, ZoneInfo(self._zone))
+        return clock.day_begun(day, self._zone)
 
     def _ends(self, day: date) -> datetime:
         """First instant after a business day."""
-        return self._begins(day + timedelta(days=1))
+        return clock.day_ended(day, self._zone)
 
 
 def _same(*columns: Any) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 
 from app.db.session import Work
 from app.domain.customers.models import Customer
+from app.domain.invoicing.ceilings import check_ceiling
 from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.drafts import MEANS, draft
 from app.domain.invoicing.issue import keys_of, read_issuer, write_document
@@ -18,6 +19,7 @@ from app.domain.invoicing.lists import country_names
 from app.domain.invoicing.model import NIT, Address, Correction, Delivery, Line, Paper, Payment, Tax
 from app.domain.invoicing.models import Document
 from app.domain.invoicing.notes import Known, find_document
+from app.domain.invoicing.papers import check_paper_age, keep_paper
 from app.domain.invoicing.schemas import DocumentLine, IssueDocument
 from app.domain.invoicing.totals import DISCOUNT, HUNDRED, allowance
 from app.lib import clock
@@ -28,6 +30,8 @@ from app.lib.schemas import fingerprint
 _BOGOTA: Final = "America/Bogota"
 _NON_RESIDENT: Final = "11"
 _NEEDS_CUSTOMER: Final = frozenset({Kind.EXPORT, Kind.SUPPORT})
+_MANY: Final = 50
+"""Lines up to which cents rounded off do not add up to what DIAN would mind."""
 _RATES: Final = text(
     "SELECT c.code, c.tribute, c.nominal_tribute, r.rate FROM tax_class c "
     "JOIN tax_rate r ON r.tax_class = c.code AND :day BETWEEN r.valid_from AND r.valid_to"
@@ -64,6 +68,10 @@ class ByHand:
         kind, now = Kind(data.kind), clock.now()
         corrected = await self._corrected(data, kind)
         check_document_branch(self._work.actor, None if corrected is None else corrected.row.branch_id)
+        if data.paper is not None:
+            check_paper_age(data.paper.issued_on, clock.business_day(now, _BOGOTA))
+        if kind is Kind.EXPORT and data.delivery is None:
+            raise _refuse("/delivery", "delivery-required", "Diga el término de entrega (Incoterm) de la exportación.")
         await self._check_customer(data, kind)
         issuing = await read_issuer(self._work, [kind], customer_id=data.customer_id)
         if corrected is not None and corrected.row.environment != issuing.environment:
@@ -92,6 +100,8 @@ class ByHand:
             document_id=data.id,
             **more,
         )
+        if corrected is not None:
+            await check_ceiling(self._work, corrected, made.document)
         await write_document(
             self._work,
             made,
@@ -100,6 +110,8 @@ class ByHand:
             branch_id=None if corrected is None else corrected.row.branch_id,
             body_hash=body,
         )
+        if data.paper is not None:
+            await keep_paper(self._work, made.document, made.id, today)
         return made.id, True
 
     async def _corrected(self, data: IssueDocument, kind: Kind) -> Known | None:
@@ -138,7 +150,7 @@ class ByHand:
     async def _lines(self, data: IssueDocument, kind: Kind, today: date) -> list[Line]:
         rows = await self._work.session.execute(_RATES, {"day": today})
         rates = {row.code: _Rate(row.tribute, row.nominal_tribute, row.rate) for row in rows}
-        return [_line(line, number, kind, rates, today) for number, line in enumerate(data.lines)]
+        return _even([_line(line, number, kind, rates, today) for number, line in enumerate(data.lines)])
 
 
 def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], today: date) -> Line:
@@ -156,6 +168,10 @@ def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], 
             raise _refuse(
                 f"/lines/{number}/taxClass", "tax-not-by-hand", "Los impuestos por unidad solo van en ventas."
             )
+        if kind is Kind.EXPORT and rate.rate:
+            raise _refuse(
+                f"/lines/{number}/taxClass", "export-with-tax", "Las exportaciones son exentas: use una clase al 0 %."
+            )
         if rate.tribute is not None:
             percent = cents(times(rate.rate, HUNDRED))
             tax = cents(divide(times(amount, percent), HUNDRED))
@@ -171,6 +187,23 @@ def _line(line: DocumentLine, number: int, kind: Kind, rates: dict[str, _Rate], 
         taxes=taxes,
         bought_on=(line.bought_on or today) if kind is Kind.SUPPORT else None,
     )
+
+
+def _even(lines: list[Line]) -> list[Line]:
+    """The same lines, each tax rounded so that the sum up to its line is right: DIAN compares it with the rate's whole base."""
+    if len(lines) <= _MANY:
+        return lines
+    sums: dict[tuple[str, Decimal | None], tuple[Decimal, Decimal]] = {}
+    for place, line in enumerate(lines):
+        if not line.taxes:
+            continue
+        (tax,) = line.taxes
+        base, given = sums.get((tax.code, tax.percent), (ZERO, ZERO))
+        base += line.amount
+        amount = cents(divide(times(base, tax.percent or ZERO), HUNDRED)) - given
+        sums[tax.code, tax.percent] = (base, given + amount)
+        lines[place] = msgspec.structs.replace(line, taxes=(msgspec.structs.replace(tax, amount=amount),))
+    return lines
 
 
 def _payment(data: IssueDocument) -> Payment:

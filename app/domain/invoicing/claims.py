@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import or_, select, text, update
 
 from app.db.session import Work
+from app.domain.invoicing.former import keys_of_document
 from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.kinds import Environment, Kind
 from app.domain.invoicing.model import thaw
@@ -28,6 +29,18 @@ from app.lib import clock
 
 HELD: Final = timedelta(seconds=75)
 """Longer than a run may take: only a killed one leaves its claim behind."""
+
+_FAMILIES: Final = {
+    Kind.INVOICE: "invoice",
+    Kind.CREDIT_NOTE: "invoice",
+    Kind.DEBIT_NOTE: "invoice",
+    Kind.POS: "pos",
+    Kind.POS_CREDIT_NOTE: "pos",
+    Kind.POS_DEBIT_NOTE: "pos",
+    Kind.SUPPORT: "support",
+    Kind.SUPPORT_NOTE: "support",
+}
+"""Kinds of the documents of a test set to its family."""
 
 _CLAIM: Final = text(
     "UPDATE document_state SET claim = :claim, claimed_until = :until, next_at = :until "
@@ -61,7 +74,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     corrected: Known | None
     """For a note: what it corrects."""
     test_set: str
-    """Code of the running test set, for a document of it."""
+    """Code of its test set, for a document of one."""
 
 
 async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUID, now: datetime) -> Claimed | None:
@@ -80,6 +93,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
             DocumentRange.tenant_id == tenant_id, DocumentRange.id == row.range_id
         )
     )
+    version = await _version(work, row, state.version, state.uuid)
     corrected = None
     if row.corrects_id is not None:
         corrected = await find_document(work, Document.id == row.corrects_id)
@@ -88,14 +102,11 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
         claim=claim,
         row=row,
         status=state.status,
-        version=await _version(work, row, state.version, state.uuid),
+        version=version,
         attempts=state.attempts,
         zip_key=state.zip_key,
         xml=await signed_file(work, document_id, state.version),
-        keys=Keys(
-            pin=vault.open(tenant_id, setting.software_pin) if setting.software_pin else "",
-            technical_key=vault.open(tenant_id, sealed_key) if sealed_key else "",
-        ),
+        keys=await keys_of_document(work, vault, version.content, version.uuid, row.range_id, setting, sealed_key),
         environment="1" if row.environment == "1" else "2",
         setting=setting,
         certificate=(
@@ -106,7 +117,7 @@ async def claim_document(work: Work, vault: Vault, document_id: UUID, claim: UUI
             )
         ).one_or_none(),
         corrected=corrected,
-        test_set=await _running_test_set(work) if row.is_test else "",
+        test_set=await _test_set_of(work, row) if row.is_test else "",
     )
 
 
@@ -168,10 +179,15 @@ async def versions_of(work: Work, row: Document) -> dict[str, int]:
     return {row.uuid: 1, **{found.uuid: found.version for found in later}}
 
 
-async def _running_test_set(work: Work) -> str:
+async def _test_set_of(work: Work, row: Document) -> str:
+    """Code of the test set that a document was issued for: the newest of its family that had begun."""
     code = await work.session.scalar(
         select(DianTestSet.code)
-        .where(DianTestSet.tenant_id == work.tenant_id)
+        .where(
+            DianTestSet.tenant_id == work.tenant_id,
+            DianTestSet.family == _FAMILIES[Kind(row.kind)],
+            DianTestSet.created_at < row.issued_at + timedelta(seconds=1),
+        )
         .order_by(DianTestSet.created_at.desc())
         .limit(1)
     )

@@ -14,6 +14,7 @@ from app.domain.invoicing.by_hand import ByHand
 from app.domain.invoicing.contingencies import Contingencies
 from app.domain.invoicing.documents import DocumentFilters, DocumentReader
 from app.domain.invoicing.habilitation import Habilitation
+from app.domain.invoicing.owed import Withdrawal, ask_owed, refuse_withdrawn
 from app.domain.invoicing.ranges import Ranges
 from app.domain.invoicing.readiness import Readiness
 from app.domain.invoicing.resend import Resend
@@ -39,6 +40,7 @@ from app.domain.invoicing.schemas import (
     RangePage,
     ReadinessOut,
     StartHabilitation,
+    WithdrawDocument,
 )
 from app.domain.invoicing.setup import Setup
 from app.domain.invoicing.test_sets import test_set_page
@@ -50,7 +52,8 @@ from app.lib.pages import DEFAULT_LIMIT
 
 MODULE = "invoicing"
 StatusParam = Annotated[
-    Literal["pending", "signed", "sent", "accepted", "rejected", "unknown"] | None, QueryParameter(name="status")
+    Literal["pending", "signed", "sent", "accepted", "rejected", "unknown", "withdrawn"] | None,
+    QueryParameter(name="status"),
 ]
 KindParam = Annotated[str | None, QueryParameter(name="kind", max_length=2, description="Tipo de la DIAN: 01, 20, …")]
 FromDayParam = Annotated[date | None, QueryParameter(name="from", description="Primer día.")]
@@ -95,7 +98,7 @@ class DianController(Controller):
         """Guarda cómo expide la empresa, y la habilita cuando tiene todo."""
         return await setup.put(data, lambda current: check_if_match(request, current))
 
-    @put("/certificate", operation_id="PutDianCertificate", guards=[requires("dian:write", module=MODULE)])
+    @put("/certificate", operation_id="PutDianCertificate", guards=[requires("dian:write", module=MODULE, heavy=True)])
     async def put_certificate(self, data: JSONBody[PutCertificate], setup: NamedDependency[Setup]) -> CertificateOut:
         """Instala el certificado digital, después de revisarlo; reemplaza el anterior."""
         return await setup.put_certificate(data)
@@ -283,5 +286,26 @@ class DocumentController(Controller):
         documents: NamedDependency[DocumentReader],
     ) -> DocumentDetailOut:
         """Envía otra vez un documento; uno rechazado se rehace con los datos de hoy y el mismo número."""
-        await Resend(work).run(await documents.find(document_id))
+        row = await documents.find(document_id)
+        refuse_withdrawn((await documents.read(document_id)).status)
+        await Resend(work).run(row)
+        # Its returns, meanwhile, are owed their notes.
+        await ask_owed(work)
+        return await documents.read(document_id)
+
+    @post(
+        "/{document_id:uuid}/withdraw",
+        operation_id="WithdrawDocument",
+        guards=[requires("dian:issue", module=MODULE)],
+        status_code=HTTP_200_OK,
+    )
+    async def withdraw_document(
+        self,
+        document_id: FromPath[UUID],
+        data: JSONBody[WithdrawDocument],
+        work: NamedDependency[Work],
+        documents: NamedDependency[DocumentReader],
+    ) -> DocumentDetailOut:
+        """Retira un documento rechazado que ya no se enviará, con las notas que lo esperan."""
+        await Withdrawal(work).run(await documents.find(document_id), data)
         return await documents.read(document_id)

@@ -1,7 +1,7 @@
 """Reading documents: lists, one whole, its history and its files."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -71,7 +71,7 @@ class DocumentReader:
         if filters.day_from:
             conditions.append(Document.issued_at >= clock.day_begun(filters.day_from, BOGOTA))
         if filters.day_to:
-            conditions.append(Document.issued_at < clock.day_begun(filters.day_to, BOGOTA) + timedelta(days=1))
+            conditions.append(Document.issued_at < clock.day_ended(filters.day_to, BOGOTA))
         if filters.sale_id:
             conditions.append(Document.sale_id == filters.sale_id)
         if filters.number:

@@ -16,7 +16,7 @@ from app.domain.invoicing.kinds import KINDS, NUMBERED_AS, Kind
 from app.domain.invoicing.model import FREEZER, Correction, Document, Line, Paper, Party, Payment, PointOfSale
 from app.domain.invoicing.preflight import blocking, preflight_draft
 from app.domain.invoicing.totals import total
-from app.lib.errors import FieldError, RuleBroken
+from app.lib.errors import Conflict, FieldError, RuleBroken
 from app.lib.schemas import JSON
 
 SWEEP_AFTER: Final = timedelta(minutes=2)
@@ -46,6 +46,12 @@ class DocumentInvalid(RuleBroken):
     """DIAN would reject it: the fields say what to mend, by pointers into the document."""
 
     code = "document-invalid"
+
+
+NUMBER_USED: Final = Conflict(
+    "Ese número ya lo lleva otro documento: cierre el rango y revise la numeración.", code="number-used"
+)
+"""What `uq_document_number` refuses: two ranges whose prefix and number read alike."""
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -76,7 +76,7 @@ async def read_issuer(
 
 
 def keys_of(work: Work, issuing: Issuing, kind: Kind) -> Keys:
-    """The secrets that identify a document of a kind. Raises `SealBroken`."""
+    """The secrets that identify a document of a kind. Raises `SecretsUnreadable`."""
     numbers = issuing.numbers(NUMBERED_AS.get(kind, kind))
     return issuing.keys(Vault(work.database.settings), work.tenant_id, numbers)
 

@@ -11,7 +11,7 @@ from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.kinds import Environment, Kind
 from app.domain.invoicing.lists import address_in_colombia
 from app.domain.invoicing.model import FINAL_CONSUMER, NIT, Address, NumberingRange, Party, Software
-from app.domain.invoicing.vault import Vault
+from app.domain.invoicing.vault import KEY_AGAIN, PIN_AGAIN, Vault
 from app.lib.nit import check_digit
 
 _ORGANIZATION: Final[dict[str, Literal["1", "2"]]] = {"company": "1", "person": "2"}
@@ -119,11 +119,16 @@ class Issuing(msgspec.Struct):
         return next((each for each in self.ranges or () if each.kind is kind), None)
 
     def keys(self, vault: Vault, tenant_id: UUID, numbers: Numbers | None) -> Keys:
-        """The secrets that identify a document of this range. Raises `SealBroken`."""
+        """The secrets that identify a document of this range. Raises `SecretsUnreadable`."""
         sealed = numbers.technical_key if numbers is not None else None
+        pin = vault.open_or_say(tenant_id, bytes.fromhex(self.software.pin), PIN_AGAIN)
+        if numbers is None or not sealed:
+            return Keys(pin=pin)
         return Keys(
-            pin=vault.open(tenant_id, bytes.fromhex(self.software.pin)),
-            technical_key=vault.open(tenant_id, bytes.fromhex(sealed)) if sealed else "",
+            pin=pin,
+            technical_key=vault.open_or_say(
+                tenant_id, bytes.fromhex(sealed), KEY_AGAIN.format(prefix=numbers.prefix or numbers.authorization_no)
+            ),
         )
 
     def as_software(self) -> Software:

@@ -8,6 +8,7 @@ from app.db.jobs import JobContext
 from app.domain.invoicing.catch_up import CatchUp
 from app.domain.invoicing.habilitation import Habilitation
 from app.domain.invoicing.mailing import Mailing
+from app.domain.invoicing.owed import OwedNotes
 from app.domain.invoicing.reading import RangeReader
 from app.domain.invoicing.transmit import Transmission
 from app.domain.invoicing.wrapping import wrap_and_deliver
@@ -89,3 +90,9 @@ async def wrap(context: JobContext, payload: Transmit) -> None:
 async def mail(context: JobContext, payload: Mail) -> None:
     """Bring one mailing as far as it goes."""
     await Mailing(context, payload.delivery_id).run()
+
+
+@job("invoicing.issue-owed-notes", timeout=60)
+async def issue_owed_notes(context: JobContext, _payload: NoPayload) -> None:
+    """Issue the notes of returns that were taken back while none could be issued."""
+    await OwedNotes(context).run()

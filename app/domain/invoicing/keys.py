@@ -8,18 +8,23 @@ from app.db.session import Work
 from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.issuing import Issuing
 from app.domain.invoicing.models import DocumentRange
-from app.domain.invoicing.vault import Vault
+from app.domain.invoicing.vault import KEY_AGAIN, PIN_AGAIN, Vault
 
 
 async def keys_of_range(work: Work, issuing: Issuing, range_id: UUID) -> Keys:
-    """PIN of today's software and technical key of the range that numbered it. Raises `SealBroken`."""
+    """PIN of today's software and technical key of the range that numbered it. Raises `SecretsUnreadable`."""
     vault = Vault(work.database.settings)
-    sealed = await work.session.scalar(
-        select(DocumentRange.technical_key).where(
-            DocumentRange.tenant_id == work.tenant_id, DocumentRange.id == range_id
+    row = (
+        await work.session.execute(
+            select(DocumentRange.technical_key, DocumentRange.prefix).where(
+                DocumentRange.tenant_id == work.tenant_id, DocumentRange.id == range_id
+            )
         )
-    )
+    ).one()
+    pin = vault.open_or_say(work.tenant_id, bytes.fromhex(issuing.software.pin), PIN_AGAIN)
+    if not row.technical_key:
+        return Keys(pin=pin)
     return Keys(
-        pin=vault.open(work.tenant_id, bytes.fromhex(issuing.software.pin)),
-        technical_key=vault.open(work.tenant_id, sealed) if sealed else "",
+        pin=pin,
+        technical_key=vault.open_or_say(work.tenant_id, row.technical_key, KEY_AGAIN.format(prefix=row.prefix)),
     )

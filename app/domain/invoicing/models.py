@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import ClientCreated, DefaultBase, Editable, Money, TenantOwned, TenantRow
 
-STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown")
-FINAL = ("accepted", "rejected")
+STATUSES = ("pending", "signed", "sent", "accepted", "rejected", "unknown", "withdrawn")
+FINAL = ("accepted", "rejected", "withdrawn")
 """Nothing happens to them by itself any more."""
 IN_FLIGHT = text("status IN ('pending','signed','sent','unknown')")
 _ENVIRONMENT = "environment IN ('1','2')"
@@ -106,7 +106,16 @@ class DocumentRange(TenantRow, ClientCreated, DefaultBase):
             unique=True,
             postgresql_where=text("authorization_no = '' AND retired_at IS NULL"),
         ),
-        UniqueConstraint("tenant_id", "environment", "kind", "prefix", "first_no"),
+        Index(
+            "uq_document_range_begins",
+            "tenant_id",
+            "environment",
+            "kind",
+            "prefix",
+            "first_no",
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
     )
 
     kind: Mapped[str]
@@ -161,7 +170,15 @@ class Document(TenantRow, ClientCreated, DefaultBase):
         ),
         Index("ix_document_corrects", "tenant_id", "corrects_id", postgresql_where=text("corrects_id IS NOT NULL")),
         Index("ix_document_issued", "tenant_id", "issued_at", "id"),
-        Index("ix_document_number", "tenant_id", "number"),
+        # Exports have numbers of invoices.
+        Index(
+            "uq_document_number",
+            "tenant_id",
+            "number",
+            "environment",
+            text("replace(kind, '02', '01')"),
+            unique=True,
+        ),
     )
 
     kind: Mapped[str]
@@ -255,8 +272,8 @@ class DocumentEvent(TenantRow, DefaultBase):
 
     document_id: Mapped[UUID]
     kind: Mapped[str]
-    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend; of its delivery
-    wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
+    """signed, sent, asked, accepted, rejected, unknown, refused, absent, redated, contingency, corrected, resend, withdrawn,
+    late-paper; of its delivery wrapped, waits, mailed, mail-failed, mail-refused, mail-uncertain, bounced."""
     at: Mapped[datetime]
     detail: Mapped[str]
     data: Mapped[dict[str, Any]]

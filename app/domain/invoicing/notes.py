@@ -6,17 +6,19 @@ from decimal import Decimal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, insert, select
 
 from app.db.session import Work
 from app.domain.invoicing.drafts import draft, payments_of
-from app.domain.invoicing.issue import keys_of, read_issuer, write_document
+from app.domain.invoicing.issue import NotIssuing, keys_of, read_issuer, write_document
 from app.domain.invoicing.issuing import Issuing
 from app.domain.invoicing.kinds import ANNULMENT, KINDS, Kind
 from app.domain.invoicing.model import Correction, Line, Reference, thaw
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
 from app.domain.invoicing.totals import SoldLine, line_of
+from app.domain.invoicing.upkeep_models import OwedNote
+from app.domain.invoicing.vault import SecretsUnreadable
 from app.lib.money import ZERO
 
 PARTIAL: str = "1"
@@ -73,16 +75,49 @@ class Known(msgspec.Struct, frozen=True):
 async def issue_note(work: Work, goods: ReturnedGoods) -> None:
     """Write the note of a return, pending until what it corrects is valid. Nothing for a sale without document.
 
-    Raises `NotIssuing`, `NoNumbers` and `DocumentInvalid`: then nothing comes back.
+    While none can be issued it is owed: the goods and the money go back all the same. Raises `NoNumbers` and
+    `DocumentInvalid`: then nothing comes back.
     """
     corrected = await find_document(work, Document.sale_id == goods.sale_id)
-    if corrected is None:
+    if corrected is None or corrected.status == "withdrawn":
         return
+    if corrected.status == "rejected":
+        await _owe(work, corrected, goods, "document-rejected")
+        return
+    try:
+        await write_note(work, corrected, goods)
+    except NotIssuing:
+        await _owe(work, corrected, goods, "not-enabled")
+    except SecretsUnreadable:
+        await _owe(work, corrected, goods, "secrets-unreadable")
+
+
+async def _owe(work: Work, corrected: Known, goods: ReturnedGoods, reason: str) -> None:
+    await work.session.execute(
+        insert(OwedNote).values(
+            tenant_id=work.tenant_id,
+            return_id=goods.return_id,
+            document_id=corrected.row.id,
+            reason=reason,
+            is_whole=goods.is_whole,
+            goods=msgspec.json.encode(goods).decode(),
+            created_at=goods.at,
+        )
+    )
+    after = {"correctsId": corrected.row.id, "number": corrected.row.number, "reason": reason}
+    work.record("document.note-owed", goods.return_id, after=after)
+
+
+async def write_note(work: Work, corrected: Known, goods: ReturnedGoods) -> bool:
+    """The note of a return, with its number; answers whether the document wants one.
+
+    Raises `NotIssuing`, `SecretsUnreadable`, `NoNumbers` and `DocumentInvalid`.
+    """
     kind = note_for(corrected.content.kind)
     issuing = await read_issuer(work, [kind], branch_id=goods.branch_id, register_id=goods.register_id)
     if issuing.environment != corrected.row.environment:
         # What was issued while testing needs no note of production, and the other way round there is none to give.
-        return
+        return False
     keys = keys_of(work, issuing, kind)
     made = draft(
         issuing,
@@ -106,6 +141,7 @@ async def issue_note(work: Work, goods: ReturnedGoods) -> None:
         corrects_id=corrected.row.id,
         branch_id=goods.branch_id,
     )
+    return True
 
 
 async def find_document(work: Work, condition: object) -> Known | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -11,9 +11,17 @@ from sqlalchemy import and_, func, select, update
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.invoicing.drafts import NUMBER_USED
 from app.domain.invoicing.kinds import KINDS, Kind
 from app.domain.invoicing.models import DianSetting, Document, DocumentCounter, DocumentRange
-from app.domain.invoicing.numbering import BEGINNING, FOR_EVER, add_range
+from app.domain.invoicing.numbering import (
+    BEGINNING,
+    FOR_EVER,
+    add_range,
+    change_range,
+    lock_numbering,
+    refuse_overlap,
+)
 from app.domain.invoicing.schemas import (
     ChangeRange,
     CreateRange,
@@ -37,10 +45,14 @@ _FEW_SHARE: Final = Decimal("0.1")
 _CENTS: Final = Decimal("0.01")
 _NAMES: Final[dict[str, EnvironmentName]] = {"1": "production", "2": "habilitation"}
 
+_COLUMNS: Final = {"authorization": "authorization_no", "first": "first_no", "last": "last_no"}
+"""Fields of a change to columns, where they differ."""
+
 BROKEN_CONSTRAINTS["uq_document_range_of_note"] = Conflict(
     "Ya hay una numeración en uso para esa clase de nota: ciérrela antes.", code="range-taken"
 )
-BROKEN_CONSTRAINTS["uq_document_range_tenant_id_environment_kind_prefix_first_no"] = Conflict(
+BROKEN_CONSTRAINTS["uq_document_number"] = NUMBER_USED
+BROKEN_CONSTRAINTS["uq_document_range_begins"] = Conflict(
     "Ya existe un rango con ese prefijo y ese comienzo.", code="range-taken"
 )
 BROKEN_CONSTRAINTS["pk_document_range"] = Conflict("Ya existe otro rango con ese identificador.", code="id-taken")
@@ -145,31 +157,45 @@ class Ranges:
 
     async def change(self, range_id: UUID, data: ChangeRange, check: Callable[[RangeOut], None]) -> RangeOut:
         """Say who uses a range, or close it; a closed one is opened again. `check` may refuse the version being changed."""
+        await lock_numbering(self._work)
         before = await self.read(range_id)
         check(before)
-        mine = (DocumentRange.tenant_id == self._work.tenant_id, DocumentRange.id == range_id)
-        values = {
-            field: value
-            for field, value in msgspec.structs.asdict(data).items()
-            if value is not msgspec.UNSET and field != "is_open"
-        }
-        await self._check_places(values.get("branch_id"), values.get("register_id"))
-        if data.is_open is not msgspec.UNSET:
-            values["retired_at"] = None if data.is_open else clock.now()
-            await self._work.session.execute(
-                update(DocumentCounter)
-                .where(DocumentCounter.tenant_id == self._work.tenant_id, DocumentCounter.range_id == range_id)
-                .values(is_open=data.is_open)
-                .execution_options(synchronize_session=False)
+        given = {field: value for field, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+        row = (
+            await self._work.session.scalars(
+                select(DocumentRange).where(
+                    DocumentRange.tenant_id == self._work.tenant_id, DocumentRange.id == range_id
+                )
             )
-        if values:
-            await self._work.session.execute(
-                update(DocumentRange).where(*mine).values(**values).execution_options(synchronize_session=False)
-            )
+        ).one()
+        key, is_open = given.pop("technical_key", None), given.pop("is_open", before.is_open)
+        await self._check_places(given.get("branch_id"), given.get("register_id"))
+        values = {_COLUMNS.get(field, field): value for field, value in given.items()}
+        _check_change(row, values, key)
+        if is_open != before.is_open:
+            await self._open(row, before, is_open, values.get("last_no", before.last))
+            values["retired_at"] = None if is_open else clock.now()
+        await change_range(self._work, row, self._vault, key, **values)
         answer = await self.read(range_id)
-        if answer != before:
-            self._work.record("dian.range-changed", range_id, before=before, after=answer)
+        if answer != before or key:
+            self._work.record(
+                "dian.range-changed",
+                range_id,
+                before=before,
+                after={"range": answer, "keyChanged": True} if key else answer,
+            )
         return answer
+
+    async def _open(self, row: DocumentRange, before: RangeOut, is_open: bool, last: int) -> None:
+        """Open or close the counter. One that opens again must not have lost its numbers to another range."""
+        if is_open and before.next <= last:
+            await refuse_overlap(self._work, Kind(row.kind), row.environment, row.prefix, before.next, last, but=row.id)
+        await self._work.session.execute(
+            update(DocumentCounter)
+            .where(DocumentCounter.tenant_id == self._work.tenant_id, DocumentCounter.range_id == row.id)
+            .values(is_open=is_open)
+            .execution_options(synchronize_session=False)
+        )
 
     async def ask_import(self, data: ImportRanges) -> ImportOut:
         """Want the ranges read from DIAN. The job is the worker's."""
@@ -233,6 +259,20 @@ def _check(data: CreateRange, kind: Kind) -> None:
         raise _refuse("/validTo", "La vigencia termina antes de comenzar.")
     if KINDS[kind].uses_technical_key and not data.technical_key:
         raise _refuse("/technicalKey", "La numeración de facturas necesita su clave técnica.")
+
+
+def _check_change(row: DocumentRange, values: dict[str, Any], key: str | None) -> None:
+    """Raise 422 for a change that makes no sense."""
+    if KINDS[Kind(row.kind)].is_note:
+        for column, pointer in (("authorization_no", "/authorization"), ("authorized_on", "/authorizedOn")):
+            if values.get(column) is not None:
+                raise _refuse(pointer, "Las notas no llevan resolución de numeración.")
+    if key and not KINDS[Kind(row.kind)].uses_technical_key:
+        raise _refuse("/technicalKey", "Solo la numeración de facturas lleva clave técnica.")
+    if values.get("valid_from", row.valid_from) > values.get("valid_to", row.valid_to):
+        raise _refuse("/validTo", "La vigencia termina antes de comenzar.")
+    if values.get("last_no", row.last_no) < values.get("first_no", row.first_no):
+        raise _refuse("/last", "El último número no puede ser menor que el primero.")
 
 
 def _refuse(pointer: str, detail: str) -> RuleBroken:

@@ -6,12 +6,25 @@ from typing import Final
 from sqlalchemy import and_, select
 
 from app.db.session import Work
-from app.domain.invoicing.models import DianCertificate, DianCircuit, DianSetting, DocumentCounter, DocumentRange
+from app.domain.invoicing.figures import missing_uvt
+from app.domain.invoicing.former import opened_or_none
+from app.domain.invoicing.models import (
+    DianCertificate,
+    DianCircuit,
+    DianSetting,
+    DianTestSet,
+    DocumentCounter,
+    DocumentRange,
+)
+from app.domain.invoicing.owed import count_owed
 from app.domain.invoicing.schemas import ReadinessItem, ReadinessOut
+from app.domain.invoicing.vault import CERTIFICATE_AGAIN, KEY_AGAIN, PIN_AGAIN, Vault
 from app.domain.tenants.models import Tenant
 from app.lib import clock
 
 _CERTIFICATE_WARNING: Final = timedelta(days=60)
+UNREADABLE: Final = frozenset({"software-pin-unreadable", "certificate-unreadable", "range-key-unreadable"})
+"""What a company that issues already mends one by one, in any order."""
 _BOGOTA: Final = "America/Bogota"
 
 
@@ -41,14 +54,40 @@ class Readiness:
             *_company(tenant),
             *_software(setting),
             *_certificate(certificate),
+            *await self._secrets(setting, certificate),
             *await self._ranges(setting.environment if setting else "2"),
             *await self._circuit(),
+            *await self._test_set(),
+            *await self._owed(),
+            *await self._figures(),
         ]
         return ReadinessOut(
             is_ready=all(item.is_ready for item in items if item.blocks),
             is_enabled=setting is not None and setting.is_enabled,
             items=items,
         )
+
+    async def _secrets(self, setting: DianSetting | None, certificate: DianCertificate | None) -> list[ReadinessItem]:
+        """Whether what is kept opens: with a lost key of the installation it must be written again."""
+        tenant_id, vault = self._work.tenant_id, Vault(self._work.database.settings)
+        items: list[ReadinessItem] = []
+        if setting is not None and setting.software_pin is not None:
+            opens = opened_or_none(vault, tenant_id, setting.software_pin) is not None
+            items.append(_item("software-pin-unreadable", "software", opens, PIN_AGAIN))
+        if certificate is not None and certificate.sealed is not None:
+            opens = vault.opens_certificate(tenant_id, certificate.sealed)
+            items.append(_item("certificate-unreadable", "certificate", opens, CERTIFICATE_AGAIN))
+        rows = await self._work.session.execute(
+            select(DocumentRange.prefix, DocumentRange.technical_key).where(
+                DocumentRange.tenant_id == tenant_id,
+                DocumentRange.environment == (setting.environment if setting else "2"),
+                DocumentRange.technical_key.is_not(None),
+                DocumentRange.retired_at.is_(None),
+            )
+        )
+        lost = [row.prefix for row in rows if opened_or_none(vault, tenant_id, row.technical_key) is None]
+        items.append(_item("range-key-unreadable", "range", not lost, KEY_AGAIN.format(prefix=", ".join(lost))))
+        return items
 
     async def _ranges(self, environment: str) -> list[ReadinessItem]:
         today = clock.business_day(clock.now(), _BOGOTA)
@@ -83,6 +122,23 @@ class Readiness:
             ),
         ]
 
+    async def _test_set(self) -> list[ReadinessItem]:
+        is_ready = await has_accepted_test_set(self._work)
+        detail = "La DIAN no ha aceptado aquí un set de pruebas: envíelo antes de pasar a producción."
+        return [_item("test-set", "habilitation", is_ready, detail, blocks=False)]
+
+    async def _owed(self) -> list[ReadinessItem]:
+        count = await count_owed(self._work)
+        detail = (
+            f"Faltan {count} notas de devoluciones: salen solas cuando se expida otra vez, o al reenviar lo rechazado."
+        )
+        return [_item("owed-notes", "software", not count, detail, blocks=False)]
+
+    async def _figures(self) -> list[ReadinessItem]:
+        year = await missing_uvt(self._work.session, clock.business_day(clock.now(), _BOGOTA))
+        detail = f"La UVT de {year} no está escrita: el límite del tiquete P.O.S. se calcula con la anterior. La escribe el proveedor."
+        return [_item("uvt", "none", year is None, detail, blocks=False)]
+
     async def _circuit(self) -> list[ReadinessItem]:
         circuit = (
             await self._work.session.scalars(select(DianCircuit).where(DianCircuit.tenant_id == self._work.tenant_id))
@@ -97,6 +153,14 @@ class Readiness:
                 blocks=False,
             )
         ]
+
+
+async def has_accepted_test_set(work: Work) -> bool:
+    """Whether DIAN accepted a test set that was sent from here."""
+    found = await work.session.scalar(
+        select(DianTestSet.id).where(DianTestSet.tenant_id == work.tenant_id, DianTestSet.status == "accepted").limit(1)
+    )
+    return found is not None
 
 
 def _company(tenant: Tenant) -> list[ReadinessItem]:

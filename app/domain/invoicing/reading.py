@@ -1,21 +1,22 @@
 """The numbering that DIAN has for a company, read with GetNumberingRange and written down as it is."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import select, update
 
 from app.db.jobs import JobContext
 from app.db.session import Work
+from app.domain.invoicing.former import opened_or_none
 from app.domain.invoicing.kinds import Kind
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
-from app.domain.invoicing.numbering import add_range
+from app.domain.invoicing.numbering import add_range, change_range, lock_numbering
 from app.domain.invoicing.signer import CannotSign, open_line
 from app.domain.invoicing.vault import Vault
 from app.domain.tenants.models import Tenant
 from app.lib import clock
-from app.lib.errors import Conflict
+from app.lib.errors import Conflict, DomainError
 
 if TYPE_CHECKING:
     from app.integrations.dian.answers import Range
@@ -73,12 +74,14 @@ class RangeReader:
 
     async def _keep(self, work: Work, environment: str, found: "Sequence[Range]", kinds: Mapping[str, str]) -> str:
         """Write new ranges down; answers what was done."""
+        await lock_numbering(work)
         added, known, unclear = 0, 0, []
+        authorizations = frozenset(each.authorization for each in found)
         for each in found:
             kind = kinds.get(each.prefix) or ("01" if each.technical_key else "")
             if not kind:
                 unclear.append(each.prefix or "(sin prefijo)")
-            elif await self._is_known(work, environment, each):
+            elif await self._is_known(work, environment, each, authorizations, Kind(kind)):
                 known += 1
             elif await self._add(work, environment, Kind(kind), each):
                 added += 1
@@ -89,29 +92,53 @@ class RangeReader:
             parts.append(f"Diga para qué son, o revíselos: {', '.join(unclear)}.")
         return " ".join(parts)
 
-    async def _is_known(self, work: Work, environment: str, each: "Range") -> bool:
-        """Whether the range is written down; its technical key is brought up to date."""
-        row = (
-            await work.session.scalars(
-                select(DocumentRange).where(
-                    DocumentRange.tenant_id == work.tenant_id,
-                    DocumentRange.environment == environment,
-                    DocumentRange.authorization_no == each.authorization,
-                    DocumentRange.prefix == each.prefix,
-                    DocumentRange.first_no == each.first,
-                )
+    async def _is_known(
+        self, work: Work, environment: str, each: "Range", authorizations: frozenset[str], kind: Kind
+    ) -> bool:
+        """Whether the range is written down; what DIAN says otherwise now is brought up to date.
+
+        One that begins where this one does, under a resolution that DIAN does not know, was typed wrong.
+        """
+        rows = await work.session.scalars(
+            select(DocumentRange)
+            .where(
+                DocumentRange.tenant_id == work.tenant_id,
+                DocumentRange.environment == environment,
+                DocumentRange.prefix == each.prefix,
+                DocumentRange.first_no == each.first,
+                (DocumentRange.authorization_no == each.authorization)
+                | ((DocumentRange.kind == kind.value) & DocumentRange.authorization_no.not_in(authorizations)),
             )
-        ).one_or_none()
+            .order_by(
+                (DocumentRange.authorization_no == each.authorization).desc(), DocumentRange.retired_at.nulls_first()
+            )
+            .execution_options(populate_existing=True)
+        )
+        row = rows.first()
         if row is None:
             return False
-        known = self._vault.open(work.tenant_id, row.technical_key) if row.technical_key else ""
-        if each.technical_key and known != each.technical_key:
-            await work.session.execute(
-                update(DocumentRange)
-                .where(DocumentRange.tenant_id == work.tenant_id, DocumentRange.id == row.id)
-                .values(technical_key=self._vault.seal(work.tenant_id, each.technical_key))
-                .execution_options(synchronize_session=False)
-            )
+        says: dict[str, Any] = {
+            "authorization_no": each.authorization,
+            "authorized_on": each.authorized_on or row.authorized_on,
+            "last_no": each.last,
+            "valid_from": each.valid_from,
+            "valid_to": each.valid_to,
+        }
+        before = {name: getattr(row, name) for name, value in says.items() if value != getattr(row, name)}
+        changed = {name: says[name] for name in before}
+        # A key that does not open any more is another one, too.
+        known = opened_or_none(self._vault, work.tenant_id, row.technical_key)
+        key = each.technical_key if each.technical_key and known != each.technical_key else None
+        if changed or key:
+            try:
+                async with work.session.begin_nested():
+                    await change_range(work, row, self._vault, key, **changed)
+            except DomainError as problem:
+                _LOG.warning("range not brought up to date", prefix=each.prefix, reason=problem.detail)
+                return False
+        if changed:
+            work.record("dian.range-changed", row.id, before=before, after=changed)
+        if key:
             work.record("dian.range-key-changed", row.id, after={"prefix": row.prefix})
         return True
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import and_, func, select
 
 from app.db.session import Work
-from app.domain.invoicing.kinds import KINDS, Kind
+from app.domain.invoicing.kinds import HABILITATION, KINDS, Kind
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
 
@@ -23,6 +23,8 @@ class Shown(msgspec.Struct, frozen=True):
     uuid: str
     qr: str
     issued_at: datetime
+    is_trial: bool
+    """Of the habilitación: worth nothing to the tax office."""
 
 
 class Printed(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ async def _documents(work: Work, source: str, ids: Sequence[UUID]) -> dict[UUID,
             DocumentState.uuid,
             func.coalesce(DocumentVersion.qr, Document.qr),
             func.coalesce(DocumentVersion.issued_at, Document.issued_at),
+            Document.environment == HABILITATION,
         )
         .join(DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id))
         .outerjoin(

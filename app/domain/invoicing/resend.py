@@ -16,6 +16,7 @@ from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
+from app.domain.invoicing.numbering import frozen_range
 from app.domain.invoicing.versions import USUAL, Version, redated, write_version
 from app.lib import clock
 from app.lib.errors import Conflict, NotFound
@@ -103,6 +104,7 @@ class Resend:
                 issuer=issuing.as_issuer(),
                 software=issuing.as_software(),
                 counterpart=counterpart,
+                range=await frozen_range(self._work, row.range_id),
             ),
             clock.now(),
         )

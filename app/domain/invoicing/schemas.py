@@ -50,6 +50,8 @@ class PutDianSettings(Input):
     maker: Name = "Mostrador"
     maker_person: Name = "Mostrador"
     contingency_after: Minutes | None = None
+    confirm_environment: bool = False
+    """Said by who begins to issue in production, or goes back to testing while issuing there."""
 
 
 class CertificateOut(Output):
@@ -124,8 +126,18 @@ class CreateRange(Input):
 
 
 class ChangeRange(Input):
-    """Who uses it, and whether it is used at all. What is absent stays as it is."""
+    """Who uses it, whether it is used at all, and what the resolution says where it was typed wrong or renewed.
 
+    What is absent stays as it is. Documents keep what they were issued with; a rejected one that is sent again takes this.
+    """
+
+    authorization: Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[0-9]+$(?!\n)")] | UnsetType = UNSET
+    authorized_on: date | UnsetType | None = UNSET
+    valid_from: date | UnsetType = UNSET
+    valid_to: date | UnsetType = UNSET
+    first: Number | UnsetType = UNSET
+    last: Number | UnsetType = UNSET
+    technical_key: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]+$(?!\n)")] | UnsetType = UNSET
     branch_id: UUID | UnsetType | None = UNSET
     register_id: UUID | UnsetType | None = UNSET
     is_open: bool | UnsetType = UNSET
@@ -303,6 +315,12 @@ class IssueDocument(Input):
         msgspec.field(default_factory=list)
     )
     id: UUID | None = None
+
+
+class WithdrawDocument(Input):
+    """Close a rejected document that nobody will send again."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=300, pattern=NAME)]
 
 
 class DeclareContingency(Input):

@@ -1,6 +1,5 @@
 """How a company issues: its settings and its certificate."""
 
-import asyncio
 import base64
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,9 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from app.db.session import Work
+from app.domain.invoicing.former import keep_former, opened_or_none
 from app.domain.invoicing.models import DianCertificate, DianSetting, DocumentRange
 from app.domain.invoicing.numbering import open_note_ranges
-from app.domain.invoicing.readiness import Readiness
+from app.domain.invoicing.owed import ask_owed
+from app.domain.invoicing.readiness import UNREADABLE, Readiness, has_accepted_test_set
 from app.domain.invoicing.schemas import (
     CertificateOut,
     DianSettingsOut,
@@ -21,9 +22,11 @@ from app.domain.invoicing.schemas import (
     PutCertificate,
     PutDianSettings,
 )
+from app.domain.invoicing.upkeep_models import DianFormerSecret
 from app.domain.invoicing.vault import CertificateFile, Vault
 from app.domain.tenants.models import Tenant
-from app.integrations.dian.certificate import CertificateUnusable, check_credential, open_p12
+from app.integrations.dian.certificate import CertificateUnusable, check_credential
+from app.integrations.dian.upload import open_upload
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 
@@ -54,8 +57,11 @@ class Setup:
         Raises `NotReady` when they would enable a company that cannot issue.
         """
         tenant_id = self._work.tenant_id
-        before = await self._out(await self._row(lock=True))
+        row = await self._row(lock=True)
+        before = await self._out(row)
         check(before)
+        if not data.confirm_environment:
+            await self._refuse_unconfirmed(before, data)
         values: dict[str, Any] = {
             "environment": ENVIRONMENTS[data.environment],
             "is_enabled": False,
@@ -68,6 +74,8 @@ class Setup:
             "contingency_after": data.contingency_after,
             "updated_at": clock.now(),
         }
+        if row is not None:
+            await self._keep_pin(row, data)
         if data.software_pin is not None:
             values["software_pin"] = self._vault.seal(tenant_id, data.software_pin)
         await self._work.session.execute(
@@ -76,7 +84,8 @@ class Setup:
             .on_conflict_do_update(index_elements=["tenant_id"], set_=values)
         )
         if data.is_enabled:
-            await self._enable(values["environment"])
+            await self._enable(values["environment"], was_enabled=before.is_enabled)
+            await ask_owed(self._work)
         after = await self._out(await self._row())
         pin_changed = data.software_pin is not None
         if after != before or pin_changed:
@@ -94,8 +103,7 @@ class Setup:
         Raises `CertificateUnusable`.
         """
         tenant_id, now = self._work.tenant_id, clock.now()
-        p12 = _decoded(data.file)
-        credential = await asyncio.to_thread(open_p12, p12, data.password)
+        kept, password, credential = await open_upload(_decoded(data.file), data.password)
         tenant = await self._tenant()
         check_credential(credential, tenant.nit, now)
         # One at a time: two would both become the current one.
@@ -119,7 +127,7 @@ class Setup:
             not_before=credential.not_before,
             not_after=credential.not_after,
             is_chain_complete=credential.is_chain_complete,
-            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(p12, data.password)),
+            sealed=self._vault.seal_certificate(tenant_id, CertificateFile(kept, password)),
             user_id=self._work.actor.user_id,
             created_at=now,
         )
@@ -129,9 +137,37 @@ class Setup:
         self._work.record("dian.certificate-installed", row.id, before=before, after=answer)
         return answer
 
-    async def _enable(self, environment: str) -> None:
+    async def _refuse_unconfirmed(self, before: DianSettingsOut, data: PutDianSettings) -> None:
+        """Raise 422 when the documents of the next sale would begin, or cease, to be worth something."""
+        was_real = before.is_enabled and before.environment == "production"
+        if was_real == (data.environment == "production") or not data.is_enabled:
+            return
+        detail = "La empresa expide en producción: en habilitación sus ventas dejarían de tener validez fiscal."
+        if not was_real:
+            detail = "Desde la próxima venta los documentos tendrán validez fiscal."
+            if not await has_accepted_test_set(self._work):
+                detail += " La DIAN todavía no ha aceptado aquí un set de pruebas."
+        raise RuleBroken(
+            f"{detail} Confirme el ambiente.",
+            code="environment-unconfirmed",
+            errors=(FieldError("/confirmEnvironment", "environment-unconfirmed", detail),),
+        )
+
+    async def _keep_pin(self, row: DianSetting, data: PutDianSettings) -> None:
+        """Documents that wait were identified with the earlier PIN, and name the earlier software."""
+        earlier = opened_or_none(self._vault, self._work.tenant_id, row.software_pin)
+        same_pin = data.software_pin is None or data.software_pin == earlier
+        if not row.software_id or (same_pin and data.software_id.lower() == row.software_id):
+            return
+        await keep_former(self._work, self._vault, row.software_pin, "", software_id=row.software_id)
+
+    async def _enable(self, environment: str, *, was_enabled: bool) -> None:
         tenant_id = self._work.tenant_id
-        missing = [each for each in (await Readiness(self._work).ask()).items if each.blocks and not each.is_ready]
+        missing = [
+            each
+            for each in (await Readiness(self._work).ask()).items
+            if each.blocks and not each.is_ready and not (was_enabled and each.code in UNREADABLE)
+        ]
         if missing:
             raise NotReady(
                 f"Todavía no se puede expedir: {missing[0].detail}",
@@ -216,6 +252,7 @@ async def renew_secrets(work: Work, vault: Vault) -> int:
         (DianSetting, DianSetting.software_pin, False),
         (DocumentRange, DocumentRange.technical_key, False),
         (DianCertificate, DianCertificate.sealed, True),
+        (DianFormerSecret, DianFormerSecret.sealed, False),
     ):
         keys: list[Any] = [column, *([] if model is DianSetting else [model.__table__.c.id])]
         rows = (

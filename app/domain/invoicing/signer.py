@@ -36,8 +36,11 @@ class CannotSign(Exception):
 class Line:
     """To be closed."""
 
-    def __init__(self, http: "AsyncClient", client: "DianClient", credential: "Credential") -> None:
+    def __init__(
+        self, http: "AsyncClient", client: "DianClient", credential: "Credential", *, says_empty_prefix: bool = False
+    ) -> None:
         self._http = http
+        self._says_empty_prefix = says_empty_prefix
         self._client = client
         self._credential = credential
 
@@ -49,7 +52,7 @@ class Line:
         from app.domain.invoicing.xml.documents import build
         from app.integrations.dian.sign import sign
 
-        built = build(paper, identity)
+        built = build(paper, identity, says_empty_prefix=self._says_empty_prefix)
         return sign(built.root, built.place, self._credential, paper.issued_at)
 
     def sign_container(
@@ -127,13 +130,16 @@ async def open_line(
     if certificate is None or certificate.sealed is None:
         raise CannotSign("Falta el certificado digital (.p12).")
     credential = await _open(vault, tenant_id, certificate, certificate.sealed)
+    if settings.dian_certificates == "holder":
+        credential = credential.alone()
     try:
         check_credential(credential, nit, now)
     except RuleBroken as problem:
         raise CannotSign(problem.detail) from problem
     endpoint = settings.dian_url or (PRODUCTION if environment == "1" else HABILITATION)
     http = http_client(verify=tls() if endpoint.startswith("https://") else False)
-    return Line(http, DianClient(http, endpoint, credential), credential)
+    client = DianClient(http, endpoint, credential)
+    return Line(http, client, credential, says_empty_prefix=settings.dian_empty_prefix == "empty")
 
 
 async def _open(vault: Vault, tenant_id: UUID, certificate: DianCertificate, sealed: bytes) -> "Credential":

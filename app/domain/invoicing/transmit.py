@@ -91,7 +91,12 @@ class Transmission:
         if claimed is None:
             return None
         if claimed.corrected is not None and claimed.corrected.status != "accepted":
-            message = f"Espera a que la DIAN valide {claimed.corrected.row.number}."
+            number = claimed.corrected.row.number
+            message = f"Espera a que la DIAN valide {number}."
+            if claimed.corrected.status == "rejected":
+                message = (
+                    f"La DIAN rechazó {number}: corríjalo y envíelo otra vez, o retírelo y esta nota se retira con él."
+                )
             await set_state(work, claimed, next_at=now + _WAITS_FOR_ORIGINAL, message=message)
             return None
         if not await take_probe(work, now):

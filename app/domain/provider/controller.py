@@ -1,8 +1,10 @@
 """HTTP face of the platform: health and metrics, outside `/v1`."""
 
 import hmac
+import resource
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 from typing import cast
 
 from litestar import Controller, Request, Response, get
@@ -10,8 +12,10 @@ from litestar.datastructures import State
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app import __version__
 from app.db.session import Database
 from app.domain.provider.health import Health, Snapshot
+from app.domain.provider.measures import Measures, business_lines
 from app.domain.provider.schemas import Alive, HealthReport
 from app.lib.access import bearer
 from app.lib.errors import NotFound, Unauthenticated
@@ -57,11 +61,26 @@ async def get_metrics(request: Request[object, object, State], state: State) -> 
     if not hmac.compare_digest(bearer(request).encode(), settings.metrics_token.encode()):
         raise Unauthenticated("El token no es válido.", headers={"WWW-Authenticate": "Bearer"})
     health: Health = state.health
-    lines = chain(REQUESTS.lines(), _process(state.database), _jobs(await health.snapshot()))
+    measures: Measures = state.measures
+    lines = chain(
+        REQUESTS.lines(),
+        _process(state.database, settings),
+        business_lines(),
+        _jobs(await health.snapshot()),
+        await measures.lines(),
+    )
     return "\n".join(lines) + "\n"
 
 
-def _process(database: Database) -> Iterable[str]:
+def _process(database: Database, settings: Settings) -> Iterable[str]:
+    built: Sample = ({"version": __version__, "release": settings.release or __version__}, 1)
+    yield from metric("mostrador_build_info", "gauge", "What runs.", [built])
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    spent = used.ru_utime + used.ru_stime
+    yield from metric(
+        "mostrador_process_cpu_seconds_total", "counter", "Processor time of this process.", [({}, spent)]
+    )
+    yield from metric("mostrador_process_resident_bytes", "gauge", "Memory of this process.", [({}, _resident())])
     sold = REQUESTS.answered("/v1/sales", "POST", 201)
     yield from metric("mostrador_sales_posted_total", "counter", "Sales answered 201.", [({}, sold)])
     failures = database.bell.failures
@@ -71,6 +90,16 @@ def _process(database: Database) -> Iterable[str]:
         ({"pool": name}, cast("AsyncAdaptedQueuePool", pool).checkedout()) for name, pool in pools.items()
     ]
     yield from metric("mostrador_pool_in_use", "gauge", "Database connections in use.", in_use)
+    sizes: list[Sample] = [({"pool": name}, cast("AsyncAdaptedQueuePool", pool).size()) for name, pool in pools.items()]
+    yield from metric("mostrador_pool_size", "gauge", "Database connections there may be.", sizes)
+
+
+def _resident() -> float:
+    """Bytes, as the kernel counts them now; 0 where it does not say."""
+    try:
+        return float(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0.0
 
 
 def _jobs(snapshot: Snapshot | None) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from app.domain.invoicing.drafts import Draft, draft, find_numbers, kind_for_sale, payments_of, point_of_sale
@@ -15,7 +15,10 @@ from app.domain.sales.goods import Basket, BasketLine
 from app.domain.sales.pricing import PricedLine
 from app.domain.sales.schemas import PostSale
 from app.lib.actor import Actor
+from app.lib.errors import Forbidden
 from app.lib.money import ZERO
+
+_UNDOCUMENTED: Final = "sales:undocumented"
 
 
 class Posting(Protocol):
@@ -41,7 +44,8 @@ def paper_of(
 ) -> Draft | None:
     """The document that the ticket issues; None for a company that issues nothing, or when none was wanted.
 
-    It is dated now, whenever it was sold: DIAN wants the day of sending. Raises 422 for what DIAN would reject.
+    It is dated now, whenever it was sold: DIAN wants the day of sending. Raises 422 for what DIAN would reject, 403 when
+    somebody wants none who may not.
     """
     if not rows[0]["issues"]:
         return None
@@ -49,6 +53,8 @@ def paper_of(
     if issuing is None:
         return None
     base = sum((line.base for line in priced), start=ZERO)
+    if posting.data.document == "none" and not actor.may(_UNDOCUMENTED):
+        raise Forbidden("Su rol no permite vender sin documento electrónico.", permission=_UNDOCUMENTED)
     kind = kind_for_sale(issuing, posting.data.document, base)
     if kind is None:
         return None

@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from app.db.lane import Lane, LaneConnection
 from app.db.unit_of_work import replay_of, request_hash
 from app.domain.inventory.fragments import SHELVES_LOCKED
+from app.domain.invoicing.drafts import NUMBER_USED
 from app.domain.invoicing.drafts import Draft as Paper
 from app.domain.invoicing.fragments import RANGE_SPENT
 from app.domain.invoicing.vault import Vault
@@ -179,6 +180,8 @@ class SalePoster:
         except asyncpg.UniqueViolationError as error:
             if getattr(error, "constraint_name", None) in _TWINS:
                 raise _Overtaken from error
+            if getattr(error, "constraint_name", None) == "uq_document_number":
+                raise NUMBER_USED from error
             raise
         except asyncpg.LockNotAvailableError:
             # A kind of what the closed drawer raises: waiting too long for a lock says nothing about the drawer.

@@ -15,9 +15,10 @@ from uuid_utils.compat import uuid7
 
 from app.domain.invoicing.drafts import Draft
 from app.domain.invoicing.fragments import NUMBER_MARK, UUID_MARK
+from app.domain.invoicing.kinds import HABILITATION
 from app.domain.sales.goods import Basket, BasketLine
 from app.domain.sales.pricing import PricedLine, Settled
-from app.domain.sales.read import NO_DIAN
+from app.domain.sales.read import notices
 from app.domain.sales.schemas import BuyerOut, ConflictOut, DocumentOut, PaymentOut, PostSale, SaleLineOut, SaleOut
 from app.lib.actor import Actor
 from app.lib.money import NO_UNITS, ZERO, as_price, as_quantity, unit_cost
@@ -178,7 +179,11 @@ class PostedTicket:
                 rounding=totals.rounding,
                 change=totals.change,
                 document=None if self.paper is None else _document_out(self.paper),
-                warnings=[] if data.document == "none" or self.paper is not None else [NO_DIAN],
+                warnings=notices(
+                    data.document,
+                    is_documented=self.paper is not None,
+                    is_trial=self.paper is not None and self.paper.document.environment == HABILITATION,
+                ),
                 conflicts=[
                     ConflictOut(product_id=short.shelf.product_id, missing=as_quantity(short.missing))
                     for short in self._basket.missing

@@ -6,11 +6,17 @@ cents((total − nominal tax) / (1 + rate)) and its tax is the rest, so bases an
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_DOWN, Decimal
+from typing import Final
 
 import msgspec
 
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.money import ZERO, cents, divide, spread, times
+
+_MANY: Final = 50
+"""Lines up to which rounding cannot drift as far as `_DRIFT`: less than a cent each."""
+_DRIFT: Final = Decimal(1)
+"""Pesos: half of what DIAN tolerates in a total."""
 
 
 class LineToPrice(msgspec.Struct, frozen=True):
@@ -58,10 +64,36 @@ def price_lines(lines: Sequence[LineToPrice], ticket_discount: Decimal) -> list[
         if ticket_discount > sum(totals, start=ZERO):
             raise _discount_too_large("/discount")
         totals = [total - part for total, part in zip(totals, spread(ticket_discount, totals), strict=True)]
-    return [
-        _split(number, line, pesos, total)
-        for number, (line, pesos, total) in enumerate(zip(lines, gross, totals, strict=True))
-    ]
+    return _even(
+        lines,
+        [
+            _split(number, line, pesos, total)
+            for number, (line, pesos, total) in enumerate(zip(lines, gross, totals, strict=True))
+        ],
+    )
+
+
+def _even(lines: Sequence[LineToPrice], priced: list[PricedLine]) -> list[PricedLine]:
+    """The same lines, unless the cents rounded off bases of one rate add up: DIAN takes tax = base × rate of their sum (AS07).
+
+    Then each base is rounded so that the sum up to its line is right: no line moves by more than a cent.
+    """
+    if len(priced) <= _MANY:
+        return priced
+    for rate in {line.rate for line in lines if line.rate}:
+        places = [place for place, line in enumerate(lines) if line.rate == rate]
+        base = sum((priced[place].base for place in places), start=ZERO)
+        tax = sum((priced[place].tax - priced[place].nominal_tax for place in places), start=ZERO)
+        if abs(times(base, rate) - tax) <= _DRIFT:
+            continue
+        taxed = given = ZERO
+        for place in places:
+            line = priced[place]
+            taxed += line.total - line.nominal_tax
+            upto = cents(divide(taxed, 1 + rate))
+            priced[place] = msgspec.structs.replace(line, base=upto - given, tax=line.total - (upto - given))
+            given = upto
+    return priced
 
 
 def _split(number: int, line: LineToPrice, gross: Decimal, total: Decimal) -> PricedLine:

@@ -37,6 +37,27 @@ NO_DIAN = NoticeOut(
 )
 """Readiness warning of a ticket that carries no electronic document."""
 
+NO_DOCUMENT = NoticeOut(
+    code="no-document", detail="La venta no lleva documento electrónico porque así se pidió: la ley pide expedirlo."
+)
+"""Warning of a ticket whose seller wanted none; the trail keeps it with the ticket."""
+
+
+TRIAL = NoticeOut(
+    code="dian-test-environment",
+    detail="Documento de prueba: la empresa expide en el ambiente de habilitación de la DIAN, sin validez fiscal.",
+)
+"""Warning of a ticket whose document is of the habilitación."""
+
+
+def notices(wanted: str, *, is_documented: bool, is_trial: bool) -> list[NoticeOut]:
+    """What is to be said about the document of a ticket."""
+    if wanted == "none":
+        return [NO_DOCUMENT]
+    if not is_documented:
+        return [NO_DIAN]
+    return [TRIAL] if is_trial else []
+
 
 class SaleFilters(Input):
     """What a list of tickets can be narrowed to."""
@@ -90,7 +111,8 @@ class SaleReader:
             .where(StockConflict.tenant_id == self._work.tenant_id, StockConflict.document_id == sale_id)
             .order_by(StockConflict.id)
         )
-        document = DocumentOut.of((await documents_of_sales(self._work, [sale_id])).get(sale_id))
+        shown = (await documents_of_sales(self._work, [sale_id])).get(sale_id)
+        document = DocumentOut.of(shown)
         costs = self._work.actor.may("costs:read")
         status = (await self._statuses([sale_id]))[sale_id]
         return SaleOut(
@@ -119,7 +141,11 @@ class SaleReader:
             rounding=sale.rounding,
             change=sale.change,
             document=document,
-            warnings=[] if sale.document_wanted == "none" or document is not None else [NO_DIAN],
+            warnings=notices(
+                sale.document_wanted,
+                is_documented=document is not None,
+                is_trial=shown is not None and shown.is_trial,
+            ),
             conflicts=[ConflictOut(product_id=row.product_id, missing=as_quantity(row.missing)) for row in conflicts],
         )
 

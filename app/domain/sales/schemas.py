@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta
 
 from app.domain.invoicing.reads import Shown
@@ -120,7 +119,9 @@ class DocumentOut(Output):
     @classmethod
     def of(cls, shown: Shown | None) -> "DocumentOut | None":
         """As `app.domain.invoicing.reads` found it."""
-        return None if shown is None else cls(**msgspec.structs.asdict(shown))
+        if shown is None:
+            return None
+        return cls(**{name: getattr(shown, name) for name in cls.__struct_fields__})
 
 
 class SaleOut(Output):

@@ -29,6 +29,7 @@ _SALE: Final = (
     "total",
 )
 _PRODUCT: Final = ("sku", "name", "price", "taxClass", "unitCode", "tracksStock", "minStock", "retiredAt")
+_ALERT: Final = ("kind", "severity", "title", "detail", "count", "openedAt", "resolvedAt")
 _SESSION: Final = ("registerId", "branchId", "warehouseId", "openedAt", "closedAt", "zNumber", "businessDay")
 
 
@@ -125,6 +126,13 @@ _CATALOGUE: Final = (
         actions=("document.rejected",),
         facts=("number",),
     ),
+    EventType(
+        name="alert.opened",
+        said="Algo está mal en la tienda: sin caja abierta, sin ventas, agotados, numeración o certificado por acabarse.",
+        actions=("alert.opened",),
+        facts=_ALERT,
+    ),
+    EventType(name="alert.resolved", said="Lo que estaba mal se resolvió.", actions=("alert.resolved",), facts=_ALERT),
 )
 
 TYPES: Final[Mapping[str, EventType]] = {one.name: one for one in _CATALOGUE}

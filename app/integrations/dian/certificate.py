@@ -63,6 +63,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Listed, ...]
     """Holder first, then the chain."""
 
+    def alone(self) -> "Credential":
+        """The same, for signatures that name the holder's certificate and none of its issuers'."""
+        return msgspec.structs.replace(self, listed=self.listed[:1])
+
     @property
     def nits(self) -> frozenset[str]:
         """Digits found where DIAN looks for the NIT; with or without check digit, as the entity wrote them."""
@@ -91,8 +95,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_p12(file: bytes, password: str) -> Credential:
-    """Open a .p12. Raises `CertificateUnusable`: not such a file, wrong password, no key, no certificate, weak key."""
-    if len(file) > MAX_FILE or not _looks_like_p12(file):
+    """Open a .p12 of our own making; `upload.py` opens the others.
+
+    Raises `CertificateUnusable`: not such a file, wrong password, no key, no certificate, weak key.
+    """
+    if len(file) > MAX_FILE or not looks_like_p12(file):
         raise CertificateUnusable("El archivo no es un certificado .p12 o .pfx.")
     try:
         found = load_pkcs12(file, password.encode())
@@ -153,7 +160,7 @@ def check_credential(credential: Credential, nit: str, at: datetime) -> None:
         raise CertificateUnusable("El certificado no está autorizado para firmar.", code="certificate-not-for-signing")
 
 
-def _looks_like_p12(file: bytes) -> bool:
+def looks_like_p12(file: bytes) -> bool:
     """A DER sequence whose first member is the version, 3; so that a wrong file is not called a wrong password."""
     if not file[1:] or not file.startswith(_SEQUENCE):
         return False

@@ -32,7 +32,8 @@ async def test_a_small_sale_issues_a_pos_document_that_dian_accepts(company: Com
     assert document["status"] == "pending"
     assert document["uuid"] in document["qr"]
     assert "NumFac: EPOS1\n" in document["qr"]
-    assert sale["warnings"] == []
+    assert [each["code"] for each in sale["warnings"]] == ["dian-test-environment"]
+    assert (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["warnings"] == sale["warnings"]
     assert await company.work() == 2
     now = (await company.shop.get(f"/v1/sales/{sale['id']}")).json()["document"]
     assert now == document | {"status": "accepted"}
@@ -91,7 +92,26 @@ async def test_above_the_limit_a_pos_document_is_refused(company: Company) -> No
     assert answer.json()["code"] == "pos-above-limit"
     none = await company.shop.sell(session, lines, "2000000", document="none")
     assert none.json()["document"] is None
-    assert none.json()["warnings"] == []
+    assert [each["code"] for each in none.json()["warnings"]] == ["no-document"]
+    trail = await company.rows("SELECT content FROM audit_entry WHERE tenant_id = :t AND action = 'sale.posted'")
+    assert "no-document" in trail[-1].content
+    read = (await company.shop.get(f"/v1/sales/{none.json()['id']}")).json()
+    assert read["warnings"] == none.json()["warnings"]
+
+
+async def test_only_who_may_sells_without_document(company: Company) -> None:
+    product = await company.shop.product()
+    session = await company.shop.open_drawer()
+    lines = [{"productId": product["id"], "quantity": "1"}]
+    owner = company.shop.token
+    await company.rows("UPDATE membership SET role = 'cashier' WHERE tenant_id = :t RETURNING 1")
+    refused = await company.shop.sell(session, lines, "2000000", document="none")
+    assert (refused.status_code, refused.json()["permission"]) == (403, "sales:undocumented"), refused.text
+    sold_with = await company.shop.sell(session, lines, "2000000")
+    assert (sold_with.status_code, company.shop.token) == (201, owner)
+    # A company that issues nothing has nothing to withhold.
+    await company.rows("UPDATE dian_setting SET is_enabled = false WHERE tenant_id = :t RETURNING 1")
+    assert (await company.shop.sell(session, lines, "2000000", document="none")).status_code == 201
 
 
 async def test_numbers_have_no_gap_also_after_a_refused_sale(company: Company) -> None:

@@ -197,7 +197,7 @@ async def test_documents_that_no_sale_makes_are_issued_and_accepted(company: Com
             "delivery": {"incoterm": "FOB"},
             "address": {"line": "221B Baker Street", "city": "London", "countryCode": "GB"},
         },
-        {"kind": "03", "lines": [taxed], "paper": {"number": "T-1", "issuedOn": "2026-11-01"}},
+        {"kind": "03", "lines": [taxed], "paper": {"number": "T-1", "issuedOn": datetime.now(UTC).date().isoformat()}},
         {"kind": "05", "customerId": seller.json()["id"], "lines": [line]},
     ]
     made: dict[str, str] = {}

@@ -137,3 +137,22 @@ def test_text_that_xml_cannot_hold_is_cleaned(credential: Credential) -> None:
     assert schema_errors(xml) == []
     assert verify_with_xmlsec(xml) == 3
     assert parse(xml).findtext(".//{*}Item/{*}Description") == "Silla «roja» ]]> <b>&amp; 🪑"
+
+
+def test_a_signature_may_name_the_holder_alone(credential: Credential) -> None:
+    """DC25 is not confirmed: an installation chooses."""
+    paper = PAPERS["01"]
+    assert signed(paper, credential).count(b"<xades:Cert>") == 3
+    alone = signed(paper, credential.alone())
+    assert alone.count(b"<xades:Cert>") == 1
+    assert schema_errors(alone) == []
+    assert verify_with_xmlsec(alone) == 3
+
+
+def test_a_range_without_prefix_is_written_as_the_installation_chose() -> None:
+    paper = PAPERS["01"]
+    assert paper.range is not None
+    bare = structs.replace(paper, prefix="", range=structs.replace(paper.range, prefix=""))
+    for says, count in ((False, 0), (True, 1)):
+        built = build(bare, identify(bare, KEYS), says_empty_prefix=says)
+        assert len(built.root.findall(".//{dian:gov:co:facturaelectronica:Structures-2-1}Prefix")) == count

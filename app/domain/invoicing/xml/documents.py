@@ -22,10 +22,13 @@ class Built(NamedTuple):
     """Empty: where the signature goes."""
 
 
-def build(document: Document, identity: Identity) -> Built:
-    """The document's XML. Nothing in it depends on anything but the two frozen copies."""
+def build(document: Document, identity: Identity, *, says_empty_prefix: bool = False) -> Built:
+    """The document's XML. Nothing in it depends on anything but the two frozen copies and the installation's choice.
+
+    `says_empty_prefix`: a range without prefix has an empty element for it.
+    """
     root = new_root(document.fixed.root)
-    place = put_extensions(root, document, identity)
+    place = put_extensions(root, document, identity, says_empty_prefix=says_empty_prefix)
     _head(root, document, identity)
     _references(root, document)
     put_parties(root, document)

@@ -16,10 +16,10 @@ _DIAN: Final = {**AGENCY, "schemeID": "4", "schemeName": "31"}
 _DIAN_NIT: Final = "800197268"
 
 
-def put_extensions(root: Element, document: Document, identity: Identity) -> Element:
+def put_extensions(root: Element, document: Document, identity: Identity, *, says_empty_prefix: bool) -> Element:
     """Append all extensions and return the empty place of the signature, the last of them."""
     extensions = group(root, "ext:UBLExtensions")
-    _dian(_content(extensions), document, identity)
+    _dian(_content(extensions), document, identity, says_empty_prefix=says_empty_prefix)
     if document.point_of_sale is not None:
         _pos(extensions, document)
     return _content(extensions)
@@ -34,7 +34,7 @@ def _content(extensions: Element) -> Element:
     return group(group(extensions, "ext:UBLExtension"), "ext:ExtensionContent")
 
 
-def _dian(content: Element, document: Document, identity: Identity) -> None:
+def _dian(content: Element, document: Document, identity: Identity, *, says_empty_prefix: bool) -> None:
     extensions = group(content, "sts:DianExtensions")
     numbering = document.range
     if numbering is not None:
@@ -44,7 +44,7 @@ def _dian(content: Element, document: Document, identity: Identity) -> None:
         put(period, "cbc:StartDate", numbering.valid_from.isoformat())
         put(period, "cbc:EndDate", numbering.valid_to.isoformat())
         authorized = group(control, "sts:AuthorizedInvoices")
-        if numbering.prefix:
+        if numbering.prefix or says_empty_prefix:
             put(authorized, "sts:Prefix", numbering.prefix)
         put(authorized, "sts:From", str(numbering.first))
         put(authorized, "sts:To", str(numbering.last))
