@@ -24,6 +24,9 @@ from app.domain.alerts.company.controller import CompanyAlertController
 from app.domain.alerts.provider_controller import ProviderAlertController, ProviderJobController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
+from app.domain.billing.controller import BillingController
+from app.domain.billing.provider_controller import ProviderBillingController
+from app.domain.billing.webhook import StripeWebhookController
 from app.domain.cash.controller import CashController
 from app.domain.catalog.controller import ProductController
 from app.domain.catalog.tree_controller import CatalogController, CategoryController
@@ -115,6 +118,8 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     AuditController,
     ReconciliationController,
     PrivacyController,
+    BillingController,
+    ProviderBillingController,
     SupportAccessController,
     StaffAuthController,
     StaffMeController,
@@ -168,7 +173,7 @@ def create_litestar(settings: Settings, extra_routes: Sequence[ControllerRouterH
         dependencies={"work": Provide(provide_work)},
     )
     app = Litestar(
-        [business, HealthController, get_metrics, *extra_routes],
+        [business, StripeWebhookController, HealthController, get_metrics, *extra_routes],
         lifespan=[connections],
         exception_handlers={**HANDLERS, Replay: send_again},
         type_decoders=[(_is_exact, decode_special)],

@@ -99,6 +99,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Certificates that a signature lists: the holder's with its issuers (rule DC25), or the holder's alone."""
     dian_empty_prefix: Literal["absent", "empty"]
     """How a document says that its range has no prefix."""
+    stripe_secret_key: str | None
+    """None: this installation charges nobody, and its companies are moved by the operator."""
+    stripe_webhook_secrets: tuple[str, ...]
+    """More than one while a secret is rotated."""
+    stripe_url: str | None
+    """Another address than Stripe's own, for development."""
+    stripe_tax_rate: str | None
+    """Id of the tax rate at Stripe that subscriptions are charged with."""
+    billing_grace_days: int
+    """Full use after a payment failed."""
+    billing_patience_days: int
+    """Read-only after that, before the suspension."""
     clock_file: str | None
     """Development only: where the launcher writes the moved clock."""
     dev_control: str | None
@@ -243,9 +255,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         dian_empty_prefix=env.choice("DIAN_EMPTY_PREFIX", ("absent", "empty"), "absent"),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),
         live_seconds=env.number("REPORTS_LIVE_SECONDS", 300, 0, 3600),
+        stripe_secret_key=env.optional("STRIPE_SECRET_KEY"),
+        stripe_webhook_secrets=env.words("STRIPE_WEBHOOK_SECRET"),
+        stripe_url=env.optional_url("STRIPE_URL", _HTTP if environment != "production" else ("https",)),
+        stripe_tax_rate=env.optional("STRIPE_TAX_RATE"),
+        billing_grace_days=env.number("BILLING_GRACE_DAYS", 7, 1, 60),
+        billing_patience_days=env.number("BILLING_PATIENCE_DAYS", 30, 1, 365),
         clock_file=env.optional("MOSTRADOR_CLOCK_FILE"),
         dev_control=env.optional("MOSTRADOR_DEV_CONTROL"),
     )
+    if settings.stripe_secret_key and not settings.stripe_webhook_secrets:
+        env.errors.append("STRIPE_WEBHOOK_SECRET is missing: without it no payment would ever be heard of")
     if environment == "production":
         for name in ("MOSTRADOR_CLOCK_FILE", "MOSTRADOR_DEV_CONTROL"):
             if env.optional(name):

@@ -20,11 +20,14 @@ from app.asgi import create_litestar, dressed
 from app.db.migrate import migrate
 from app.db.session import Database
 from app.dev.dian_desk import DianDesk
+from app.dev.processes import free_port
+from app.lib import clock
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.dian import DianProcess
 from tests.shop import Shop, sign_up
 from tests.sink import Sink, open_sink
+from tests.stripe import SECRET, StripeProcess
 
 # Before the first test module imports it: its assertions speak like those of the tests.
 pytest.register_assert_rewrite("tests.proofs.till")
@@ -108,7 +111,12 @@ def environ(worker_id: str) -> Iterator[dict[str, str]]:
     asyncio.run(copy_template(shared["DATABASE_ADMIN_URL"], name))
     number = 0 if worker_id == "master" else 1 + int(worker_id.removeprefix("gw"))
     redis = make_url(shared["REDIS_URL"]).set(database=str(number)).render_as_string(hide_password=False)
-    yield in_database(shared, name) | {"REDIS_URL": redis}
+    stripe = {
+        "STRIPE_SECRET_KEY": "sk_test_of_tests",
+        "STRIPE_WEBHOOK_SECRET": SECRET,
+        "STRIPE_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    yield in_database(shared, name) | {"REDIS_URL": redis} | stripe
 
 
 async def copy_template(admin_url: str, name: str) -> None:
@@ -201,3 +209,22 @@ def dian(dian_process: DianProcess) -> DianDesk:
     dian_process.start()
     dian_process.desk.reset()
     return dian_process.desk
+
+
+@pytest.fixture(scope="session")
+def stripe_process(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeProcess]:
+    """A Stripe of this worker, in a process of its own."""
+    process = StripeProcess(tmp_path_factory.mktemp("stripe"), int(environ["STRIPE_URL"].rpartition(":")[2]))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def stripe(stripe_process: StripeProcess) -> Iterator[StripeProcess]:
+    """A Stripe that works; clocks run again afterwards, events of before are nobody's."""
+    stripe_process.start()
+    stripe_process.control("fault", kind=None)
+    stripe_process.fresh_events()
+    yield stripe_process
+    stripe_process.control("fault", kind=None)
+    clock.stand_at(None)

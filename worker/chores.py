@@ -3,16 +3,21 @@
 from datetime import timedelta
 from typing import Any, Final, cast
 
+import structlog
 from sqlalchemy import CursorResult, TextClause, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.billing.reconcile import look_at_due, reconcile
 from app.domain.invoicing.jobs import catch_up
 from app.domain.reports.jobs import fold_sales, send_due
 from app.domain.reports.mailing import MORNING
 from app.domain.tenants.jobs import end_trial_job
 from app.lib import clock
+from app.lib.payments import PaymentsUnavailable
 from worker.scheduler import Chore
+
+_LOG = structlog.stdlib.get_logger("mostrador.chores")
 
 _BATCH: Final = 2_000
 IDEMPOTENCY_KEPT: Final = timedelta(hours=48)
@@ -184,6 +189,14 @@ async def _delete(database: Database, statement: TextClause, values: dict[str, A
             return
 
 
+async def compare_payments(database: Database) -> None:
+    """The payment provider's books against ours; a provider that is away is asked tomorrow, and before that by every look."""
+    try:
+        await reconcile(database)
+    except PaymentsUnavailable as away:
+        _LOG.warning("books not compared", reason=str(away))
+
+
 CHORES: Final = (
     Chore(name="idempotency.forget", every=timedelta(hours=1), run=forget_old_answers),
     Chore(name="tenants.end-trials", every=timedelta(minutes=5), run=end_trials),
@@ -193,5 +206,7 @@ CHORES: Final = (
     Chore(name="reports.fold", every=timedelta(minutes=1), run=fold_reports),
     Chore(name="reports.send", every=timedelta(minutes=5), run=send_reports),
     Chore(name="reports.forget", every=timedelta(hours=1), run=forget_old_exports),
+    Chore(name="billing.look", every=timedelta(minutes=5), run=look_at_due),
+    Chore(name="billing.reconcile", every=timedelta(days=1), run=compare_payments),
     Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
 )

@@ -3,6 +3,7 @@
 from app.domain.accounts import jobs as accounts
 from app.domain.alerts.company import jobs as alerts
 from app.domain.audit import jobs as audit
+from app.domain.billing import jobs as billing
 from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
@@ -12,3 +13,4 @@ from app.domain.webhooks import jobs as webhooks
 
 MODULES = (accounts, audit, invoicing, members, provider, reports, tenants, webhooks)
 MODULES = (accounts, alerts, audit, invoicing, members, provider, tenants, webhooks)
+MODULES = (accounts, audit, billing, invoicing, members, provider, tenants, webhooks)

@@ -6,6 +6,7 @@ from app.domain.accounts import models as accounts
 from app.domain.alerts import models as alerts
 from app.domain.alerts.company import models as company_alerts
 from app.domain.audit import models as audit
+from app.domain.billing import models as billing
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
@@ -40,6 +41,7 @@ MODULES = (
     privacy,
     invoicing,
     invoicing_upkeep,
+    billing,
     delivery,
     provider,
     support,

@@ -37,6 +37,7 @@ class Secrets(msgspec.Struct):
     app_password: str = msgspec.field(default_factory=_password)
     platform_password: str = msgspec.field(default_factory=_password)
     backup_password: str = msgspec.field(default_factory=_password)
+    stripe_webhook_secret: str = msgspec.field(default_factory=_password)
     demo: DemoLogin | None = None
     """Set when the demo shop is complete."""
 

@@ -31,6 +31,7 @@ class Installation:
         self.port = port
         self.mail = data / "mail"
         self.dian = data / "dian"
+        self.stripe = data / "stripe"
         self.clock = data / "clock.json"
         self.secrets = Secrets.load(data)
         self.control = socket_folder(data / "run") / "control.sock"
@@ -40,7 +41,8 @@ class Installation:
         self._redis = None if configured("REDIS_URL") else EmbeddedRedis(data / "redis")
         self._smtp_port = None if configured("SMTP_HOST") else free_port()
         self._dian_port = None if configured("DIAN_URL") else free_port()
-        for folder in (self.mail, self.dian, self._logs):
+        self._stripe_port = None if configured("STRIPE_SECRET_KEY") else free_port()
+        for folder in (self.mail, self.dian, self.stripe, self._logs):
             folder.mkdir(mode=0o700, exist_ok=True)
         make_socket_folder(self.control.parent, None)
         # Of a launcher that was killed: its lock is ours now.
@@ -79,6 +81,23 @@ class Installation:
                     version=__version__,
                     url=self._dian_url(self._dian_port),
                     ready=partial(answers_http, self._dian_port, "/ready"),
+                )
+            )
+        if self._stripe_port:
+            hook = f"http://127.0.0.1:{self.port}/billing/webhooks/stripe"
+            services.append(
+                Program(
+                    "stripe",
+                    [
+                        *(sys.executable, "-m", "app.dev.stripe_fake"),
+                        *(str(self._stripe_port), str(self.stripe), str(self.clock), hook),
+                        self.secrets.stripe_webhook_secret,
+                    ],
+                    environment=os.environ,
+                    log=self.log("stripe"),
+                    version=__version__,
+                    url=f"http://127.0.0.1:{self._stripe_port}",
+                    ready=partial(answers_http, self._stripe_port, "/ready"),
                 )
             )
         return services
@@ -144,6 +163,12 @@ class Installation:
             }
         if self._dian_port:
             chosen["DIAN_URL"] = self._dian_url(self._dian_port)
+        if self._stripe_port:
+            chosen |= {
+                "STRIPE_SECRET_KEY": "sk_test_mostrador",
+                "STRIPE_WEBHOOK_SECRET": self.secrets.stripe_webhook_secret,
+                "STRIPE_URL": f"http://127.0.0.1:{self._stripe_port}",
+            }
         return chosen
 
     async def make_database(self) -> None:

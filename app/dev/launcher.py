@@ -103,7 +103,9 @@ class _Launcher:
         self._foundation = installation.foundation()
         self._programs: list[Service] = []
         self._services = {service.name: service for service in self._foundation}
-        self._faults = Faults(self._services, {"smtp": installation.mail, "dian": installation.dian})
+        self._faults = Faults(
+            self._services, {"smtp": installation.mail, "dian": installation.dian, "stripe": installation.stripe}
+        )
         self._supervisor = Supervisor()
 
     async def run_until(self, stopping: asyncio.Event) -> int:

@@ -36,6 +36,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "keys:write": "Ver, crear y revocar llaves de API",
     "privacy:read": "Ver consentimientos y exportar los datos de una persona",
     "privacy:write": "Anotar consentimientos y suprimir los datos de una persona",
+    "billing:read": "Ver la suscripción de la empresa, sus facturas y pagos",
+    "billing:write": "Contratar, cambiar y cancelar la suscripción de la empresa",
     "webhooks:read": "Ver los webhooks y su registro de entregas",
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
     "reports:read": "Ver informes, indicadores y el tablero",
@@ -48,8 +50,8 @@ PERMISSIONS: Final[dict[str, str]] = {
 OWNER: Final = "owner"
 """The one role that only an owner gives or takes, whatever else somebody may do."""
 
-_FOR_OWNERS: Final = frozenset({"keys:write"})
-"""What an administrator does not get: a key outlives the day on which somebody trusted its maker."""
+_FOR_OWNERS: Final = frozenset({"keys:write", "billing:write"})
+"""What an administrator does not get: a key outlives the day on which somebody trusted its maker, and who pays decides."""
 
 _COUNTER: Final = frozenset(
     {
@@ -93,6 +95,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "audit:read",
             "reports:read",
             "alerts:read",
+            "billing:read",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),
@@ -117,7 +120,7 @@ AT_THE_TILL: Final = frozenset(
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
     {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "webhooks:write"}
-    | {"sales:approve", "cash:approve"}
+    | {"sales:approve", "cash:approve", "billing:read", "billing:write"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no
 approving, which is a person's act."""

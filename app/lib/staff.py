@@ -24,6 +24,9 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "alerts:write": "Atender y silenciar alertas, probar los canales",
     "jobs:read": "Ver trabajos en segundo plano y tareas programadas",
     "jobs:write": "Reintentar y descartar trabajos que fallaron",
+    "billing:read": "Ver planes, suscripciones, eventos de pago e ingresos",
+    "billing:write": "Comparar con la pasarela de pagos, repetir eventos y alargar pruebas",
+    "plans:write": "Publicar versiones de los planes",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -32,21 +35,23 @@ STAFF_ADMIN: Final = "admin"
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
     "support": frozenset(
-        {"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}
-    ),
-    "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
-    "ops": frozenset(
         {
             "companies:read",
-            "companies:suspend",
+            "companies:create",
+            "support:open",
             "support:read",
-            "trail:read",
-            "staff:read",
             "alerts:read",
-            "alerts:write",
             "jobs:read",
-            "jobs:write",
+            "billing:read",
         }
+    ),
+    "billing": frozenset(
+        {"companies:read", "companies:create", "companies:suspend", "companies:close"}
+        | {"billing:read", "billing:write", "plans:write"}
+    ),
+    "ops": frozenset(
+        {"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "billing:read"}
+        | {"alerts:read", "alerts:write", "jobs:read", "jobs:write"}
     ),
 }
 """Role to permissions."""

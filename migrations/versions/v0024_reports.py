@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from app.db import tenancy
 
 revision = "0024"
-down_revision = "0021"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -898,6 +898,56 @@ async def _(company: Company) -> Call:
     return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
 
 
+plain("GET", "/v1/billing/plans")
+plain("GET", "/v1/billing/subscription")
+plain("GET", "/v1/billing/invoices")
+_BIGGEST = {"plan": "enterprise", "interval": "month"}
+_YEARLY = {"plan": "enterprise", "interval": "year"}
+
+
+@case("POST", "/v1/billing/checkout-session")
+async def _(company: Company) -> Call:
+    await company.unsubscribe()
+    return Call(body=dict(_BIGGEST))
+
+
+@case("POST", "/v1/billing/portal-session")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    return Call()
+
+
+@case("POST", "/v1/billing/plan-change/preview")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    return Call(body=dict(_YEARLY))
+
+
+@case("POST", "/v1/billing/plan-change")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    return Call(body=dict(_YEARLY))
+
+
+@case("DELETE", "/v1/billing/plan-change")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    await company.made("/v1/billing/plan-change", dict(_YEARLY))
+    return Call()
+
+
+@case("POST", "/v1/billing/cancel")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    return Call(body={"reason": "other", "comment": "prueba"})
+
+
+@case("POST", "/v1/billing/resume")
+async def _(company: Company) -> Call:
+    await company.subscribe()
+    return Call()
+
+
 @case("PUT", "/v1/dian/delivery-settings")
 async def _(company: Company) -> Call:
     return Call(body={"mails": "invoices", "attachPdf": True, "lineOfBusiness": "Bogotá norte"})

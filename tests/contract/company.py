@@ -10,9 +10,13 @@ from uuid import UUID, uuid4
 import httpx
 from sqlalchemy import text, update
 
+from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.accounts.sessions import Sessions
 from app.domain.alerts.company.models import CompanyAlert
+from app.domain.billing.collector import payments_of
+from app.domain.billing.life import hold
+from app.domain.billing.sync import look
 from app.domain.invoicing.files import keep_file
 from app.domain.invoicing.models import DianTestSet
 from app.domain.reports.models import ReportExport
@@ -334,6 +338,32 @@ class Company:
         name = f"Llave {uuid4().hex[:8]}"
         self.names.append(name)
         return await self.made("/v1/api-keys", {"name": name, "scopes": list(scopes or ("sales:read",))})
+
+    async def subscribe(self) -> None:
+        """A paid subscription of the biggest plan; nothing to do if there is one."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            row, _tenant = await hold(work)
+            if row.provider_id is not None:
+                return
+            customer = row.customer_id
+        payments = payments_of(self.database)
+        assert payments is not None
+        if customer is None or not (await payments.read_account(customer)).subscriptions:
+            page = await self.shop.post("/v1/billing/checkout-session", {"plan": "enterprise", "interval": "month"})
+            assert page.status_code == 200, page.text
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                await browser.post(page.json()["url"], data={"card": "ok"})
+        context = JobContext(
+            database=self.database, tenant_id=UUID(self.shop.tenant_id), job_id=uuid4(), attempt=1, request_id=""
+        )
+        await look(context, payments)
+
+    async def unsubscribe(self) -> None:
+        """Nobody here knows of a subscription."""
+        async with self.database.job_transaction(UUID(self.shop.tenant_id)) as work:
+            row, _tenant = await hold(work)
+            row.provider_id = row.checkout_id = None
+            row.scheduled_plan = row.scheduled_version = row.scheduled_interval = row.scheduled_for = None
 
     async def endpoint(self) -> dict[str, Any]:
         """Where webhooks would go; nobody sends them here."""

@@ -36,6 +36,7 @@ WITHOUT_COMPANY: dict[Route, str] = {
     ("GET", "/health/live"): "of the process",
     ("GET", "/health/ready"): "of the process",
     ("GET", "/metrics"): "of the platform, behind its own token",
+    ("POST", "/billing/webhooks/stripe"): "the signature is the credential",
     ("GET", "/schema"): "bundled page",
     ("GET", "/schema/openapi.json"): "the document",
     ("GET", "/schema/{path}"): "bundled page",

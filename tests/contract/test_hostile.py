@@ -48,6 +48,8 @@ UNREAD = {
     "/v1/dian/contingencies/{contingency_id}/end": "no body",
     "/v1/dian/documents/{document_id}/resend": "no body",
     "/v1/me/sessions/revoke-all": "no body",
+    "/v1/billing/portal-session": "no body",
+    "/v1/billing/resume": "no body",
     "/v1/invitations/{invitation_id}/resend": "no body",
     "/v1/support-accesses/{support_access_id}/end": "no body",
     "/v1/members/{user_id}/require-password-change": "no body",

@@ -33,6 +33,7 @@ NEED_KEY = (
     "/v1/cash/transfers",
     "/v1/imports/products",
     "/v1/imports/{import_id}/undo",
+    "/v1/billing/plan-change",
 )
 """POSTs that move money or stock."""
 

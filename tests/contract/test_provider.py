@@ -1,6 +1,7 @@
 """Every route of the operator's staff with every role, with nobody's and everybody's tokens, and with hostile bodies."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -8,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import text as sql
+from sqlalchemy import text
 
 from app.db.platform import MonitorAlert
 from app.db.session import Database
@@ -26,6 +27,11 @@ DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "PERMISOS.md"
 TABLE: Final = read_staff_markdown(DOCUMENT.read_text(encoding="utf-8"))
 
 
+_EVENT: Final = text(
+    "INSERT INTO payment_event (id, kind, tenant_id, outcome, received_at) VALUES (:id, 'invoice.paid', :tenant_id, 'done', :now)"
+)
+
+
 class World:
     """A company, and somebody of each role."""
 
@@ -40,6 +46,14 @@ class World:
     async def colleague(self) -> str:
         body = {"email": f"{uuid4().hex}@operador.test", "name": "Luis", "role": "ops"}
         return str((await self.people["admin"].post("/v1/provider/staff", body)).json()["id"])
+
+    async def event(self) -> str:
+        """Of the payment provider, about somebody's subscription."""
+        event_id = f"evt_{uuid4().hex}"
+        async with self.database.platform_transaction() as session:
+            values = {"id": event_id, "tenant_id": UUID(await self.tenant()), "now": clock.now()}
+            await session.execute(_EVENT, values)
+        return event_id
 
     async def access(self, person: StaffPerson) -> str:
         return (await person.open(await self.tenant())).access_id
@@ -64,6 +78,7 @@ async def _nothing(_world: World, _person: StaffPerson) -> Call:
 for _path in (
     *("me", "staff", "trail", "tenants", "support-accesses"),
     *("alerts", "alerts/channels", "alerts/silences", "jobs", "schedules", "schedules/runs"),
+    *("subscriptions", "billing/events", "billing/reconciliations", "billing/metrics"),
 ):
     CALLS["GET", f"/v1/provider/{_path}"] = _nothing
 
@@ -199,7 +214,7 @@ async def _retry(world: World, _person: StaffPerson) -> Call:
         job_id = work.ask("test.dead", {}, "long")
     async with world.database.platform_transaction() as session:
         await session.execute(
-            sql("UPDATE outbox SET status = 'dead', finished_at = now() WHERE tenant_id = :t AND id = :id"),
+            text("UPDATE outbox SET status = 'dead', finished_at = now() WHERE tenant_id = :t AND id = :id"),
             {"t": UUID(tenant_id), "id": job_id},
         )
     return Call({"tenant_id": tenant_id, "job_id": str(job_id)})
@@ -210,11 +225,48 @@ async def _discard(world: World, person: StaffPerson) -> Call:
     return Call((await _retry(world, person)).path, {"reason": "ya no hace falta"})
 
 
+@call("GET", "/v1/provider/plans/{code}/versions")
+async def _versions(_world: World, _person: StaffPerson) -> Call:
+    return Call({"code": "basic"})
+
+
+@call("POST", "/v1/provider/plans/{code}/versions")
+async def _publish(world: World, _person: StaffPerson) -> Call:
+    """What is sold already: every other test buys it."""
+    listed = await world.people["admin"].get("/v1/provider/plans/basic/versions")
+    sold = listed.json()["items"][0]
+    names = ("name", "modules", "limits", "monthlyPrice", "yearlyPrice", "requestsPerMinute", "backupPolicy")
+    return Call({"code": "basic"}, {name: sold[name] for name in names})
+
+
+@call("GET", "/v1/provider/subscriptions/{tenant_id}")
+@call("POST", "/v1/provider/subscriptions/{tenant_id}/sync")
+async def _subscription(world: World, _person: StaffPerson) -> Call:
+    return Call({"tenant_id": await world.tenant()})
+
+
+@call("POST", "/v1/provider/subscriptions/{tenant_id}/extend-trial")
+async def _extend(world: World, _person: StaffPerson) -> Call:
+    until = clock.now().replace(microsecond=0) + timedelta(days=30)
+    return Call({"tenant_id": await world.tenant()}, {"until": until.isoformat(), "reason": "pidió más tiempo"})
+
+
+@call("POST", "/v1/provider/billing/events/{event_id}/replay")
+async def _replay(world: World, _person: StaffPerson) -> Call:
+    return Call({"event_id": await world.event()})
+
+
+@call("POST", "/v1/provider/billing/reconciliations")
+async def _compare(_world: World, _person: StaffPerson) -> Call:
+    return Call()
+
+
 ALL = list(CALLS)
 NO_BODY = {
     route
     for route in ALL
     if route[0] == "DELETE" or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry"))
+    if route[1].endswith(("/reset", "/resend", "/end", "/token", "/sync", "/replay", "/reconciliations"))
 }
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]

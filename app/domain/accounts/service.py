@@ -251,6 +251,8 @@ async def found_company(
         name=name, nit=nit, dv=dv, email=email, plan=plan, is_demo=is_demo, reason=reason
     )
     await create_final_consumer(work)
+    # Its subscription, on trial: from here on the operator sees it among all.
+    work.ask("billing.look", {})
     return tenant
 
 

@@ -45,8 +45,9 @@ NAMES: Final[Mapping[str, str]] = {
 _CLAIM: Final = text(
     "UPDATE tenant_usage u SET used = u.used + :count, updated_at = now() "
     "FROM tenant t JOIN plan p ON p.code = t.plan "
+    "LEFT JOIN plan_version v ON v.plan = t.plan AND v.version = t.plan_version "
     "WHERE u.tenant_id = :tenant_id AND u.resource = :resource AND t.tenant_id = :tenant_id "
-    "AND u.used + :count <= coalesce(CAST(p.limits ->> :resource AS bigint), u.used + :count) RETURNING u.used"
+    "AND u.used + :count <= coalesce(CAST(coalesce(v.limits, p.limits) ->> :resource AS bigint), u.used + :count) RETURNING u.used"
 )
 _RELEASE: Final = text(
     "UPDATE tenant_usage SET used = used - :count, updated_at = now() "
@@ -57,13 +58,14 @@ _OPEN: Final = text(
     "INSERT INTO tenant_usage (tenant_id, resource) SELECT :tenant_id, unnest(CAST(:resources AS text[]))"
 )
 _READ: Final = text(
-    "SELECT u.resource, u.used, CAST(p.limits ->> u.resource AS bigint) AS most "
+    "SELECT u.resource, u.used, CAST(coalesce(v.limits, p.limits) ->> u.resource AS bigint) AS most "
     "FROM tenant_usage u JOIN tenant t ON t.tenant_id = u.tenant_id JOIN plan p ON p.code = t.plan "
+    "LEFT JOIN plan_version v ON v.plan = t.plan AND v.version = t.plan_version "
     "WHERE u.tenant_id = :tenant_id AND t.tenant_id = :tenant_id"
 )
 _DOCUMENTS: Final = text(
-    "SELECT CAST(p.limits ->> 'documents' AS bigint) FROM tenant t JOIN plan p ON p.code = t.plan "
-    "WHERE t.tenant_id = :tenant_id"
+    "SELECT CAST(coalesce(v.limits, p.limits) ->> 'documents' AS bigint) FROM tenant t JOIN plan p ON p.code = t.plan "
+    "LEFT JOIN plan_version v ON v.plan = t.plan AND v.version = t.plan_version WHERE t.tenant_id = :tenant_id"
 )
 
 

@@ -41,6 +41,33 @@ class Plan(Editable, DefaultBase):
     """None: as many as the installation allows one company."""
     is_offered: Mapped[bool] = mapped_column(server_default="true")
     """Whether a company may choose it; those that have it keep it."""
+    version: Mapped[int | None]
+    """The version that is sold today; None of a plan that was never sold."""
+
+
+class PlanVersion(DefaultBase):
+    """A plan as it was sold at a time, with its prices. Append-only: who bought a version keeps it."""
+
+    __tablename__ = "plan_version"
+    __table_args__ = (
+        ForeignKeyConstraint(["plan"], ["plan.code"]),
+        CheckConstraint(
+            "monthly_price >= 0 AND yearly_price >= 0 AND (monthly_price = 0) = (yearly_price = 0)", name="prices"
+        ),
+    )
+
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    modules: Mapped[list[str]]
+    limits: Mapped[dict[str, Any]]
+    requests_per_minute: Mapped[int | None]
+    monthly_price: Mapped[Money]
+    """Pesos before taxes."""
+    yearly_price: Mapped[Money]
+    backup_policy: Mapped[dict[str, Any]]
+    """Hours between two backups, and how many are kept daily, weekly, monthly."""
+    published_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class TenantMove(DefaultBase):
@@ -96,6 +123,11 @@ class Tenant(Editable, DefaultBase):
         CheckConstraint("(status = 'trial') = (trial_ends_at IS NOT NULL)", name="trial_ends_at"),
         ForeignKeyConstraint(["plan"], ["plan.code"]),
         ForeignKeyConstraint(
+            ["plan", "plan_version"],
+            ["plan_version.plan", "plan_version.version"],
+            name="fk_tenant_plan_plan_version",
+        ),
+        ForeignKeyConstraint(
             ["tenant_id", "status_seq", "status"],
             ["tenant_transition.tenant_id", "tenant_transition.seq", "tenant_transition.to_status"],
         ),
@@ -149,6 +181,8 @@ class Tenant(Editable, DefaultBase):
     status_since: Mapped[datetime]
     trial_ends_at: Mapped[datetime | None]
     plan: Mapped[str]
+    plan_version: Mapped[int | None]
+    """The version it bought; None has the plan as it is sold today."""
     modules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """What plan and switches add up to, module to `Span`: kept, so that a request reads it with the company's row."""
     requests_per_minute: Mapped[int | None]

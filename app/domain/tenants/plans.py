@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.db.session import Work
 from app.domain.tenants.lifecycle import lock
-from app.domain.tenants.models import Plan, Tenant, TenantModule
+from app.domain.tenants.models import Plan, PlanVersion, Tenant, TenantModule
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.modules import CORE, MODULES, Span
@@ -31,20 +31,27 @@ async def find_plan(work: Work, code: str, pointer: str = "/plan") -> Plan:
     return plan
 
 
-async def change_plan(work: Work, code: str, reason: str) -> Tenant:
-    """Give the company another plan. What it has beyond a smaller plan's limits stays; nothing can be added to it."""
-    plan = await find_plan(work, code)
+async def change_plan(work: Work, code: str, reason: str, version: int | None = None) -> Tenant:
+    """Give the company another plan: a version that it bought, else the plan as it is sold.
+
+    What it has beyond a smaller plan's limits stays; nothing can be added to it.
+    """
+    plan: Plan | PlanVersion
+    if version is None:
+        plan = await find_plan(work, code)
+    else:
+        plan = await find_version(work, code, version)
     tenant = await lock(work)
-    if tenant.plan == plan.code:
+    if (tenant.plan, tenant.plan_version) == (code, version):
         return tenant
-    before = {"plan": tenant.plan, "modules": sorted(tenant.modules)}
-    tenant.plan = plan.code
+    before = {"plan": tenant.plan, "version": tenant.plan_version, "modules": sorted(tenant.modules)}
+    tenant.plan, tenant.plan_version = code, version
     await refresh(work, tenant, plan)
     work.record(
         "company.plan-changed",
         tenant.tenant_id,
         before=before,
-        after={"plan": plan.code, "modules": sorted(tenant.modules), "reason": reason},
+        after={"plan": code, "version": version, "modules": sorted(tenant.modules), "reason": reason},
     )
     return tenant
 
@@ -80,7 +87,7 @@ async def switch_module(
     return tenant
 
 
-async def refresh(work: Work, tenant: Tenant, plan: Plan) -> None:
+async def refresh(work: Work, tenant: Tenant, plan: Plan | PlanVersion) -> None:
     """Keep with the company's row what its plan and its switches add up to. The caller holds the row."""
     rows = await work.session.scalars(
         select(TenantModule).where(TenantModule.tenant_id == work.tenant_id).execution_options(populate_existing=True)
@@ -112,7 +119,15 @@ def add_up(plan: Iterable[str], switches: Iterable[TenantModule]) -> dict[str, S
     return spans
 
 
-async def _plan_of(work: Work, tenant: Tenant) -> Plan:
+async def find_version(work: Work, code: str, version: int) -> PlanVersion:
+    """A version of a plan that was or is sold; it must be there."""
+    found = select(PlanVersion).where(PlanVersion.plan == code, PlanVersion.version == version)
+    return (await work.session.scalars(found)).one()
+
+
+async def _plan_of(work: Work, tenant: Tenant) -> Plan | PlanVersion:
+    if tenant.plan_version is not None:
+        return await find_version(work, tenant.plan, tenant.plan_version)
     return (await work.session.scalars(select(Plan).where(Plan.code == tenant.plan))).one()
 
 

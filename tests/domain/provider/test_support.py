@@ -22,6 +22,9 @@ from tests.shop import Shop
 from tests.sink import Sink, text_of
 from tests.staff import StaffPerson, Visitor, staff
 
+pytestmark = pytest.mark.usefixtures("stripe_process")
+"""The routes of billing talk to it."""
+
 
 @pytest.fixture
 async def helper(http: httpx.AsyncClient, database: Database) -> StaffPerson:

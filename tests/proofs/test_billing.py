@@ -1,0 +1,176 @@
+"""Two years of many companies on the provider's clock, against a model written apart; events in any order, three times each."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+
+from app.db.session import Database
+from app.domain.billing.collector import payments_of
+from app.domain.billing.life import hold
+from app.domain.billing.machine import TABLE, Event, State
+from app.domain.billing.plans import price_at, sold_today
+from app.domain.billing.reconcile import look_at_due
+from app.lib import clock
+from tests.proofs.billing_model import Model
+from tests.shop import Shop, sign_up
+from tests.stripe import StripeProcess, deliver, real_now, run_jobs
+
+PLANS = ("basic", "pro", "enterprise")
+
+
+class Story:
+    """A company, what happens to it, and what must come of it."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop, self.model = shop, Model()
+        self.customer, self.subscription, self.card = "", "", "ok"
+
+
+async def begin(story: Story, stripe: StripeProcess, database: Database, plan: str) -> None:
+    """Subscribe as the checkout does, without the page's HTTP, which other tests go through."""
+    payments = payments_of(database)
+    assert payments is not None
+    async with database.job_transaction(UUID(story.shop.tenant_id)) as work:
+        version = await sold_today(work, plan)
+    price = await price_at(database, payments, version, "month")
+    if not story.customer:
+        story.customer = await payments.make_customer("x", "", story.shop.tenant_id, f"customer-{story.shop.tenant_id}")
+        async with database.job_transaction(UUID(story.shop.tenant_id)) as work:
+            row, _tenant = await hold(work)
+            row.customer_id = story.customer
+    key = f"{story.shop.tenant_id}-{time.monotonic_ns()}"
+    page = await payments.open_checkout(story.customer, price, "x", ("http://a", "http://b"), None, key)
+    await asyncio.to_thread(stripe.control, f"checkout/{page.id}", card="ok")
+    story.card = "ok"
+    story.model.subscribed(plan)
+
+
+async def two_years(
+    companies: int,
+    months: int,
+    http: httpx.AsyncClient,
+    database: Database,
+    admin: asyncpg.Connection,
+    stripe: StripeProcess,
+) -> str:
+    draw = random.Random(42)
+    start = real_now()
+    stripe.go_to(start)
+    stories = [Story(await sign_up(http)) for _ in range(companies)]
+    began = time.perf_counter()
+    for story in stories:
+        await begin(story, stripe, database, draw.choice(PLANS))
+    events = stripe.fresh_events()
+    delivered, looks, worth = 0, 0, []
+
+    async def settle() -> None:
+        nonlocal delivered, looks, events
+        events += stripe.fresh_events()
+        draw.shuffle(events)
+        for one in [event for event in events for _ in range(3)]:
+            assert (await deliver(http, one)).status_code == 200
+            delivered += 1
+        events = []
+        looks += await run_jobs(database, admin)
+        await look_at_due(database)
+        looks += await run_jobs(database, admin)
+
+    await settle()
+    payments = payments_of(database)
+    assert payments is not None
+    for month in range(1, months + 1):
+        for story in stories:
+            model, act = story.model, draw.random()
+            if model.is_over:
+                if act < 0.4:
+                    await begin(story, stripe, database, draw.choice(PLANS))
+                continue
+            account = await payments.read_account(story.customer)
+            live = next(one for one in account.subscriptions if one.is_live)
+            if model.owed_since is not None:
+                if act < 0.5:
+                    stripe.control(f"customers/{story.customer}", card="ok")
+                    story.card = "ok"
+                    for invoice in [one for one in account.invoices if one.status == "open"]:
+                        stripe.control(f"invoices/{invoice.id}/pay")
+                    model.paid_up()
+            elif act < 0.12:
+                stripe.control(f"customers/{story.customer}", card="declined")
+                story.card = "declined"
+            elif act < 0.2 and model.plan != "enterprise":
+                bigger = PLANS[PLANS.index(model.plan) + 1]
+                async with database.job_transaction(UUID(story.shop.tenant_id)) as work:
+                    version = await sold_today(work, bigger)
+                price = await price_at(database, payments, version, "month")
+                await payments.change_now(live, price, None, f"up-{story.shop.tenant_id}-{month}")
+                model.upgraded(bigger)
+            elif act < 0.26:
+                await payments.set_cancelling(live.id, not live.cancels)
+                model.asked_to_end = not model.asked_to_end
+            elif act < 0.32:
+                paid = [one for one in account.invoices if one.status == "paid" and one.total]
+                stripe.control(f"invoices/{paid[0].id}/{draw.choice(('refund', 'dispute'))}")
+        await settle()
+        # A renewal falls due for everybody about a month later; the clock stops well before the next.
+        for story in stories:
+            if story.model.plan and not story.model.is_over:
+                account = await payments.read_account(story.customer)
+                live = next(one for one in account.subscriptions if one.is_live)
+                story.model.facts = [live.period_end.isoformat()]
+        now = start + timedelta(days=31 * month)
+        stripe.go_to(now)
+        for story in stories:
+            for ended in story.model.facts:
+                if datetime.fromisoformat(ended) <= now:
+                    story.model.period_ended(datetime.fromisoformat(ended), paid=story.card == "ok")
+            story.model.facts = []
+        await settle()
+        worth.append(sum(story.model.worth(now) for story in stories))
+        total = await admin.fetchval(
+            "SELECT coalesce(sum(amount), 0) FROM mrr_movement WHERE tenant_id = ANY($1)",
+            [UUID(story.shop.tenant_id) for story in stories],
+        )
+        assert total == Decimal(worth[-1]) / 100, f"month {month}"
+        for story in stories:
+            row = await admin.fetchrow(
+                "SELECT state, plan, mrr FROM subscription WHERE tenant_id = $1", UUID(story.shop.tenant_id)
+            )
+            assert row is not None
+            assert (row["state"], row["plan"]) == (story.model.state(now), story.model.plan), f"month {month}"
+    took = time.perf_counter() - began
+    paid_moves = await admin.fetch(
+        "SELECT t.tenant_id FROM subscription_transition t WHERE t.event = 'paid' AND NOT EXISTS ("
+        "SELECT FROM billing_invoice i WHERE i.tenant_id = t.tenant_id AND i.status = 'paid')"
+    )
+    assert paid_moves == []
+    assert clock.now() > datetime.now(UTC)
+    return (
+        f"billing: {companies} companies, {months} months: {delivered} deliveries, {looks} looks, "
+        f"{took:.1f} s; states, plans and revenue equal to the model every month"
+    )
+
+
+async def test_half_a_year_of_a_few_companies_equals_the_model(
+    http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
+) -> None:
+    print(await two_years(6, 6, http, database, admin, stripe))
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+async def test_two_years_of_fifty_companies_equal_the_model(
+    http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
+) -> None:
+    print(await two_years(50, 24, http, database, admin, stripe))
+
+
+def test_only_a_payment_leads_out_of_what_is_unpaid() -> None:
+    ways = {event for (state, event), (after, _) in TABLE.items() if after == State.ACTIVE and state != State.CANCELLED}
+    assert ways == {Event.PAID, Event.FREE_CHOSEN}
