@@ -56,6 +56,7 @@ from app.domain.provider.measures import Measures
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.reports.controller import ReportController
 from app.domain.reports.goods_controller import GoodsReportController
+from app.domain.reports.office_controller import OfficeController
 from app.domain.reports.panel_controller import PanelController, PublicExportController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
@@ -138,6 +139,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     ReportController,
     GoodsReportController,
     PanelController,
+    OfficeController,
     PublicExportController,
     CompanyAlertController,
 )

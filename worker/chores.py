@@ -11,7 +11,8 @@ from app.db.session import Database
 from app.domain.backups.schedule import ask_companies, ask_due, prune_old
 from app.domain.billing.reconcile import look_at_due, reconcile
 from app.domain.invoicing.jobs import catch_up
-from app.domain.reports.jobs import fold_sales
+from app.domain.reports.jobs import fold_sales, send_due
+from app.domain.reports.mailing import MORNING
 from app.domain.tenants.jobs import end_trial_job
 from app.lib import clock
 from app.lib.payments import PaymentsUnavailable
@@ -90,6 +91,13 @@ _ASK_LONG = text(
 _MANY: Final = 300
 """Audit entries that are folded into the roll-ups at once; fewer wait up to `_FOLDED_AFTER`. Reports are right meanwhile."""
 _FOLDED_AFTER: Final = timedelta(minutes=10)
+_REPORTS_DUE = text(
+    "SELECT DISTINCT s.tenant_id FROM report_schedule s JOIN tenant t ON t.tenant_id = s.tenant_id "
+    "WHERE s.is_active AND t.status <> 'closed' "
+    "AND s.next_on <= CAST(CAST(:early AS timestamptz) AT TIME ZONE t.time_zone AS date) "
+    "AND NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = s.tenant_id AND o.kind = :kind "
+    "AND o.status IN ('pending','queued','running'))"
+)
 _OLD_PARTS = text(
     "DELETE FROM report_export_part p USING report_export x "
     "WHERE x.tenant_id = p.tenant_id AND x.id = p.export_id AND x.expires_at <= :now"
@@ -149,6 +157,16 @@ async def fold_reports(database: Database) -> None:
             await session.execute(_ASK_LONG, rows)
 
 
+async def send_reports(database: Database) -> None:
+    """Ask companies whose scheduled reports are due to send them."""
+    async with database.platform_transaction() as session:
+        now = clock.now()
+        due = (await session.scalars(_REPORTS_DUE, {"kind": send_due.kind, "early": now - MORNING})).all()
+        rows = [{"tenant_id": one, "id": uuid7(), "kind": send_due.kind, "now": now} for one in due]
+        if rows:
+            await session.execute(_ASK, rows)
+
+
 async def forget_old_exports(database: Database) -> None:
     """Exported files are kept for a day."""
     async with database.platform_transaction() as session:
@@ -187,6 +205,7 @@ CHORES: Final = (
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
     Chore(name="alerts.forget", every=timedelta(hours=1), run=forget_old_runs),
     Chore(name="reports.fold", every=timedelta(minutes=1), run=fold_reports),
+    Chore(name="reports.send", every=timedelta(minutes=5), run=send_reports),
     Chore(name="reports.forget", every=timedelta(hours=1), run=forget_old_exports),
     Chore(name="billing.look", every=timedelta(minutes=5), run=look_at_due),
     Chore(name="billing.reconcile", every=timedelta(days=1), run=compare_payments),

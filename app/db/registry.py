@@ -12,6 +12,7 @@ from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
 from app.domain.customers import models as customers
 from app.domain.imports import models as imports
+from app.domain.inventory import daily_models as daily_stock
 from app.domain.inventory import models as inventory
 from app.domain.invoicing import delivery_models as delivery
 from app.domain.invoicing import models as invoicing
@@ -51,5 +52,6 @@ MODULES = (
     alerts,
     reports,
     company_alerts,
+    daily_stock,
 )
 METADATA = DefaultBase.metadata

@@ -1081,6 +1081,32 @@ plain("GET", "/v1/reports/dian", branchId="branch")
 for _path in ("inventory", "rotation", "abc", "dead-stock", "stockouts", "forecast"):
     plain("GET", f"/v1/reports/{_path}", branchId="branch", categoryId="category", productId="product")
 plain("GET", "/v1/reports/products/{product_id}/kardex", branchId="branch")
+plain("GET", "/v1/reports/accounting", branchId="branch")
+plain("GET", "/v1/reports/accounts")
+plain("GET", "/v1/reports/schedules")
+
+
+@case("PUT", "/v1/reports/accounts")
+async def _(_company: Company) -> Call:
+    return Call(body={"items": [{"concept": "sales-taxed", "account": "413536"}]})
+
+
+@case("POST", "/v1/reports/schedules", references={"/branchId": "branch"})
+async def _(company: Company) -> Call:
+    await company.drop_schedules()
+    return Call(body={"kind": "daily", "recipients": ["duena@tienda.test"], "branchId": company.ids["branch"]})
+
+
+@case("PATCH", "/v1/reports/schedules/{schedule_id}")
+async def _(company: Company) -> Call:
+    return Call({"schedule_id": await company.schedule()}, {"recipients": ["otra@tienda.test"], "isActive": True})
+
+
+@case("DELETE", "/v1/reports/schedules/{schedule_id}")
+async def _(company: Company) -> Call:
+    return Call({"schedule_id": await company.schedule()})
+
+
 plain("GET", "/v1/reports/dashboard")
 plain("GET", "/v1/reports/summary")
 plain("GET", "/v1/reports/live")

@@ -309,6 +309,18 @@ class Company:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
+    async def schedule(self) -> str:
+        await self.drop_schedules()
+        body = {"kind": "weekly", "recipients": ["duena@tienda.test"]}
+        answer = await self.shop.post("/v1/reports/schedules", body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def drop_schedules(self) -> None:
+        """Remove all: a company may have only so many."""
+        for row in (await self.shop.get("/v1/reports/schedules", limit=200)).json()["items"]:
+            await self.shop.delete(f"/v1/reports/schedules/{row['id']}")
+
     async def member(self, role: str = "cashier") -> Person:
         """Somebody new of the company."""
         name = f"Persona {uuid4().hex[:8]}"
@@ -492,6 +504,7 @@ class Company:
         await self.own_photo()
         ids["export"] = await self.export()
         ids["alert"] = await self.alert()
+        ids["schedule"] = await self.schedule()
         return self
 
 

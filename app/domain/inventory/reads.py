@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Numeric,
     Row,
     Select,
     SQLColumnExpression,
@@ -17,11 +18,13 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    text,
 )
 from sqlalchemy.orm import aliased
 
 from app.db.session import Work
 from app.domain.catalog.models import Category, Product
+from app.domain.inventory.daily import SHELVES_AT
 from app.domain.inventory.models import Stock, StockAdjustment, StockMovement, StockTransit
 from app.domain.inventory.schemas import (
     AdjustmentPage,
@@ -43,8 +46,9 @@ from app.lib.pages import after, cut
 MAX_SHEET: Final = 20_000
 """Movements in one sheet; a longer history is asked for by dates."""
 _NO_GROUP: Final = {"category": "Sin categoría", "warehouse": "En camino entre bodegas"}
-_UNDER_WAY: Final = ("transfer-out", "transfer-in")
-"""Movements that put goods on their way and take them off it: less their sum is what is under way."""
+_SHELVES_AT: Final = text(SHELVES_AT).columns(
+    product_id=Uuid, warehouse_id=Uuid, quantity=Numeric, value=Numeric, moved_quantity=Numeric, moved_value=Numeric
+)
 
 
 class StockReads:
@@ -301,7 +305,7 @@ class StockReads:
         )
 
     def _shelves_at(self, at: date | None) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
-        """Quantity and value by product and warehouse: the kept rows, or the sum of movements up to a day.
+        """Quantity and value by product and warehouse: the kept rows, or the balances at a day's end.
 
         What was under way has no warehouse; it is left out for whoever is limited to some branches.
         """
@@ -319,23 +323,15 @@ class StockReads:
                 StockTransit.tenant_id == self._tenant_id, StockTransit.quantity > 0
             )
             return now.union_all(going) if sees_all else now
-        quantity, value = func.sum(StockMovement.quantity), func.sum(StockMovement.value)
-        until = and_(StockMovement.tenant_id == self._tenant_id, StockMovement.created_at < self._ends(at))
-        on_shelves: Select[*tuple[Any, ...]] = (
-            select(
-                StockMovement.product_id,
-                StockMovement.warehouse_id,
-                quantity.label("quantity"),
-                value.label("value"),
-            )
-            .where(until, *in_warehouses(self._actor, StockMovement.warehouse_id))
-            .group_by(StockMovement.product_id, StockMovement.warehouse_id)
+        values = {"tenant_id": self._tenant_id, "at": at, "ends": self._ends(at)}
+        branches = None if self._actor.branches is None else list(self._actor.branches)
+        then = _SHELVES_AT.bindparams(**values, branches=branches).cte("shelf")
+        on_shelves: Select[*tuple[Any, ...]] = select(
+            then.c.product_id, then.c.warehouse_id, then.c.quantity, then.c.value
         )
+        moved, moved_value = func.sum(then.c.moved_quantity), func.sum(then.c.moved_value)
         under_way = (
-            select(StockMovement.product_id, nowhere, -quantity, -value)
-            .where(until, StockMovement.kind.in_(_UNDER_WAY))
-            .group_by(StockMovement.product_id)
-            .having(quantity != 0)
+            select(then.c.product_id, nowhere, -moved, -moved_value).group_by(then.c.product_id).having(moved != 0)
         )
         return on_shelves.union_all(under_way) if sees_all else on_shelves
 

@@ -73,9 +73,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def values(self) -> dict[str, Any]:
         """What statements bind: the period as days, and as the instants between which its tickets were posted."""
+        months_begin, months_end = self.months()
         found: dict[str, Any] = {
             "first": self.first,
             "last": self.last,
+            "months_begin": months_begin,
+            "months_end": months_end,
             "begins": clock.day_begun(self.first, self.zone) - timedelta(days=1),
             "ends": clock.day_begun(self.last + timedelta(days=1), self.zone) + _LATEST,
             "zone": self.zone,
@@ -84,6 +87,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         if self.branches is not None:
             found["branches"] = list(self.branches)
         return found
+
+    def months(self) -> tuple[date, date]:
+        """First day of the first whole month, and of the month after the last; the first day twice when there is none."""
+        begin = self.first if self.first.day == 1 else _next_month(self.first)
+        after = self.last + timedelta(days=1)
+        end = after.replace(day=1)
+        return (begin, end) if begin < end else (self.first, self.first)
 
     def over(self, first: date, last: date) -> "Asked":
         """The same of another period."""
@@ -103,6 +113,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         parts |= {_POINTERS[name][1:]: value for name, value in self.filters().items()}
         parts |= {name: value for name, value in more.items() if value is not None}
         return "&".join(f"{name}={value}" for name, value in parts.items())
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 def _year_before(day: date) -> date:

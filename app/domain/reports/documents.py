@@ -1,6 +1,7 @@
 """What stands behind a number: its tickets, returns and voids, or their lines, page by page, adding up to it."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from app.db.session import Work
 from app.domain.reports.asked import Asked
 from app.domain.reports.facts import RAW_DOCUMENTS, RAW_LINES, RAW_TENDERS
 from app.domain.reports.sources import condition
-from app.domain.reports.tables import Column, Row, Table, sums
-from app.lib.money import as_price, as_quantity, unit_cost
+from app.domain.reports.tables import Column, Row, Table, series, sums
+from app.lib.money import ZERO, as_price, as_quantity, unit_cost
 from app.lib.pages import cut, decode_cursor
 
 KIND_NAMES: Final = {"sale": "Venta", "return": "Devolución", "void": "Anulación"}
@@ -129,8 +130,16 @@ async def documents(work: Work, asked: Asked, narrow: Narrow, limit: int, cursor
         rows=made,
         totals=sums(DOCUMENT_COLUMNS, made),
         next_cursor=following,
+        series=[series("Total por día", _by_day(made), "name", "value")] if made else [],
         notes=["Los totales son los de esta página."],
     )
+
+
+def _by_day(rows: list[Row]) -> list[Row]:
+    days: dict[date, Decimal] = {}
+    for row in reversed(rows):
+        days[row["day"]] = days.get(row["day"], ZERO) + row["total"]
+    return [{"name": day, "value": value} for day, value in sorted(days.items())]
 
 
 def document_row(row: Any) -> Row:

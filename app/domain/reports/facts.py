@@ -16,9 +16,10 @@ _ACTIONS: Final = "('sale.posted', 'sale.returned', 'sale.voided')"
 UNFOLDED: Final = (
     "tail AS MATERIALIZED (SELECT e.subject_id AS id, e.action FROM audit_entry e WHERE e.tenant_id = :tenant_id "
     "AND e.seq > coalesce((SELECT m.seq FROM report_mark m WHERE m.tenant_id = :tenant_id), 0) "
+    "AND e.seq <= (SELECT h.seq FROM audit_head h WHERE h.tenant_id = :tenant_id) "
     f"AND e.action IN {_ACTIONS})"
 )
-"""Tickets that the roll-ups do not have yet."""
+"""Tickets that the roll-ups do not have yet. The upper end, which is all there is, tells the planner that they are few."""
 FOLDING: Final = (
     "tail AS MATERIALIZED (SELECT e.subject_id AS id, e.action FROM audit_entry e WHERE e.tenant_id = :tenant_id "
     f"AND e.seq > :since AND e.seq <= :until AND e.action IN {_ACTIONS})"
@@ -46,12 +47,15 @@ _ALL_BACK: Final = "(SELECT x.* FROM sale_return x WHERE x.tenant_id = :tenant_i
 _HOUR: Final = "CAST(extract(hour FROM {at} AT TIME ZONE CAST(:zone AS text)) AS bigint)"
 _SOLD_HOUR: Final = _HOUR.format(at="s.sold_at")
 _BACK_HOUR: Final = _HOUR.format(at="r.posted_at")
+_MONTH: Final = "CAST(date_trunc('month', CAST({day} AS timestamp)) AS date)"
 _OF_SALE: Final = (
-    f"s.business_day AS day, {_SOLD_HOUR} AS hour, s.branch_id, s.register_id, s.seller_id, s.customer_id, "
+    f"s.business_day AS day, {_MONTH.format(day='s.business_day')} AS month, {_SOLD_HOUR} AS hour, "
+    "s.branch_id, s.register_id, s.seller_id, s.customer_id, "
     "'sale' AS kind, s.id AS document_id, s.number, s.posted_at AS at"
 )
 _OF_RETURN: Final = (
-    f"r.business_day AS day, {_BACK_HOUR} AS hour, r.branch_id, c.register_id, s.seller_id, s.customer_id, "
+    f"r.business_day AS day, {_MONTH.format(day='r.business_day')} AS month, {_BACK_HOUR} AS hour, "
+    "r.branch_id, c.register_id, s.seller_id, s.customer_id, "
     "r.kind, r.id AS document_id, r.number, r.posted_at AS at"
 )
 _RETURNED_FROM: Final = (
@@ -115,6 +119,10 @@ class Cube(msgspec.Struct, frozen=True):
             "WHERE t.day BETWEEN :first AND :last"
         )
 
+    def unfolded(self) -> str:
+        """The rows of what is not folded yet. Needs `UNFOLDED` as a CTE."""
+        return self.grouped(_TAIL_SOLD, _TAIL_BACK)
+
     def fold(self) -> str:
         """Add the tickets of a stretch to the table. Binds `:since`, `:until`, `:zone`."""
         columns = ", ".join((*self.keys, *self.measures))
@@ -156,6 +164,9 @@ PRODUCTS: Final = Cube(
     f"{DISTINCT_TICKETS} AS tickets, sum(quantity) AS quantity, {_SUMS}",
     ("tickets", "quantity", *MONEY),
 )
+PRODUCT_MONTHS: Final = msgspec.structs.replace(
+    PRODUCTS, table="report_product_month", keys=("month", "product_id", "branch_id")
+)
 TENDERS: Final = Cube(
     "report_tender",
     ("day", "branch_id", "register_id", "seller_id", "method"),
@@ -170,7 +181,19 @@ TAXES: Final = Cube(
     "sum(base) AS base, sum(tax) AS tax, sum(nominal) AS nominal, sum(total) AS total",
     ("base", "tax", "nominal", "total"),
 )
-CUBES: Final = (SALES, CUSTOMERS, PRODUCTS, TENDERS, TAXES)
+CUBES: Final = (SALES, CUSTOMERS, PRODUCTS, PRODUCT_MONTHS, TENDERS, TAXES)
+
+_SPAN_COLUMNS: Final = ", ".join(("product_id", "branch_id", *PRODUCTS.measures))
+PRODUCT_SPAN: Final = f"""
+SELECT {_SPAN_COLUMNS} FROM report_product_month c
+WHERE c.tenant_id = :tenant_id AND c.month >= :months_begin AND c.month < :months_end
+UNION ALL SELECT {_SPAN_COLUMNS} FROM report_product c
+WHERE c.tenant_id = :tenant_id AND c.day >= :first AND c.day < :months_begin
+UNION ALL SELECT {_SPAN_COLUMNS} FROM report_product c
+WHERE c.tenant_id = :tenant_id AND c.day >= :months_end AND c.day <= :last
+UNION ALL SELECT {_SPAN_COLUMNS} FROM ({PRODUCTS.grouped(_TAIL_SOLD, _TAIL_BACK)}) t
+WHERE t.day BETWEEN :first AND :last"""
+"""`PRODUCTS.live()` without its days: whole months by the month, the rest by the day. Binds `:months_begin`, `:months_end`."""
 
 RAW_DOCUMENTS: Final = _DOCUMENTS.format(sold=_DAYS_SOLD, back=_DAYS_BACK)
 """Facts of the period themselves, for what no roll-up keeps apart. Bind `:begins`, `:ends`, `:first`, `:last`, `:zone`."""

@@ -1,4 +1,4 @@
-"""Keeping the roll-ups: each ticket is added once, in the order of commits, in transactions of its own.
+"""Keeping the roll-ups, those of stock included: each ticket is added once, in the order of commits, in transactions of its own.
 
 The sale writes nothing for a report. A mark and the sums it stands for change in one transaction, so that a run that
 dies, runs twice or meets another leaves them right.
@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.db.session import Work
+from app.domain.inventory.daily import empty_stock, fold_stock
 from app.domain.reports.facts import CUBES
 from app.lib import clock
 
@@ -27,7 +28,7 @@ _PATIENCE: Final = text("SET LOCAL statement_timeout = '300s'")
 
 
 async def fold(work: Work) -> bool:
-    """Add the next tickets to the roll-ups; answers whether more wait."""
+    """Add the next tickets and movements to the roll-ups; answers whether more wait."""
     session, values = work.session, {"tenant_id": work.tenant_id}
     await session.execute(_PATIENCE)
     await session.execute(_MARKED, values | {"now": clock.now()})
@@ -35,12 +36,13 @@ async def fold(work: Work) -> bool:
     head = await session.scalar(_HEAD, values) or 0
     assert since is not None
     until = min(int(head), int(since) + STRETCH)
+    zone = await session.scalar(_ZONE, values)
     if until > since:
-        zone = await session.scalar(_ZONE, values)
         for statement in _FOLDS:
             await session.execute(statement, values | {"since": since, "until": until, "zone": zone})
         await session.execute(_MOVE, values | {"until": until, "now": clock.now()})
-    return until < head
+    moved = await fold_stock(session, values | {"zone": zone})
+    return moved or until < head
 
 
 async def empty(work: Work) -> None:
@@ -51,4 +53,5 @@ async def empty(work: Work) -> None:
     await session.execute(_MARK, values)
     for statement in _EMPTIES:
         await session.execute(statement, values)
+    await empty_stock(session, values)
     await session.execute(_MOVE, values | {"until": 0, "now": clock.now()})

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.db.session import Work
 from app.domain.reports.asked import Asked
-from app.domain.reports.facts import PRODUCTS, UNFOLDED
+from app.domain.reports.facts import PRODUCT_SPAN, PRODUCTS, UNFOLDED
 from app.domain.reports.sources import condition
 from app.domain.reports.stock import names_of, shelves
 from app.domain.reports.tables import Column, Row, SeriesOut, Table
@@ -37,9 +37,12 @@ _COLUMNS: Final = (
     Column("productId", "Id", "id"),
 )
 _DAILY: Final = (
-    f"WITH {UNFOLDED}, f AS MATERIALIZED (SELECT * FROM ({PRODUCTS.live()}) f WHERE {{wanted}}), "
-    "top AS (SELECT product_id FROM f GROUP BY 1 HAVING sum(quantity) > 0 ORDER BY sum(total) DESC, 1 LIMIT :most) "
-    "SELECT f.product_id, f.day, sum(f.quantity) AS quantity FROM f JOIN top ON top.product_id = f.product_id GROUP BY 1, 2"
+    f"WITH {UNFOLDED}, top AS MATERIALIZED (SELECT f.product_id FROM ({PRODUCT_SPAN}) f WHERE {{wanted}} GROUP BY 1 "
+    "HAVING sum(f.quantity) > 0 ORDER BY sum(f.total) DESC, 1 LIMIT :most), "
+    "daily AS (SELECT f.product_id, f.day, sum(f.quantity) AS quantity FROM "
+    f"({PRODUCTS.live()}) f WHERE f.product_id IN (SELECT product_id FROM top) AND {{wanted}} GROUP BY 1, 2) "
+    "SELECT product_id, array_agg(CAST(:last AS date) - day) AS ago, array_agg(CAST(quantity AS double precision)) AS units "
+    "FROM daily GROUP BY 1"
 )
 
 
@@ -58,11 +61,10 @@ def predicted(history: Sequence[float], ahead: int, first_weekday: int) -> list[
     """Days to come after `history`, whose first day is the weekday `first_weekday` (0 Monday); never negative."""
     recent = history[-RECENT:]
     level = max(0.0, sum(recent) / len(recent)) if recent else 0.0
-    shares, counts = [0.0] * WEEK, [0] * WEEK
-    for n, value in enumerate(history):
-        shares[(first_weekday + n) % WEEK] += value
-        counts[(first_weekday + n) % WEEK] += 1
-    means = [max(0.0, share / count) if count else 0.0 for share, count in zip(shares, counts, strict=True)]
+    means = [0.0] * WEEK
+    for n in range(min(WEEK, len(history))):
+        same = history[n::WEEK]
+        means[(first_weekday + n) % WEEK] = max(0.0, sum(same) / len(same))
     average = sum(means) / WEEK
     place = first_weekday + len(history)
     return [level * (means[(place + n) % WEEK] / average if average else 1.0) for n in range(ahead)]
@@ -89,15 +91,18 @@ async def histories(work: Work, asked: Asked) -> Mapping[UUID, list[float]]:
     span = asked.over(asked.last - timedelta(days=HISTORY - 1), asked.last)
     statement = text(_DAILY.format(wanted=condition(span)))
     rows = (await work.session.execute(statement, span.values() | {"tenant_id": work.tenant_id, "most": _MOST})).all()
-    found: dict[UUID, dict[date, float]] = {}
+    found: dict[UUID, list[float]] = {}
     for row in rows:
-        found.setdefault(row.product_id, {})[row.day] = float(row.quantity)
-    return {
-        product_id: [
-            days.get(asked.last - timedelta(days=n), 0.0) for n in range((asked.last - min(days)).days, -1, -1)
-        ]
-        for product_id, days in found.items()
-    }
+        oldest = max(row.ago)
+        history = found[row.product_id] = [0.0] * (oldest + 1)
+        for ago, units in zip(row.ago, row.units, strict=True):
+            history[oldest - ago] = units
+    return found
+
+
+def forecast_of(history: Sequence[float], last: date) -> Forecast:
+    """`forecast` of a history that ends on a day."""
+    return forecast(history, (last - timedelta(days=len(history) - 1)).weekday())
 
 
 async def forecasts(work: Work, asked: Asked) -> Table:
@@ -108,11 +113,10 @@ async def forecasts(work: Work, asked: Asked) -> Table:
     made: list[Row] = []
     whole = [Decimal(0)] * AHEAD
     for product_id, history in past.items():
-        first_weekday = (asked.last - timedelta(days=len(history) - 1)).weekday()
-        found = forecast(history, first_weekday)
+        found = forecast_of(history, asked.last)
         sku, name = names[product_id]
         for n, units in enumerate(found.days):
-            whole[n] += Decimal(f"{units:.3f}")
+            whole[n] += _units(units)
         made.append(
             {
                 "productId": product_id,

@@ -1,15 +1,12 @@
 """The rules of indicators about goods: each answers what it found, or None when there is nothing to do."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
 
-from app.db.session import Work
-from app.domain.reports.asked import Asked
 from app.domain.reports.findings import (
     Finding,
     Item,
@@ -20,15 +17,14 @@ from app.domain.reports.findings import (
     in_products,
     weightiest,
 )
-from app.domain.reports.forecast import WEEK, forecast, histories
-from app.domain.reports.stock import DEAD_AFTER, dead_rows, names_of, shelves, sold_by_product
+from app.domain.reports.forecast import WEEK
+from app.domain.reports.look import IDLE_AFTER, Look
+from app.domain.reports.stock import DEAD_AFTER
 from app.domain.reports.stockouts import stockout_rows
 from app.domain.reports.tables import Row
 from app.lib.money import ZERO, cents
 from app.lib.pesos import format_number, format_percent, format_pesos
 
-IDLE_AFTER: Final = 30
-"""Days without a sale before stock is told not to rotate; it is dead after twice as long."""
 LOW_MARGIN: Final = Decimal("0.10")
 BELOW_AVERAGE: Final = Decimal("0.10")
 """How far under its category's margin a product must lie: ten points."""
@@ -37,13 +33,15 @@ _COVER: Final = 2 * WEEK
 """Days that a reorder should last."""
 
 
-async def sold_at_a_loss(work: Work, asked: Asked) -> Finding | None:
+async def sold_at_a_loss(look: Look) -> Finding | None:
     """Products whose sales brought less, without taxes, than they cost."""
-    sold = await sold_by_product(work, asked)
+    sold = await look.sold()
     losing = {key: row for key, row in sold.items() if row.quantity > 0 and row.base < row.cost}
-    names = await names_of(work, list(losing))
+    names = await look.names(list(losing))
     items = [
-        Item(key, names[key][1], format_pesos(row.cost - row.base), documents_link(asked, key), row.cost - row.base)
+        Item(
+            key, names[key][1], format_pesos(row.cost - row.base), documents_link(look.asked, key), row.cost - row.base
+        )
         for key, row in losing.items()
     ]
     if not items:
@@ -59,9 +57,9 @@ async def sold_at_a_loss(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def no_rotation(work: Work, asked: Asked) -> Finding | None:
+async def no_rotation(look: Look) -> Finding | None:
     """Stock that nobody bought for a month, and not yet dead."""
-    rows = [row for row in await dead_rows(work, asked, IDLE_AFTER) if row["idleDays"] < DEAD_AFTER]
+    rows = [row for row in await look.idle() if row["idleDays"] < DEAD_AFTER]
     return _idle(
         rows,
         "Productos sin rotación",
@@ -72,9 +70,9 @@ async def no_rotation(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def dead_stock(work: Work, asked: Asked) -> Finding | None:
+async def dead_stock(look: Look) -> Finding | None:
     """Pesos in stock that nobody bought for two months."""
-    rows = await dead_rows(work, asked, DEAD_AFTER)
+    rows = [row for row in await look.idle() if row["idleDays"] >= DEAD_AFTER]
     return _idle(
         rows,
         "Inventario muerto",
@@ -102,15 +100,17 @@ def _idle(
     )
 
 
-async def low_margin(work: Work, asked: Asked) -> Finding | None:
+async def low_margin(look: Look) -> Finding | None:
     """Products that leave less than a tenth of what they are sold for."""
-    sold = await sold_by_product(work, asked)
+    sold = await look.sold()
     thin = {
         key: row for key, row in sold.items() if row.base > 0 and ZERO <= row.base - row.cost < row.base * LOW_MARGIN
     }
-    names = await names_of(work, list(thin))
+    names = await look.names(list(thin))
     items = [
-        Item(key, names[key][1], in_percent((row.base - row.cost) / row.base), documents_link(asked, key), row.base)
+        Item(
+            key, names[key][1], in_percent((row.base - row.cost) / row.base), documents_link(look.asked, key), row.base
+        )
         for key, row in thin.items()
     ]
     if not items:
@@ -126,15 +126,15 @@ async def low_margin(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def margin_below_average(work: Work, asked: Asked) -> Finding | None:
+async def margin_below_average(look: Look) -> Finding | None:
     """Products well under the margin of their own category, which has others to compare with."""
-    sold = {key: row for key, row in (await sold_by_product(work, asked)).items() if row.base > 0}
-    category = {row.id: row.category_id for row in await shelves(work, asked, None)}
+    sold = {key: row for key, row in (await look.sold()).items() if row.base > 0}
+    category = {row.id: row.category_id for row in await look.shelves()}
     groups: dict[Any, list[UUID]] = {}
     for key in sold:
         if category.get(key) is not None:
             groups.setdefault(category[key], []).append(key)
-    names = await names_of(work, list(sold))
+    names = await look.names(list(sold))
     items = []
     for members in groups.values():
         base = sum((sold[key].base for key in members), start=ZERO)
@@ -145,7 +145,7 @@ async def margin_below_average(work: Work, asked: Asked) -> Finding | None:
             if rate < average - BELOW_AVERAGE:
                 shown = f"{in_percent(rate)} frente a {in_percent(average)}"
                 items.append(
-                    Item(key, names[key][1], shown, documents_link(asked, key), cents((average - rate) * row.base))
+                    Item(key, names[key][1], shown, documents_link(look.asked, key), cents((average - rate) * row.base))
                 )
     if not items:
         return None
@@ -160,14 +160,12 @@ async def margin_below_average(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def reorder(work: Work, asked: Asked) -> Finding | None:
+async def reorder(look: Look) -> Finding | None:
     """Products that will run out within a week at the expected demand, or lie under their minimum."""
-    past = await histories(work, asked)
+    found = await look.forecasts()
     items = []
-    for row in await shelves(work, asked, None):
-        history = past.get(row.id)
-        first_weekday = (asked.last - timedelta(days=len(history) - 1)).weekday() if history else 0
-        days = forecast(history, first_weekday).days if history else [0.0]
+    for row in await look.shelves():
+        days = found[row.id].days if row.id in found else [0.0]
         week, cover = Decimal(f"{sum(days[:WEEK]):.3f}"), Decimal(f"{sum(days[:_COVER]):.3f}")
         short = row.min_stock is not None and row.quantity < row.min_stock
         if not short and not (week and row.quantity < week):
@@ -190,11 +188,11 @@ async def reorder(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def stockout_cost(work: Work, asked: Asked) -> Finding | None:
+async def stockout_cost(look: Look) -> Finding | None:
     """Pesos of sales that empty shelves cost."""
     items = [
         Item(row["productId"], row["name"], format_pesos(row["lostSales"]), row["link"], row["lostSales"])
-        for row in await stockout_rows(work, asked)
+        for row in await stockout_rows(look.work, look.asked)
         if row["lostSales"] > 0
     ]
     if not items:
@@ -213,19 +211,25 @@ async def stockout_cost(work: Work, asked: Asked) -> Finding | None:
 _PRICES: Final = text("SELECT p.id, p.price FROM product p WHERE p.tenant_id = :tenant_id AND p.id = ANY(:ids)")
 
 
-async def price_drift(work: Work, asked: Asked) -> Finding | None:
+async def price_drift(look: Look) -> Finding | None:
     """Products that are charged, on average, ten per cent off their listed price."""
-    sold = {key: row for key, row in (await sold_by_product(work, asked)).items() if row.quantity > 0}
-    rows = await work.session.execute(_PRICES, {"tenant_id": work.tenant_id, "ids": list(sold)})
+    sold = {key: row for key, row in (await look.sold()).items() if row.quantity > 0}
+    rows = await look.work.session.execute(_PRICES, {"tenant_id": look.work.tenant_id, "ids": list(sold)})
     prices = {row.id: row.price for row in rows}
-    names = await names_of(work, list(sold))
+    names = await look.names(list(sold))
     items = []
     for key, row in sold.items():
         listed, charged = prices[key], row.total / row.quantity
         if listed and abs(charged - listed) > listed * DRIFT:
             shown = f"{format_pesos(charged)} frente a {format_pesos(listed)}"
             items.append(
-                Item(key, names[key][1], shown, documents_link(asked, key), cents(abs(charged - listed) * row.quantity))
+                Item(
+                    key,
+                    names[key][1],
+                    shown,
+                    documents_link(look.asked, key),
+                    cents(abs(charged - listed) * row.quantity),
+                )
             )
     if not items:
         return None

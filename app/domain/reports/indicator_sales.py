@@ -7,14 +7,12 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.db.session import Work
-from app.domain.reports.asked import Asked
 from app.domain.reports.customers import buyers, score, segment
 from app.domain.reports.facts import SALES, UNFOLDED
 from app.domain.reports.findings import Finding, Item, documents_link, in_percent, in_pesos, in_products, weightiest
-from app.domain.reports.forecast import WEEK, forecast, histories
+from app.domain.reports.forecast import WEEK
+from app.domain.reports.look import Look
 from app.domain.reports.sources import condition
-from app.domain.reports.stock import names_of
 from app.lib import clock
 from app.lib.money import ZERO, cents
 from app.lib.pesos import format_pesos
@@ -35,15 +33,15 @@ _SO_FAR: Final = (
 )
 
 
-async def sales_anomaly(work: Work, asked: Asked) -> Finding | None:
+async def sales_anomaly(look: Look) -> Finding | None:
     """Today, up to the last whole hour, against the same weekday and hours of the last eight weeks."""
-    hour = clock.now().astimezone(clock.day_begun(asked.last, asked.zone).tzinfo).hour
-    span = asked.over(asked.last - timedelta(days=WEEKS * WEEK), asked.last)
-    values = span.values() | {"tenant_id": work.tenant_id, "hour": hour}
-    rows = (await work.session.execute(text(_SO_FAR.format(wanted=condition(span))), values)).all()
+    hour = clock.now().astimezone(clock.day_begun(look.asked.last, look.asked.zone).tzinfo).hour
+    span = look.asked.over(look.asked.last - timedelta(days=WEEKS * WEEK), look.asked.last)
+    values = span.values() | {"tenant_id": look.work.tenant_id, "hour": hour}
+    rows = (await look.work.session.execute(text(_SO_FAR.format(wanted=condition(span))), values)).all()
     totals: dict[date, Decimal] = {row.day: row.total for row in rows}
-    before = [totals[day] for n in range(1, WEEKS + 1) if (day := asked.last - timedelta(days=n * WEEK)) in totals]
-    today = totals.get(asked.last, ZERO)
+    before = [totals[day] for n in range(1, WEEKS + 1) if (day := look.asked.last - timedelta(days=n * WEEK)) in totals]
+    today = totals.get(look.asked.last, ZERO)
     if len(before) < SAMPLES:
         return None
     usual = Decimal(statistics.fmean(before))
@@ -59,13 +57,13 @@ async def sales_anomaly(work: Work, asked: Asked) -> Finding | None:
         action="Revise si una caja, un medio de pago o la puerta fallan."
         if lower
         else "Revise existencias y personal.",
-        link=f"/v1/reports/sales?by=hour&from={asked.last}&to={asked.last}",
+        link=f"/v1/reports/sales?by=hour&from={look.asked.last}&to={look.asked.last}",
         items=[
             Item(
                 None,
                 None,
                 format_pesos(today - cents(usual)),
-                f"/v1/reports/sales?by=hour&from={asked.last}&to={asked.last}",
+                f"/v1/reports/sales?by=hour&from={look.asked.last}&to={look.asked.last}",
             )
         ],
         total=lambda items: items[0].text,
@@ -80,17 +78,17 @@ _SELLERS: Final = (
 )
 
 
-async def sales_by_employee(work: Work, asked: Asked) -> Finding | None:
+async def sales_by_employee(look: Look) -> Finding | None:
     """Sellers who sold at least 30 % less than in the thirty days before."""
-    span = asked.over(asked.first - timedelta(days=asked.days), asked.last)
-    values = span.values() | {"tenant_id": work.tenant_id, "since": asked.first}
-    rows = (await work.session.execute(text(_SELLERS.format(wanted=condition(span))), values)).all()
+    span = look.asked.over(look.asked.first - timedelta(days=look.asked.days), look.asked.last)
+    values = span.values() | {"tenant_id": look.work.tenant_id, "since": look.asked.first}
+    rows = (await look.work.session.execute(text(_SELLERS.format(wanted=condition(span))), values)).all()
     items = [
         Item(
             row.seller_id,
             row.name,
             f"{in_percent((row.now - row.before) / row.before)} ({format_pesos(row.now)})",
-            f"/v1/reports/sales/documents?{asked.query(sellerId=row.seller_id)}",
+            f"/v1/reports/sales/documents?{look.asked.query(sellerId=row.seller_id)}",
             row.before - row.now,
         )
         for row in rows
@@ -109,19 +107,19 @@ async def sales_by_employee(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def demand_forecast(work: Work, asked: Asked) -> Finding | None:
+async def demand_forecast(look: Look) -> Finding | None:
     """Products whose next week should differ by a fifth from the last one, measured on at least eight weeks."""
-    past = await histories(work, asked)
-    names = await names_of(work, list(past))
+    past, coming = await look.histories(), await look.forecasts()
+    names = await look.names(list(past))
     items = []
     for key, history in past.items():
-        found = forecast(history, (asked.last - timedelta(days=len(history) - 1)).weekday())
+        found = coming[key]
         last, following = sum(history[-WEEK:]), sum(found.days[:WEEK])
         if found.error is None or last <= 0 or abs(following - last) < DEMAND_CHANGE * last:
             continue
         shown = f"{following:.0f} unidades, frente a {last:.0f} (error medido {found.error * 100:.0f} %)"
         items.append(
-            Item(key, names[key][1], shown, documents_link(asked, key), Decimal(f"{abs(following - last):.3f}"))
+            Item(key, names[key][1], shown, documents_link(look.asked, key), Decimal(f"{abs(following - last):.3f}"))
         )
     if not items:
         return None
@@ -136,10 +134,10 @@ async def demand_forecast(work: Work, asked: Asked) -> Finding | None:
     )
 
 
-async def customers_at_risk(work: Work, asked: Asked) -> Finding | None:
+async def customers_at_risk(look: Look) -> Finding | None:
     """Customers who bought often and stopped coming, in the last half year."""
-    span = asked.over(asked.last - timedelta(days=179), asked.last)
-    rows = await buyers(work, span)
+    span = look.asked.over(look.asked.last - timedelta(days=179), look.asked.last)
+    rows = await buyers(look.work, span)
     r, f = score([-row["recency"] for row in rows]), score([row["frequency"] for row in rows])
     items = [
         Item(row["customerId"], row["name"], f"hace {row['recency']} días", row["link"], row["total"])

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from app.db.session import Work
 from app.domain.reports import indicator_rules as rules
 from app.domain.reports import indicator_sales as selling
-from app.domain.reports.asked import Asked, asked_by
+from app.domain.reports.asked import asked_by
 from app.domain.reports.findings import Finding
+from app.domain.reports.look import Look
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken, unknown_reference
 from app.lib.schemas import Input, Output
@@ -76,7 +77,7 @@ class ShowIndicator(Input):
     product_id: UUID | None = None
 
 
-Rule = Callable[[Work, Asked], Awaitable[Finding | None]]
+Rule = Callable[[Look], Awaitable[Finding | None]]
 RULES: Final[dict[str, Rule]] = {
     "sold-at-a-loss": rules.sold_at_a_loss,
     "no-rotation": rules.no_rotation,
@@ -118,12 +119,13 @@ class Indicators:
         asked = asked_by(self._work, today - timedelta(days=WINDOW - 1), today)
         kept = (await self._work.session.execute(_HIDDEN, {"tenant_id": self._work.tenant_id, "today": today})).all()
         hidden = {(row.code, row.subject) for row in kept}
+        look = Look(self._work, asked)
         found: list[IndicatorOut] = []
         quiet: list[str] = []
         for code, rule in RULES.items():
             if (code, "") in hidden or self._is_secret(code):
                 continue
-            finding = await rule(self._work, asked)
+            finding = await rule(look)
             if finding is not None:
                 finding = finding.without({subject for of, subject in hidden if of == code})
             if finding is None:

@@ -1,6 +1,6 @@
 """Background jobs of reports."""
 
-from datetime import time
+from datetime import date, time
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from app.db.jobs import JobContext
+from app.domain.reports import mailing
 from app.domain.reports.folding import empty, fold
 from app.domain.reports.reconcile import differences
 from app.domain.reports.writing import ExportWriter
@@ -16,6 +17,14 @@ from app.lib.jobs import NoPayload, job
 _LOG = structlog.stdlib.get_logger("mostrador.reports")
 _LIMIT: Final = 3600
 _TRIES: Final = 3
+
+
+class Mailing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scheduled report of the period that ended on a day, to one address."""
+
+    schedule_id: UUID
+    last: date
+    recipient: str
 
 
 class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,3 +63,17 @@ async def write_export(context: JobContext, payload: Export) -> None:
         if context.attempt >= _TRIES:
             await writer.fail("No se pudo escribir el archivo; pídalo de nuevo.")
         raise
+
+
+@job("reports.send-due")
+async def send_due(context: JobContext, _payload: NoPayload) -> None:
+    """Ask for the mails of scheduled reports whose period is over."""
+    async with context.transaction() as work:
+        for schedule_id, last, recipient in await mailing.due(work):
+            send_one.ask(work, Mailing(schedule_id=schedule_id, last=last, recipient=recipient))
+
+
+@job("reports.mail", timeout=60)
+async def send_one(context: JobContext, payload: Mailing) -> None:
+    """Mail one report to one recipient."""
+    await mailing.ReportMailer(context, payload.schedule_id, payload.last, payload.recipient).run()

@@ -68,9 +68,26 @@ class ReportProduct(TenantOwned, _Sums, DefaultBase):
     """Lines by day, product and branch."""
 
     __tablename__ = "report_product"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        Index("ix_report_product_product", "tenant_id", "product_id", "day"),
+    )
 
     day: Mapped[date] = mapped_column(primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(primary_key=True)
+    branch_id: Mapped[UUID] = mapped_column(primary_key=True)
+    quantity: Mapped[Quantity]
+    """Base units."""
+
+
+class ReportProductMonth(TenantOwned, _Sums, DefaultBase):
+    """The same by month, for long periods."""
+
+    __tablename__ = "report_product_month"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),)
+
+    month: Mapped[date] = mapped_column(primary_key=True)
+    """Its first day."""
     product_id: Mapped[UUID] = mapped_column(primary_key=True)
     branch_id: Mapped[UUID] = mapped_column(primary_key=True)
     quantity: Mapped[Quantity]
@@ -171,3 +188,54 @@ class ReportExportPart(TenantOwned, DefaultBase):
     export_id: Mapped[UUID] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     content: Mapped[bytes]
+
+
+class ReportSchedule(TenantRow, DefaultBase):
+    """A report that goes by mail after every day, week or month."""
+
+    __tablename__ = "report_schedule"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        ForeignKeyConstraint(["tenant_id", "branch_id"], ["branch.tenant_id", "branch.id"]),
+        CheckConstraint("kind IN ('daily','weekly','monthly')", name="kind"),
+    )
+
+    kind: Mapped[str]
+    recipients: Mapped[list[str]]
+    """Mail addresses."""
+    branch_id: Mapped[UUID | None]
+    """None: the whole company."""
+    user_id: Mapped[UUID]
+    """Who asked for it, and whose permissions say what it shows."""
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    next_on: Mapped[date]
+    """The morning on which the next one goes: the day after its period."""
+
+
+class ReportMailing(TenantOwned, DefaultBase):
+    """One scheduled report to one recipient: written before it goes, so that it goes once."""
+
+    __tablename__ = "report_mailing"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "schedule_id"], ["report_schedule.tenant_id", "report_schedule.id"]),
+        CheckConstraint("status IN ('going','sent','refused','uncertain')", name="status"),
+    )
+
+    schedule_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_day: Mapped[date] = mapped_column(primary_key=True)
+    recipient: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ReportAccount(TenantOwned, DefaultBase):
+    """A bookkeeping account of the company's own, instead of the usual one."""
+
+    __tablename__ = "report_account"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+        CheckConstraint("account ~ '^[0-9]{4,10}$'", name="account"),
+    )
+
+    concept: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]

@@ -142,7 +142,7 @@ def pdf_file(table: Table, asked: Asked, head: Heading) -> bytes:
     paper.text(f"Del {asked.first:%d/%m/%Y} al {asked.last:%d/%m/%Y}", size=9)
     paper.gap(4)
     for one in table.series:
-        if len(one.values) > 1:
+        if one.values:
             draw_chart(paper, one)
     for note in table.notes:
         paper.text(note, size=8)
@@ -188,6 +188,8 @@ def draw_chart(paper: Paper, what: SeriesOut, height: float = 110) -> None:
                 if n:
                     before = room * values[n - 1] / reach
                     canvas.line(x + (n - 0.5) * step, zero + before, x + (n + 0.5) * step, zero + tall)
+                elif len(values) == 1:
+                    canvas.circle(x + step / 2, zero + tall, 1.5, stroke=0, fill=1)
             else:
                 canvas.rect(x + n * step + step * 0.1, min(zero, zero + tall), step * 0.8, abs(tall), stroke=0, fill=1)
         canvas.setFillGray(0)

@@ -10,6 +10,7 @@ from app.domain.reports.facts import (
     CUSTOMERS,
     DISTINCT_TICKETS,
     MONEY,
+    PRODUCT_SPAN,
     PRODUCTS,
     RAW_DOCUMENTS,
     RAW_LINES,
@@ -59,7 +60,7 @@ _COUNTED: Final = DISTINCT_TICKETS.replace("document_id", "f.document_id").repla
 _SALES: Final = Source(SALES.live(), frozenset(SALES.keys), _SUMMED)
 _CUSTOMERS: Final = Source(CUSTOMERS.live(), frozenset(CUSTOMERS.keys), _SUMMED)
 _PRODUCTS: Final = Source(PRODUCTS.live(), frozenset(PRODUCTS.keys), None, quantity=True)
-_BY_PRODUCT: Final = msgspec.structs.replace(_PRODUCTS, tickets=_SUMMED)
+_SPAN: Final = Source(PRODUCT_SPAN, frozenset({"product_id", "branch_id"}), None, quantity=True)
 _DOCUMENTS: Final = Source(RAW_DOCUMENTS, _DOCUMENT_KEYS, _SUMMED)
 _LINES: Final = Source(RAW_LINES, _DOCUMENT_KEYS | {"product_id"}, _COUNTED, quantity=True)
 _TENDERS: Final = Source(TENDERS.live(), frozenset(TENDERS.keys), _SUMMED, ("total", "returned"))
@@ -75,9 +76,11 @@ def source_for(asked: Asked, columns: Iterable[str], *, whole_tickets: bool = Fa
     needed = wanted | {_NEEDS[name] for name in asked.filters()}
     if asked.branches is not None:
         needed.add("branch_id")
-    for source in (_SALES, _CUSTOMERS, _PRODUCTS, _DOCUMENTS, _LINES):
+    for source in (_SALES, _CUSTOMERS, _SPAN, _PRODUCTS, _DOCUMENTS, _LINES):
         if needed <= source.columns and not (whole_tickets and source.tickets is None):
-            return _BY_PRODUCT if source is _PRODUCTS and "product_id" in wanted else source
+            if source in (_SPAN, _PRODUCTS) and "product_id" in wanted:
+                return msgspec.structs.replace(source, tickets=_SUMMED)
+            return source
     raise LookupError(f"no source keeps {needed} apart")
 
 

@@ -79,8 +79,12 @@ _SOLD: Final = (
     "sum(f.total) AS total FROM ({rows}) f WHERE {wanted} GROUP BY 1"
 )
 _LAST_SOLD: Final = (
-    f"WITH {UNFOLDED} SELECT f.product_id, max(f.day) AS day FROM ({PRODUCTS.live()}) f "
-    "WHERE f.total > 0 AND {wanted} GROUP BY 1"
+    f"WITH {UNFOLDED}, late AS MATERIALIZED (SELECT f.product_id, max(f.day) AS day FROM ({PRODUCTS.unfolded()}) f "
+    "WHERE f.total > 0 AND f.day <= :last AND {wanted} GROUP BY 1) "
+    "SELECT g.id AS product_id, greatest(k.day, late.day) AS day FROM unnest(CAST(:ids AS uuid[])) AS g (id) "
+    "LEFT JOIN LATERAL (SELECT f.day FROM report_product f WHERE f.tenant_id = :tenant_id AND f.product_id = g.id "
+    "AND f.total > 0 AND f.day <= :last AND {wanted} ORDER BY f.day DESC LIMIT 1) k ON true "
+    "LEFT JOIN late ON late.product_id = g.id WHERE k.day IS NOT NULL OR late.day IS NOT NULL"
 )
 
 
@@ -226,15 +230,15 @@ async def dead(work: Work, asked: Asked, days: int = DEAD_AFTER) -> Table:
 async def dead_rows(work: Work, asked: Asked, days: int) -> list[Row]:
     """The same as rows; a product younger than that is not dead yet."""
     since = asked.last - timedelta(days=days - 1)
-    year = asked.over(max(asked.last - timedelta(days=730), date(2000, 1, 1)), asked.last)
-    statement = text(_LAST_SOLD.format(wanted=condition(year)))
-    found = (await work.session.execute(statement, year.values() | {"tenant_id": work.tenant_id})).all()
+    lying = [row for row in await shelves(work, asked, past(asked, asked.last)) if row.quantity > 0]
+    values = asked.values() | {"tenant_id": work.tenant_id, "ids": [row.id for row in lying]}
+    found = (await work.session.execute(text(_LAST_SOLD.format(wanted=condition(asked))), values)).all()
     last = {row.product_id: row.day for row in found}
     made = []
-    for row in await shelves(work, asked, past(asked, asked.last)):
+    for row in lying:
         known = clock.business_day(row.created_at, asked.zone)
         seen = max(last.get(row.id, known), known)
-        if row.quantity > 0 and seen < since:
+        if seen < since:
             made.append(goods_row(row) | {"lastSoldOn": last.get(row.id), "idleDays": (asked.last - seen).days})
     return made
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.db.session import Work
+from app.domain.inventory.daily import GAPS
 from app.domain.reports.asked import MAX_ROWS, Asked
 from app.domain.reports.stock import names_of, sold_by_product
 from app.domain.reports.tables import Column, Row, Table, series, sums
@@ -25,17 +26,14 @@ _COLUMNS: Final = (
 )
 _DAY: Final = Decimal(86_400)
 _EMPTY: Final = text(
-    # One shelf is empty from the movement that took its last unit until the next one.
-    "SELECT m.product_id, sum(extract(epoch FROM least(coalesce(n.created_at, CAST(:shuts AS timestamptz)), "
-    "CAST(:shuts AS timestamptz)) - greatest(m.created_at, CAST(:opens AS timestamptz)))) AS seconds, "
+    "SELECT m.product_id, sum(extract(epoch FROM least(coalesce(m.ended_at, CAST(:shuts AS timestamptz)), "
+    "CAST(:shuts AS timestamptz)) - greatest(m.began_at, CAST(:opens AS timestamptz)))) AS seconds, "
     "(SELECT count(*) FROM stock s WHERE s.tenant_id = :tenant_id AND s.product_id = m.product_id AND s.moves > 0 "
     "AND (CAST(:here AS uuid[]) IS NULL OR s.warehouse_id IN (SELECT w.id FROM warehouse w "
     "WHERE w.tenant_id = :tenant_id AND w.branch_id = ANY(:here)))) AS shelves "
-    "FROM stock_movement m LEFT JOIN stock_movement n ON n.tenant_id = :tenant_id AND n.product_id = m.product_id "
-    "AND n.warehouse_id = m.warehouse_id AND n.position = m.position + 1 "
-    "JOIN product p ON p.tenant_id = :tenant_id AND p.id = m.product_id AND p.tracks_stock AND p.retired_at IS NULL "
-    "WHERE m.tenant_id = :tenant_id AND m.balance_quantity = 0 AND m.created_at < CAST(:shuts AS timestamptz) "
-    "AND coalesce(n.created_at, CAST(:shuts AS timestamptz)) > CAST(:opens AS timestamptz) "
+    f"FROM ({GAPS}) m JOIN product p ON p.tenant_id = :tenant_id AND p.id = m.product_id AND p.tracks_stock AND p.retired_at IS NULL "
+    "WHERE m.began_at < CAST(:shuts AS timestamptz) "
+    "AND coalesce(m.ended_at, CAST(:shuts AS timestamptz)) > CAST(:opens AS timestamptz) "
     "AND (CAST(:here AS uuid[]) IS NULL OR m.warehouse_id IN (SELECT w.id FROM warehouse w "
     "WHERE w.tenant_id = :tenant_id AND w.branch_id = ANY(:here))) GROUP BY 1"
 )

@@ -27,6 +27,11 @@ BATCH: Final = 2_000
 XLSX_ROWS: Final = 1_000_000
 """Rows that a sheet holds, its heading aside."""
 _PATIENCE: Final = text("SET LOCAL statement_timeout = '600s'")
+_STREAMING: Final = tuple(
+    text(f"SET LOCAL {what}")
+    for what in ("enable_hashjoin = off", "enable_mergejoin = off", "max_parallel_workers_per_gather = 0")
+)
+"""Row by row through indexes: the first rows come at once, and the server holds no table of them."""
 _BEGIN: Final = text(
     "UPDATE report_export SET status = 'running', run_id = :run_id, rows_done = 0, size = 0, row_count = NULL, message = '', "
     "started_at = coalesce(started_at, :now) WHERE tenant_id = :tenant_id AND id = :id AND status IN ('pending','running')"
@@ -72,7 +77,6 @@ class ExportWriter:
             return
         asked = asked_of(row)
         try:
-            await self._count(row, asked)
             if row.format == "csv":
                 await self._csv(row, asked)
             else:
@@ -94,6 +98,7 @@ class ExportWriter:
         return key | {"run_id": self._run_id} if run else key
 
     async def _count(self, row: ReportExport, asked: Asked) -> None:
+        """Tell how many rows there will be: after the first ones, since counting a year takes longer than beginning it."""
         async with self._context.transaction() as work:
             await work.session.execute(_PATIENCE)
             count = await work.session.scalar(
@@ -114,7 +119,8 @@ class ExportWriter:
         """Batches of rows from one snapshot, by a cursor of the server."""
         make = line_row if row.report == "lines" else document_row
         async with self._context.transaction() as work:
-            await work.session.execute(_PATIENCE)
+            for statement in (_PATIENCE, *_STREAMING):
+                await work.session.execute(statement)
             found = await work.session.stream(
                 text(_rows_of(row, asked)).execution_options(yield_per=BATCH), self._values(asked)
             )
@@ -127,8 +133,11 @@ class ExportWriter:
             for one in batch:
                 writer.add(one)
             self._rows += len(batch)
-            if writer.waiting >= PIECE:
+            begins = self._rows == len(batch)
+            if writer.waiting >= PIECE or begins:
                 await self._keep(writer.take())
+            if begins:
+                await self._count(row, asked)
         await self._keep(writer.take())
 
     async def _xlsx(self, row: ReportExport, asked: Asked) -> None:
@@ -141,6 +150,8 @@ class ExportWriter:
                 self._rows += len(batch)
                 async with self._context.transaction() as work:
                     await self._still(work, _STEP, {"rows": self._rows, "bytes": 0})
+                if self._rows == len(batch):
+                    await self._count(row, asked)
             writer.close()
             with path.open("rb") as file:
                 while piece := file.read(PIECE):

@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
+import pypdfium2
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -93,6 +94,12 @@ async def agree(shop: Shop, database: Database, left: Decimal) -> None:
                 "SELECT coalesce((SELECT sum(total) FROM sale), 0) - coalesce((SELECT sum(total) FROM sale_return), 0)"
             )
         )
+    books = await report(shop, "accounting", **days)
+    assert books["totals"]["debit"] == books["totals"]["credit"]
+    inventory = await report(shop, "inventory")
+    assert inventory["totals"]["value"] == (await shop.get("/v1/inventory/valuation")).json()["total"]
+    kardex = [await report(shop, f"products/{item['productId']}/kardex") for item in inventory["items"]]
+    assert sum(Decimal(one["items"][-1]["balanceValue"]) for one in kardex) == Decimal(inventory["totals"]["value"])
     assert await wrong(database, shop) == []
     for item in (await report(shop, "sales", by="product", **days))["items"]:
         behind = await shop.http.get(f"{item['link']}&limit=200", headers=shop.headers)
@@ -119,7 +126,10 @@ def test_all_reports_agree_to_the_cent(
     def run(seed: int) -> None:
         async def one() -> None:
             shop = await sign_up(http)
-            await agree(shop, database, await history(shop, database, seed))
+            left = await history(shop, database, seed)
+            await agree(shop, database, left)
+            await folded(database, shop)
+            await agree(shop, database, left)
 
         loop.run_until_complete(one())
 
@@ -184,6 +194,71 @@ async def test_a_period_is_compared_with_the_one_before(shop: Shop) -> None:
     assert body["comparison"]["totals"]["total"] == "11900.00"
     assert body["comparison"]["change"] == "2.0000"
     assert body["items"][0]["previousTotal"] == "11900.00"
+
+
+async def test_whole_months_and_their_edges_add_up_to_their_days(shop: Shop, database: Database) -> None:
+    goods = [await shop.product(price=price, stock="500") for price in ("11900", "7000")]
+    session = await shop.open_drawer()
+    months = [
+        date(2026, 1, 31),
+        date(2026, 2, 1),
+        date(2026, 2, 28),
+        date(2026, 3, 1),
+        date(2026, 3, 15),
+        date(2026, 4, 2),
+    ]
+    for n, day in enumerate(months):
+        with at(clock.day_begun(day, "America/Bogota") + timedelta(hours=22)):
+            lines = [{"productId": one["id"], "quantity": str(n + 1)} for one in goods[: 1 + n % 2]]
+            sale = (await shop.sell(session, lines, "900000")).json()
+            if n in {1, 4}:
+                await give_back(shop, sale, "1", session)
+    spans = [
+        (first, last)
+        for first in (date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 2), date(2026, 3, 1))
+        for last in (date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 31), date(2026, 4, 2))
+        if first <= last
+    ]
+    for _ in range(2):
+        for first, last in spans:
+            days = await report(shop, "sales", by="day", first=first, last=last)
+            for by in ("product", "category", "brand"):
+                body = await report(shop, "sales", by=by, first=first, last=last)
+                assert added(body) == added(days) == Decimal(days["totals"]["total"]), (first, last, by)
+            best = await report(shop, "top-products", first=first, last=last)
+            assert added(best) == added(days), (first, last)
+        await folded(database, shop)
+    assert await wrong(database, shop) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"sales?by={by}" for by in GROUPINGS),
+        *("sales/documents?limit=50", "top-products?", "taxes?", "tax-documents?", "cash?", "exceptions?"),
+        *("customers/rfm?", "customers/clusters?", "inventory?", "rotation?", "abc?", "forecast?", "accounting?"),
+    ],
+)
+async def test_every_paper_has_its_chart(shop: Shop, path: str) -> None:
+    product = await shop.product()
+    session = await shop.open_drawer()
+    person = {"identificationType": "13", "identification": "1020304050", "name": "Ana Gómez"}
+    customer = (await shop.post("/v1/customers", person)).json()["id"]
+    lines = [{"productId": product["id"], "quantity": "2"}]
+    sale = (await shop.sell(session, lines, "90000", customerId=customer)).json()
+    await give_back(shop, sale, "1", session)
+    counted = {"counted": [{"method": "cash", "amount": "111900"}]}
+    closed = await shop.post(f"/v1/cash/sessions/{session}/close", counted)
+    assert closed.status_code == 200, closed.text
+    name, _, query = path.partition("?")
+    params = dict([query.split("=")]) if query else {}
+    drawn = (await report(shop, name, **params))["series"]
+    assert drawn
+    assert all(len(one["labels"]) == len(one["values"]) > 0 for one in drawn)
+    paper = await shop.get(f"/v1/reports/{name}", format="pdf", **params)
+    assert paper.status_code == 200, paper.text
+    document = pypdfium2.PdfDocument(paper.content)
+    assert drawn[0]["name"] in document[0].get_textpage().get_text_range()
 
 
 async def test_a_ticket_is_in_the_roll_ups_once_whoever_folds(shop: Shop, database: Database) -> None:
