@@ -47,6 +47,7 @@ from app.domain.privacy.controller import PrivacyController
 from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
+from app.domain.provider.oversight_controller import ProviderOversightController
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
@@ -56,6 +57,8 @@ from app.domain.support.controller import SupportAccessController
 from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
+from app.domain.tickets.controller import TicketController
+from app.domain.tickets.provider_controller import ProviderTicketController
 from app.domain.webhooks.controller import WebhookController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -111,6 +114,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     PrivacyController,
     BillingController,
     ProviderBillingController,
+    TicketController,
+    ProviderTicketController,
+    ProviderOversightController,
     SupportAccessController,
     StaffAuthController,
     StaffMeController,

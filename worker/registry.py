@@ -7,6 +7,7 @@ from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
 from app.domain.tenants import jobs as tenants
+from app.domain.tickets import jobs as tickets
 from app.domain.webhooks import jobs as webhooks
 
-MODULES = (accounts, audit, billing, invoicing, members, provider, tenants, webhooks)
+MODULES = (accounts, audit, billing, invoicing, members, provider, tenants, tickets, webhooks)

@@ -19,6 +19,7 @@ from app.domain.provider import models as provider
 from app.domain.sales import models as sales
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
+from app.domain.tickets import models as tickets
 from app.domain.webhooks import models as webhooks
 
 MODULES = (
@@ -36,6 +37,7 @@ MODULES = (
     privacy,
     invoicing,
     billing,
+    tickets,
     delivery,
     provider,
     support,
