@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from app.domain.billing.schemas import SubscriptionOut
 from app.lib.money import ZeroOrMorePesos
@@ -13,7 +13,7 @@ from app.lib.schemas import Input, Output, Page
 from app.lib.text import LINE, NAME
 
 
-class BackupPolicy(Input, frozen=True):
+class BackupPolicy(Input):
     """How often a company's data is saved, and how many of those are kept."""
 
     every_hours: Annotated[int, Meta(ge=1, le=168)] = 12
@@ -31,7 +31,7 @@ class PublishVersion(Input):
     monthly_price: ZeroOrMorePesos
     yearly_price: ZeroOrMorePesos
     requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    backup_policy: BackupPolicy = BackupPolicy()
+    backup_policy: BackupPolicy = field(default_factory=BackupPolicy)
 
 
 class SubscriptionItem(Output):
