@@ -79,7 +79,7 @@ async def add_up(
     others = await admin.fetchval(
         "SELECT coalesce(sum(amount), 0) FROM mrr_movement WHERE NOT tenant_id = ANY($1)", companies
     )
-    assert found[-1].end == end + others
+    assert found[-1].end == end + Decimal(others or 0)
     return len(found)
 
 
@@ -189,7 +189,7 @@ async def two_years(
     for one in again:
         assert (await deliver(http, one)).status_code == 200
     heard = await admin.fetchval("SELECT count(*) FROM payment_event WHERE outcome = 'queued'")
-    assert heard > len(again) // 4, "they were taken for new"
+    assert (heard or 0) > len(again) // 4, "they were taken for new"
     await run_jobs(database, admin)
     assert await standings(admin, ours) == before
     paid_moves = await admin.fetch(

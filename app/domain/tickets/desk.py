@@ -1,5 +1,6 @@
 """Tickets of all companies as the operator's staff reads and answers them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -72,7 +73,7 @@ class TicketDesk:
             descending=True,
         )
         async with self._desk.database.platform_transaction() as session:
-            rows = (await session.execute(statement)).all()
+            rows: Sequence[Any] = (await session.execute(statement)).all()
         page, next_cursor = cut(rows, limit, lambda row: (row[1].last_at, row[0].id))
         return StaffTicketPage(items=[StaffTicketItem(**_values(*row)) for row in page], next_cursor=next_cursor)
 

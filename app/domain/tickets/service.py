@@ -1,5 +1,6 @@
 """Tickets as the company asks, reads, writes and closes them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,7 +43,7 @@ class Tickets:
         statement = after(
             statement, (SupportTicket.created_at, SupportTicket.id), cursor, tuple[datetime, UUID], descending=True
         )
-        rows = (await self._work.session.execute(statement)).all()
+        rows: Sequence[Any] = (await self._work.session.execute(statement)).all()
         page, next_cursor = cut(rows, limit, lambda row: (row[0].created_at, row[0].id))
         return TicketPage(items=[threads.ticket_item(ticket, state) for ticket, state in page], next_cursor=next_cursor)
 

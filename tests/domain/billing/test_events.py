@@ -149,9 +149,8 @@ async def test_a_day_without_the_provider_loses_nothing_and_locks_nobody_out(
     ends = await admin.fetchval("SELECT period_end FROM subscription WHERE tenant_id::text = $1", shop.tenant_id)
     customers: dict[str, str] = {}
     for one in (debtor, leaver):
-        customers[one.tenant_id] = await admin.fetchval(
-            "SELECT customer_id FROM subscription WHERE tenant_id::text = $1", one.tenant_id
-        )
+        found = await admin.fetchval("SELECT customer_id FROM subscription WHERE tenant_id::text = $1", one.tenant_id)
+        customers[one.tenant_id] = str(found)
     stripe.control(f"customers/{customers[debtor.tenant_id]}", card="declined")
     assert ends is not None
     stripe.go_to(ends - timedelta(hours=2))
@@ -163,8 +162,8 @@ async def test_a_day_without_the_provider_loses_nothing_and_locks_nobody_out(
     stripe.control("fault", kind="error")
     for hours in range(0, 24, 4):
         stripe.go_to(ends + timedelta(hours=hours + 1))
-        for one in events[:: 1 + hours // 8]:
-            assert (await deliver(http, one)).status_code == 200, "an event is taken whoever is away"
+        for event_sent in events[:: 1 + hours // 8]:
+            assert (await deliver(http, event_sent)).status_code == 200, "an event is taken whoever is away"
         await look_at_due(database)
         await run_jobs(database, admin)
         await compare_payments(database)

@@ -38,6 +38,7 @@ async def test_full_plans_come_first_and_each_once(
 ) -> None:
     shops = [await sign_up(http) for _ in range(4)]
     limits = await admin.fetchval("SELECT (limits ->> 'registers')::int FROM plan WHERE code = 'pro'")
+    assert limits is not None
     for used, shop in zip((limits, limits * 3, 1, limits), shops, strict=True):
         await admin.execute(
             "UPDATE tenant_usage SET used = $2 WHERE tenant_id = $1 AND resource = 'registers'",
