@@ -53,6 +53,7 @@ from app.domain.provider.company_controller import ProviderCompanyController
 from app.domain.provider.controller import HealthController, get_metrics
 from app.domain.provider.health import Health
 from app.domain.provider.measures import Measures
+from app.domain.provider.oversight_controller import ProviderOversightController
 from app.domain.provider.staff_controller import StaffAuthController, StaffController, StaffMeController
 from app.domain.reports.controller import ReportController
 from app.domain.reports.goods_controller import GoodsReportController
@@ -66,6 +67,8 @@ from app.domain.support.controller import SupportAccessController
 from app.domain.support.staff_controller import ProviderSupportController
 from app.domain.tenants.controller import CodeListController, CompanyController
 from app.domain.tenants.place_controller import BranchController, RegisterController, WarehouseController
+from app.domain.tickets.controller import TicketController
+from app.domain.tickets.provider_controller import ProviderTicketController
 from app.domain.webhooks.controller import WebhookController
 from app.lib.access import check_routes
 from app.lib.clock import follow_clock_file
@@ -125,6 +128,9 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     BackupController,
     download_export,
     ProviderBackupController,
+    TicketController,
+    ProviderTicketController,
+    ProviderOversightController,
     SupportAccessController,
     StaffAuthController,
     StaffMeController,

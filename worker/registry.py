@@ -10,6 +10,7 @@ from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
 from app.domain.reports import jobs as reports
 from app.domain.tenants import jobs as tenants
+from app.domain.tickets import jobs as tickets
 from app.domain.webhooks import jobs as webhooks
 
 MODULES = (
@@ -23,5 +24,6 @@ MODULES = (
     provider,
     reports,
     tenants,
+    tickets,
     webhooks,
 )

@@ -25,6 +25,7 @@ from app.domain.reports import models as reports
 from app.domain.sales import models as sales
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
+from app.domain.tickets import models as tickets
 from app.domain.webhooks import models as webhooks
 
 MODULES = (
@@ -44,6 +45,7 @@ MODULES = (
     backups,
     invoicing_upkeep,
     billing,
+    tickets,
     delivery,
     provider,
     support,

@@ -40,6 +40,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "billing:write": "Contratar, cambiar y cancelar la suscripción de la empresa",
     "backups:read": "Ver las copias de seguridad de la empresa",
     "backups:write": "Hacer, descargar y restaurar copias de seguridad de toda la empresa",
+    "tickets:read": "Ver los casos de soporte de la empresa",
+    "tickets:write": "Pedir ayuda al operador y escribir en los casos de soporte",
     "webhooks:read": "Ver los webhooks y su registro de entregas",
     "webhooks:write": "Configurar webhooks: enviar ventas, productos y documentos a otros sistemas",
     "reports:read": "Ver informes, indicadores y el tablero",
@@ -99,6 +101,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "reports:read",
             "alerts:read",
             "billing:read",
+            "tickets:read",
+            "tickets:write",
         }
     ),
     "auditor": frozenset(name for name in PERMISSIONS if name.endswith(":read")),
@@ -123,7 +127,7 @@ AT_THE_TILL: Final = frozenset(
 
 FOR_KEYS: Final = frozenset(PERMISSIONS) - (
     {"members:read", "members:write", "roles:write", "keys:write", "dian:write", "backups:write", "webhooks:write"}
-    | {"sales:approve", "cash:approve", "billing:read", "billing:write"}
+    | {"sales:approve", "cash:approve", "billing:read", "billing:write", "tickets:read", "tickets:write"}
 )
 """What an API key may be allowed: never people, roles or keys, nor what the company signs with or sends elsewhere, and no
 approving, which is a person's act."""

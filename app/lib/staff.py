@@ -13,6 +13,7 @@ from app.lib.permissions import PERMISSIONS
 STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "companies:read": "Ver las empresas, su estado y cuánto usan de su plan",
     "companies:create": "Crear empresas e invitar a su dueño",
+    "companies:write": "Corregir los datos de las empresas",
     "companies:suspend": "Suspender y reactivar empresas",
     "companies:close": "Cerrar empresas",
     "support:open": "Entrar a una empresa a mirar, con motivo y por tiempo",
@@ -29,6 +30,8 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "billing:read": "Ver planes, suscripciones, eventos de pago e ingresos",
     "billing:write": "Comparar con la pasarela de pagos, repetir eventos y alargar pruebas",
     "plans:write": "Publicar versiones de los planes",
+    "tickets:read": "Ver los casos de soporte de las empresas",
+    "tickets:answer": "Responder los casos de soporte y repartirlos",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -37,23 +40,16 @@ STAFF_ADMIN: Final = "admin"
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
     "support": frozenset(
-        {
-            "companies:read",
-            "companies:create",
-            "support:open",
-            "support:read",
-            "alerts:read",
-            "jobs:read",
-            "billing:read",
-        }
+        {"companies:read", "companies:create", "companies:write", "support:open", "support:read"}
+        | {"alerts:read", "jobs:read", "billing:read", "tickets:read", "tickets:answer"}
     ),
     "billing": frozenset(
-        {"companies:read", "companies:create", "companies:suspend", "companies:close"}
-        | {"billing:read", "billing:write", "plans:write"}
+        {"companies:read", "companies:create", "companies:write", "companies:suspend", "companies:close"}
+        | {"billing:read", "billing:write", "plans:write", "tickets:read", "tickets:answer"}
     ),
     "ops": frozenset(
         {"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read", "billing:read"}
-        | {"alerts:read", "alerts:write", "jobs:read", "jobs:write", "backups:read", "backups:write"}
+        | {"alerts:read", "alerts:write", "jobs:read", "jobs:write", "backups:read", "backups:write", "tickets:read"}
     ),
 }
 """Role to permissions."""

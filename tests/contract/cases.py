@@ -919,6 +919,8 @@ async def _(company: Company) -> Call:
     return Call({"document_id": await company.rejected()}, {"reason": "Se anuló la venta"})
 
 
+plain("GET", "/v1/support-tickets")
+plain("GET", "/v1/support-tickets/{ticket_id}")
 plain("GET", "/v1/billing/plans")
 plain("GET", "/v1/billing/subscription")
 plain("GET", "/v1/billing/invoices")
@@ -1174,3 +1176,20 @@ async def _(_company: Company) -> Call:
 @case("POST", "/v1/alerts/{alert_id}/acknowledge")
 async def _(company: Company) -> Call:
     return Call({"alert_id": company.ids["alert"]}, {"note": "la miro"})
+
+
+@case("POST", "/v1/support-tickets")
+async def _(company: Company) -> Call:
+    await company.close_tickets()
+    return Call(body={"subject": "La caja no abre", "category": "technical", "body": "Desde hoy.", "id": str(uuid4())})
+
+
+@case("POST", "/v1/support-tickets/{ticket_id}/messages")
+async def _(company: Company) -> Call:
+    ticket = await company.ticket()
+    return Call({"ticket_id": ticket["id"]}, {"body": "Ya abre.\nGracias.", "id": str(uuid4())})
+
+
+@case("POST", "/v1/support-tickets/{ticket_id}/close")
+async def _(company: Company) -> Call:
+    return Call({"ticket_id": (await company.ticket())["id"]})

@@ -48,6 +48,11 @@ class World:
         body = {"email": f"{uuid4().hex}@operador.test", "name": "Luis", "role": "ops"}
         return str((await self.people["admin"].post("/v1/provider/staff", body)).json()["id"])
 
+    async def ticket(self) -> dict[str, str]:
+        shop = await sign_up(self.http)
+        body = {"subject": "La caja no abre", "category": "technical", "body": "Desde hoy."}
+        return {"tenant_id": shop.tenant_id, "ticket_id": (await shop.post("/v1/support-tickets", body)).json()["id"]}
+
     async def event(self) -> str:
         """Of the payment provider, about somebody's subscription."""
         event_id = f"evt_{uuid4().hex}"
@@ -80,6 +85,7 @@ for _path in (
     *("me", "staff", "trail", "tenants", "support-accesses"),
     *("alerts", "alerts/channels", "alerts/silences", "jobs", "schedules", "schedules/runs"),
     *("subscriptions", "billing/events", "billing/reconciliations", "billing/metrics"),
+    *("usage", "dian/queues", "support-tickets"),
 ):
     CALLS["GET", f"/v1/provider/{_path}"] = _nothing
 
@@ -145,7 +151,7 @@ async def _move(world: World, _person: StaffPerson) -> Call:
 async def _back(world: World, _person: StaffPerson) -> Call:
     tenant_id = await world.tenant()
     await world.people["admin"].post(f"/v1/provider/tenants/{tenant_id}/suspend", {"reason": "no paga"})
-    return Call({"tenant_id": tenant_id}, {"reason": "pagó", "status": "active"})
+    return Call({"tenant_id": tenant_id}, {"reason": "fue un error"})
 
 
 @call("POST", "/v1/provider/tenants/{tenant_id}/owner-invitation/resend")
@@ -224,6 +230,31 @@ async def _retry(world: World, _person: StaffPerson) -> Call:
 @call("POST", "/v1/provider/jobs/{tenant_id}/{job_id}/discard")
 async def _discard(world: World, person: StaffPerson) -> Call:
     return Call((await _retry(world, person)).path, {"reason": "ya no hace falta"})
+
+
+@call("PATCH", "/v1/provider/tenants/{tenant_id}")
+async def _edit(world: World, _person: StaffPerson) -> Call:
+    body = {"name": "Otro nombre", "tradeName": "Otra", "email": "otra@tienda.test", "phone": "6011234567"}
+    return Call({"tenant_id": await world.tenant()}, body)
+
+
+_TICKET: Final = "/v1/provider/tenants/{tenant_id}/support-tickets/{ticket_id}"
+
+
+@call("GET", _TICKET)
+async def _ticket(world: World, _person: StaffPerson) -> Call:
+    return Call(await world.ticket())
+
+
+@call("POST", f"{_TICKET}/messages")
+async def _answer(world: World, _person: StaffPerson) -> Call:
+    body = {"body": "Mire el cable.", "status": "closed", "isInternal": False, "id": str(uuid4())}
+    return Call(await world.ticket(), body)
+
+
+@call("PATCH", _TICKET)
+async def _assign(world: World, _person: StaffPerson) -> Call:
+    return Call(await world.ticket(), {"assigneeId": world.people["support"].id})
 
 
 @call("GET", "/v1/provider/plans/{code}/versions")

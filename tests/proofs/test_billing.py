@@ -5,6 +5,7 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,8 +14,10 @@ import pytest
 
 from app.db.session import Database
 from app.domain.billing.collector import payments_of
+from app.domain.billing.events import HANDLED
 from app.domain.billing.life import hold
 from app.domain.billing.machine import TABLE, Event, State
+from app.domain.billing.panel import metrics
 from app.domain.billing.plans import price_at, sold_today
 from app.domain.billing.reconcile import look_at_due
 from app.lib import clock
@@ -52,6 +55,34 @@ async def begin(story: Story, stripe: StripeProcess, database: Database, plan: s
     story.model.subscribed(plan)
 
 
+async def standings(admin: asyncpg.Connection, companies: list[UUID]) -> list[tuple[Any, ...]]:
+    """Everything that an event could change."""
+    rows = await admin.fetch(
+        "SELECT s.tenant_id, s.state, s.state_seq, s.plan, s.version, s.mrr, s.mrr_seq, s.failing_invoice, s.cancels, "
+        "s.period_end, t.status, t.plan, t.plan_version, (SELECT count(*) FROM billing_invoice i WHERE i.tenant_id = "
+        "s.tenant_id), (SELECT sum(paid) FROM billing_invoice i WHERE i.tenant_id = s.tenant_id) FROM subscription s "
+        "JOIN tenant t USING (tenant_id) WHERE s.tenant_id = ANY($1) ORDER BY s.tenant_id",
+        companies,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def add_up(
+    database: Database, start: datetime, end: Decimal, admin: asyncpg.Connection, companies: list[UUID]
+) -> int:
+    """Each month's revenue is that of the month before and the movements; answers the months. Of all companies, as the panel."""
+    found = (await metrics(database, start.date(), clock.now().date())).months
+    for before, month in zip([None, *found], found, strict=False):
+        moved = month.new + month.reactivation + month.expansion + month.contraction + month.churn
+        assert month.start + moved == month.end, month.month
+        assert before is None or before.end == month.start, month.month
+    others = await admin.fetchval(
+        "SELECT coalesce(sum(amount), 0) FROM mrr_movement WHERE NOT tenant_id = ANY($1)", companies
+    )
+    assert found[-1].end == end + Decimal(others or 0)
+    return len(found)
+
+
 async def two_years(
     companies: int,
     months: int,
@@ -69,14 +100,17 @@ async def two_years(
         await begin(story, stripe, database, draw.choice(PLANS))
     events = stripe.fresh_events()
     delivered, looks, worth = 0, 0, []
+    history: list[dict[str, Any]] = []
 
     async def settle() -> None:
         nonlocal delivered, looks, events
         events += stripe.fresh_events()
-        draw.shuffle(events)
-        for one in [event for event in events for _ in range(3)]:
+        thrice = events * 3
+        draw.shuffle(thrice)
+        for one in thrice:
             assert (await deliver(http, one)).status_code == 200
             delivered += 1
+        history.extend(events)
         events = []
         looks += await run_jobs(database, admin)
         await look_at_due(database)
@@ -145,6 +179,19 @@ async def two_years(
             assert row is not None
             assert (row["state"], row["plan"]) == (story.model.state(now), story.model.plan), f"month {month}"
     took = time.perf_counter() - began
+    ours = [UUID(story.shop.tenant_id) for story in stories]
+    assert await add_up(database, start, Decimal(worth[-1]) / 100, admin, ours) >= months
+    before = await standings(admin, ours)
+    # As if none of them had been heard of: every event of the two years once more, three times, in no order.
+    await admin.execute("DELETE FROM payment_event")
+    again = [event for event in history if event["type"] in HANDLED] * 3
+    draw.shuffle(again)
+    for one in again:
+        assert (await deliver(http, one)).status_code == 200
+    heard = await admin.fetchval("SELECT count(*) FROM payment_event WHERE outcome = 'queued'")
+    assert (heard or 0) > len(again) // 4, "they were taken for new"
+    await run_jobs(database, admin)
+    assert await standings(admin, ours) == before
     paid_moves = await admin.fetch(
         "SELECT t.tenant_id FROM subscription_transition t WHERE t.event = 'paid' AND NOT EXISTS ("
         "SELECT FROM billing_invoice i WHERE i.tenant_id = t.tenant_id AND i.status = 'paid')"
@@ -153,7 +200,8 @@ async def two_years(
     assert clock.now() > datetime.now(UTC)
     return (
         f"billing: {companies} companies, {months} months: {delivered} deliveries, {looks} looks, "
-        f"{took:.1f} s; states, plans and revenue equal to the model every month"
+        f"{took:.1f} s; states, plans and revenue equal to the model every month; {len(again)} old events in no order "
+        "changed nothing"
     )
 
 

@@ -1,6 +1,8 @@
 """The provider's events: checked, written down once, answered at once, acted upon by a job that fetches what is true now."""
 
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -43,7 +45,10 @@ _ASK = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
     "VALUES (:tenant_id, :id, 'short', :kind, CAST(:payload AS jsonb), :now)"
 )
-_DONE = text("UPDATE payment_event SET outcome = 'done', done_at = :now WHERE id = :id")
+_DONE = text(
+    "UPDATE payment_event SET outcome = 'done', done_at = :now "
+    "WHERE tenant_id = :tenant_id AND outcome = 'queued' AND received_at <= :begun"
+)
 
 
 class _Object(msgspec.Struct):
@@ -111,7 +116,7 @@ async def ask_to_look(session: Any, tenant_id: Any, job_id: Any, event_id: str |
     await session.execute(_ASK, values)
 
 
-async def finish(database: Database, event_id: str) -> None:
-    """Write that an event was acted upon."""
+async def finish(database: Database, tenant_id: UUID, begun: datetime) -> None:
+    """Write that all events of a company were acted upon that came before a look at the provider began."""
     async with database.platform_transaction() as session:
-        await session.execute(_DONE, {"id": event_id, "now": clock.now()})
+        await session.execute(_DONE, {"tenant_id": tenant_id, "begun": begun, "now": clock.now()})

@@ -12,6 +12,7 @@ from app.domain.tenants.models import PlanVersion
 from app.domain.tenants.service import TenantService
 from app.integrations.mail import MailRefused, MailSender
 from app.integrations.mail.templating import write_mail
+from app.lib import clock
 from app.lib.jobs import Hopeless, job
 from app.lib.payments import Account, PaymentsRefused
 from app.lib.permissions import OWNER
@@ -20,7 +21,7 @@ from app.lib.schemas import Input
 
 
 class Look(Input):
-    """Names the event that asks, if one does."""
+    """Names the event that asks, if one does: for whoever reads the outbox."""
 
     event_id: str | None = None
 
@@ -34,8 +35,8 @@ class SendNotice(Input):
     reason: str | None = None
 
 
-@job("billing.look", timeout=60, attempts=12)
-async def look(context: JobContext, payload: Look) -> None:
+@job("billing.look", timeout=60, attempts=12, is_remote=True)
+async def look(context: JobContext, _payload: Look) -> None:
     """Bring a company up to date with the payment provider. Run twice, it finds nothing new."""
     payments = payments_of(context.database)
     if payments is None:
@@ -44,12 +45,12 @@ async def look(context: JobContext, payload: Look) -> None:
             if row.customer_id is None:
                 await sync.write(work, row, tenant, Account(subscriptions=(), invoices=()))
         return
+    begun = clock.now()
     try:
         await sync.look(context, payments)
     except PaymentsRefused as error:
         raise Hopeless(f"the payment provider refuses: {error}") from error
-    if payload.event_id is not None:
-        await events.finish(context.database, payload.event_id)
+    await events.finish(context.database, context.tenant_id, begun)
 
 
 @job(SEND_NOTICE, timeout=60)

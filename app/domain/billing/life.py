@@ -67,6 +67,9 @@ async def hold(work: Work) -> tuple[Subscription, Tenant]:
     elif STATUS_OF[State(row.state)] != tenant.status:
         await _step(work, row, Event.MOVED_BY_HAND, BY_HAND[tenant.status], None)
         await count_revenue(work, row)
+    if tenant.trial_ends_at is not None and tenant.trial_ends_at != row.trial_ends_at:
+        row.trial_ends_at = tenant.trial_ends_at
+        await work.flush()
     return row, tenant
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import DefaultBase, Editable, Money, TenantOwned
@@ -47,6 +47,7 @@ class PaymentEvent(DefaultBase):
     __table_args__ = (
         CheckConstraint("outcome IN ('queued','done','unknown-customer','unknown-kind')", name="outcome"),
         Index("ix_payment_event_received", "received_at", "id"),
+        Index("ix_payment_event_queued", "tenant_id", postgresql_where=text("outcome = 'queued'")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -155,6 +156,8 @@ class Subscription(TenantOwned, Editable, DefaultBase):
     mrr: Mapped[Money] = mapped_column(server_default="0")
     """Pesos a month, before taxes; a year's price is divided by twelve."""
     mrr_seq: Mapped[int] = mapped_column(server_default="0")
+    trial_ends_at: Mapped[datetime | None]
+    """Of the company's trial, as it last was: what is left of one that was stopped."""
     looks: Mapped[int] = mapped_column(server_default="0")
     """Goes up with each look at the provider: of two that overlap, the older one starts again."""
     look_at: Mapped[datetime | None]

@@ -14,7 +14,7 @@ from app.db.desk import Desk
 from app.db.session import Database, Work
 from app.domain.billing.events import LOOK, ask_to_look
 from app.domain.billing.flows import subscription_out
-from app.domain.billing.life import hold, peek
+from app.domain.billing.life import peek
 from app.domain.billing.machine import REMINDED
 from app.domain.billing.models import BillingReport, MrrMovement, PaymentEvent, Subscription, SubscriptionTransition
 from app.domain.billing.plans import plan_out
@@ -34,8 +34,8 @@ from app.domain.billing.provider_schemas import (
     SubscriptionList,
 )
 from app.domain.billing.schemas import PlanOut
+from app.domain.billing.standing import extend_trial
 from app.domain.billing.sync import rules_of
-from app.domain.tenants.lifecycle import extend_trial
 from app.domain.tenants.limits import DOCUMENTS, Resource
 from app.domain.tenants.models import Plan, PlanVersion
 from app.lib import clock
@@ -176,7 +176,6 @@ async def compare(desk: Desk, tenant_id: UUID) -> SubscriptionDetail:
 async def extend(desk: Desk, tenant_id: UUID, data: ExtendTrial) -> SubscriptionDetail:
     """Let a trial run longer. Raises 404, 409 `not-in-trial`, 422."""
     work = await desk.enter(tenant_id)
-    await hold(work)
     await extend_trial(work, data.until, data.reason)
     told = await detail(work)
     after = {"until": data.until, "reason": data.reason}

@@ -10,11 +10,13 @@ from sqlalchemy import select
 from app.db.session import Work
 from app.domain.billing.life import SEND_NOTICE
 from app.domain.billing.models import PlanPrice, Subscription
+from app.domain.standing.modules_in_use import WHY, modules_in_use
 from app.domain.tenants.limits import DOCUMENTS, NAMES, read_limits
 from app.domain.tenants.models import PlanVersion
 from app.domain.tenants.plans import change_plan, find_version
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
+from app.lib.modules import MODULES
 from app.lib.payments import SubscriptionFacts
 
 AHEAD: Final = timedelta(hours=6)
@@ -36,16 +38,21 @@ class PlanTooSmall(RuleBroken):
 
 
 async def check_fits(work: Work, version: PlanVersion) -> None:
-    """Raise 422 `plan-too-small` when the company has more of something than a plan allows, naming each."""
+    """Raise 422 `plan-too-small` when the company has more of something than a plan allows, or uses what it has not, naming each."""
     used = await read_limits(work)
     over = [
         FieldError("/plan", "plan-too-small", f"Usa {limit.used} {NAMES[name]} y el plan incluye {most}.")
         for name, limit in used.items()
         if name != DOCUMENTS and (most := version.limits.get(name)) is not None and limit.used > most
     ]
+    over += [
+        FieldError("/plan", "module-in-use", f"El plan no incluye «{MODULES[name]}» y {WHY[name]}.")
+        for name in await modules_in_use(work)
+        if name not in version.modules
+    ]
     if over:
         raise PlanTooSmall(
-            f"La empresa tiene más de lo que incluye el plan {version.name}; libere espacio antes de cambiar.",
+            f"La empresa tiene o usa más de lo que incluye el plan {version.name}: {over[0].detail}",
             errors=tuple(over),
         )
 

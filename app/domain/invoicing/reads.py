@@ -37,6 +37,12 @@ class Printed(msgspec.Struct, frozen=True):
     """Resolution, maker of the software, and that this is only a representation."""
 
 
+async def issues_documents(work: Work) -> bool:
+    """Whether the company has issued any electronic document."""
+    found = await work.session.scalar(select(Document.id).where(Document.tenant_id == work.tenant_id).limit(1))
+    return found is not None
+
+
 async def printed_parts(work: Work, document_id: UUID) -> Printed:
     """The fixed texts of a document's printed form (SPEC §13)."""
     row = (

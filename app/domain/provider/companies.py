@@ -5,13 +5,13 @@ else must follow from a new company, as its customer at the payment provider, is
 (`app.domain.accounts.service`), through which signing up passes as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 from sqlalchemy import func, or_, select
 from uuid_utils.compat import uuid7
 
@@ -19,9 +19,12 @@ from app.db.desk import Desk
 from app.db.locks import AdvisoryLock, take_turn
 from app.db.session import Work
 from app.domain.accounts.service import found_company, refuse_blank
+from app.domain.billing.standing import follow, may_be_active, refuse_while_owing, stand, way_back
+from app.domain.invoicing.reads import issues_documents
 from app.domain.members.invitations import InvitationService, invitation_out
 from app.domain.members.schemas import InvitationOut
 from app.domain.provider.company_schemas import (
+    ChangeTenant,
     CompanyDetail,
     CompanyItem,
     CompanyPage,
@@ -34,8 +37,9 @@ from app.domain.standing.usage import use_of_plan
 from app.domain.tenants import lifecycle
 from app.domain.tenants.history import history
 from app.domain.tenants.models import Tenant, TenantStatus, TenantUsage
+from app.domain.tenants.schemas import ChangeCompany
 from app.domain.tenants.service import TenantService
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
 from app.lib.nit import split_nit
 from app.lib.pages import after, cut
 from app.lib.schemas import fingerprint
@@ -134,6 +138,37 @@ class Companies:
         await self._desk.note("company.invitation-sent-again", sent.id, company_id=tenant_id)
         return _invitation(sent)
 
+    async def change(
+        self, tenant_id: UUID, data: ChangeTenant, check: Callable[[CompanyDetail], None]
+    ) -> CompanyDetail:
+        """Correct what the operator keeps of a company. `check` may refuse the version that is being changed.
+
+        Raises 404, 412, 422 `invalid-nit` or `nit-is-printed`.
+        """
+        work = await self._desk.enter(tenant_id)
+        tenant = await lifecycle.lock(work)
+        check(await _detail(work))
+        given = {name: value for name, value in structs.asdict(data).items() if value is not UNSET}
+        nit = given.pop("nit", None)
+        before = {"nit": tenant.nit, "dv": tenant.dv}
+        if nit is not None:
+            tenant.nit, tenant.dv = split_nit(nit, "/nit")
+            if tenant.nit != before["nit"] and await issues_documents(work):
+                raise RuleBroken(
+                    "La empresa ya expide documentos con su NIT.",
+                    code="nit-is-printed",
+                    errors=(FieldError("/nit", "nit-is-printed", "Ya está en documentos electrónicos."),),
+                )
+        await work.flush()
+        if tenant.nit != before["nit"]:
+            work.record("company.nit-changed", tenant_id, before=before, after={"nit": tenant.nit, "dv": tenant.dv})
+        if given:
+            await TenantService(work).change(ChangeCompany(**given))
+        detail = await _detail(work)
+        changed = sorted([*given, *(["nit"] if nit is not None else [])])
+        await self._desk.note("company.changed", tenant_id, company_id=tenant_id, after={"fields": changed})
+        return detail
+
     async def suspend(self, tenant_id: UUID, reason: str) -> CompanyDetail:
         """Nobody of the company does anything from their next request on. Raises 404, 409 `move-not-allowed`."""
         return await self._move(tenant_id, TenantStatus.SUSPENDED, reason)
@@ -143,25 +178,42 @@ class Companies:
         return await self._move(tenant_id, TenantStatus.CLOSED, reason)
 
     async def reactivate(self, tenant_id: UUID, data: Reactivate) -> CompanyDetail:
-        """Bring back a suspended or closed company. Raises 404, 409 `move-not-allowed` or `not-suspended`."""
+        """Bring back a suspended or closed company. Raises 404, 409 `move-not-allowed`, `not-suspended`, `not-paid` or `unpaid-invoice`."""
         work = await self._desk.enter(tenant_id)
-        tenant = await lifecycle.lock(work)
+        tenant = await stand(work)
         if tenant.status not in {TenantStatus.SUSPENDED, TenantStatus.CLOSED}:
             raise Conflict("La empresa no está suspendida ni cerrada.", code="not-suspended", fromStatus=tenant.status)
+        await refuse_while_owing(work)
+        until = None
         if data.status is not None:
             wanted = TenantStatus(data.status)
-        elif tenant.status == TenantStatus.CLOSED:
+            if (
+                wanted == TenantStatus.ACTIVE
+                and tenant.status == TenantStatus.SUSPENDED
+                and not await may_be_active(work)
+            ):
+                raise Conflict(
+                    "La empresa no ha pagado su plan: reactívela sin estado, o en solo lectura.", code="not-paid"
+                )
+        elif tenant.status == TenantStatus.CLOSED or await self._was_read_only(work):
             wanted = TenantStatus.READ_ONLY
         else:
-            steps = (await history(work, 1, None)).items
-            was_read_only = bool(steps) and steps[0].from_status == TenantStatus.READ_ONLY
-            wanted = TenantStatus.READ_ONLY if was_read_only else TenantStatus.ACTIVE
-        return await self._move(tenant_id, wanted, data.reason)
+            wanted, until = await way_back(work)
+        return await self._move(tenant_id, wanted, data.reason, until)
 
-    async def _move(self, tenant_id: UUID, status: TenantStatus, reason: str) -> CompanyDetail:
+    @staticmethod
+    async def _was_read_only(work: Work) -> bool:
+        steps = (await history(work, 1, None)).items
+        return bool(steps) and steps[0].from_status == TenantStatus.READ_ONLY
+
+    async def _move(
+        self, tenant_id: UUID, status: TenantStatus, reason: str, trial_ends_at: datetime | None = None
+    ) -> CompanyDetail:
         work = await self._desk.enter(tenant_id)
-        before = (await lifecycle.lock(work)).status
-        tenant = await lifecycle.move(work, status, reason)
+        before = (await stand(work)).status
+        tenant = await lifecycle.move(work, status, reason, trial_ends_at=trial_ends_at)
+        if before != tenant.status:
+            await follow(work)
         detail = await _detail(work)
         if before != tenant.status:
             moved = {"from": before, "to": tenant.status, "reason": reason.strip()}

@@ -1,9 +1,9 @@
 """HTTP face of the companies for the operator's staff."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from app.db.desk import Desk, provide_desk
 from app.domain.provider.companies import Companies, CompanyFilter
 from app.domain.provider.company_schemas import (
+    ChangeTenant,
     CompanyDetail,
     CompanyPage,
     CompanyStatus,
@@ -20,6 +21,7 @@ from app.domain.provider.company_schemas import (
     WithReason,
 )
 from app.lib.access import requires_staff
+from app.lib.etag import check_if_match
 from app.lib.page_params import CursorParam, LimitParam
 from app.lib.pages import DEFAULT_LIMIT
 
@@ -64,6 +66,17 @@ class ProviderCompanyController(Controller):
     async def get_company(self, tenant_id: FromPath[UUID], companies: NamedDependency[Companies]) -> CompanyDetail:
         """Una empresa con los límites de su plan y los últimos estados de su cuenta."""
         return await companies.find(tenant_id)
+
+    @patch("/{tenant_id:uuid}", operation_id="ChangeTenant", guards=[requires_staff("companies:write")])
+    async def change_company(
+        self,
+        request: Request[Any, Any, Any],
+        tenant_id: FromPath[UUID],
+        data: JSONBody[ChangeTenant],
+        companies: NamedDependency[Companies],
+    ) -> CompanyDetail:
+        """Corrige los datos de una empresa; lo que no se envía se queda igual."""
+        return await companies.change(tenant_id, data, lambda current: check_if_match(request, current))
 
     @post(
         "/{tenant_id:uuid}/owner-invitation/resend",

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.domain.standing.schemas import UseOut
 from app.domain.tenants.schemas import TransitionOut
 from app.lib.schemas import Input, Output, Page
+from app.lib.text import LINE, NAME
 
 CompanyStatus = Literal["trial", "active", "past-due", "read-only", "suspended", "closed"]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, examples=["Pidió ayuda con una devolución, caso 4512"])]
@@ -35,6 +36,19 @@ class CreateCompany(Input):
     owner: NewOwner
     plan: Annotated[str, Meta(max_length=40)] | None = None
     id: UUID | None = None
+
+
+class ChangeTenant(Input):
+    """What the operator may correct of a company; absent fields stay."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=NAME)] | UnsetType = UNSET
+    trade_name: Annotated[str, Meta(max_length=200, pattern=LINE)] | UnsetType = UNSET
+    nit: Annotated[str, Meta(max_length=20, examples=["901555123-8"])] | UnsetType = UNSET
+    """Bare, or with its check digit. Not of a company that has issued electronic documents."""
+    email: (
+        Annotated[str, Meta(max_length=254, pattern=r"^[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+$")] | UnsetType
+    ) = UNSET
+    phone: Annotated[str, Meta(max_length=40, pattern=LINE)] | UnsetType = UNSET
 
 
 class WithReason(Input):

@@ -42,11 +42,22 @@ MOVES: Final[dict[str, tuple[TenantStatus, ...]]] = {
         TenantStatus.SUSPENDED,
         TenantStatus.CLOSED,
     ),
-    TenantStatus.READ_ONLY: (TenantStatus.ACTIVE, TenantStatus.SUSPENDED, TenantStatus.CLOSED),
-    TenantStatus.SUSPENDED: (TenantStatus.ACTIVE, TenantStatus.READ_ONLY, TenantStatus.CLOSED),
+    TenantStatus.READ_ONLY: (
+        TenantStatus.TRIAL,
+        TenantStatus.ACTIVE,
+        TenantStatus.SUSPENDED,
+        TenantStatus.CLOSED,
+    ),
+    TenantStatus.SUSPENDED: (
+        TenantStatus.TRIAL,
+        TenantStatus.ACTIVE,
+        TenantStatus.READ_ONLY,
+        TenantStatus.CLOSED,
+    ),
     TenantStatus.CLOSED: (TenantStatus.READ_ONLY,),
 }
-"""Status to where it may go. A closed company comes back to read-only, while its data is kept."""
+"""Status to where it may go. A closed company comes back to read-only, while its data is kept; a trial comes back as it was,
+or longer, by the operator."""
 
 _BUSY: Final = Conflict("El estado de la empresa acaba de cambiar; intente de nuevo.", code="busy")
 BROKEN_CONSTRAINTS["pk_tenant_transition"] = _BUSY

@@ -64,6 +64,24 @@ async def test_a_plan_that_became_too_small_is_not_applied(
     assert (refused.status_code, refused.json()["code"]) == (422, "plan-too-small")
 
 
+async def test_a_plan_without_a_module_that_is_used_is_not_asked_for_nor_applied(
+    shop: Shop, http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
+) -> None:
+    stripe.go_to(real_now())
+    await subscribed(shop, stripe, "pro")
+    await settle(stripe, http, database, admin)
+    wanted = {"plan": "basic", "interval": "month"}
+    key = (await shop.post("/v1/api-keys", {"name": "Bodega", "scopes": ["sales:read"]})).json()
+    refused = await shop.post("/v1/billing/plan-change", wanted)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "module-in-use"), refused.text
+    assert (await shop.delete(f"/v1/api-keys/{key['id']}")).is_success
+    assert (await shop.post("/v1/billing/plan-change", wanted)).json()["scheduledPlan"]["plan"] == "basic"
+    assert (await shop.post("/v1/api-keys", {"name": "Otra", "scopes": ["sales:read"]})).status_code == 201
+    await past_the_period(shop, stripe, http, database, admin)
+    assert await standing(shop) == ("active", "active", "pro")
+    assert (await shop.get("/v1/billing/subscription")).json()["scheduledPlan"] is None
+
+
 async def test_a_year_that_is_cheaper_by_the_month_waits_for_the_period(
     shop: Shop, http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
 ) -> None:

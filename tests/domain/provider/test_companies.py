@@ -161,6 +161,7 @@ async def test_companies_are_found_by_name_nit_status_and_plan(boss: StaffPerson
 
 async def test_a_suspended_company_stops_at_once_and_comes_back(boss: StaffPerson, shop: Shop) -> None:
     path = f"/v1/provider/tenants/{shop.tenant_id}"
+    before = (await boss.get(path)).json()
     session, product = await shop.open_drawer(), await shop.product()
     line = [{"productId": product["id"], "quantity": "1"}]
     assert (await shop.sell(session, line, "11900")).status_code == 201
@@ -171,7 +172,12 @@ async def test_a_suspended_company_stops_at_once_and_comes_back(boss: StaffPerso
     again = await boss.post(f"{path}/suspend", {"reason": "otra vez"})
     assert again.status_code == 200, "again: nothing happens"
     back = await boss.post(f"{path}/reactivate", {"reason": "pagó"})
-    assert back.json()["status"] == "active"
+    assert back.json()["status"] == "trial", "what was left of it"
+    assert back.json()["trialEndsAt"] == before["trialEndsAt"]
+    await boss.post(f"{path}/suspend", {"reason": "otra vez"})
+    unpaid = await boss.post(f"{path}/reactivate", {"reason": "amigo", "status": "active"})
+    assert (unpaid.status_code, unpaid.json()["code"]) == (409, "not-paid")
+    assert (await boss.post(f"{path}/reactivate", {"reason": "pagó"})).json()["status"] == "trial"
     assert (await shop.sell(session, line, "11900")).status_code == 201
     idle = await boss.post(f"{path}/reactivate", {"reason": "pagó"})
     assert (idle.status_code, idle.json()["code"]) == (409, "not-suspended")
@@ -194,7 +200,7 @@ async def test_a_suspended_company_stops_at_once_and_comes_back(boss: StaffPerso
     )
     moved = (await owner_of(shop).get("/v1/audit/entries", action="company.moved")).json()["items"]
     noted = (await boss.get("/v1/provider/trail", tenantId=shop.tenant_id)).json()["items"]
-    assert len(moved) == len([entry for entry in noted if entry["action"] == "company.moved"]) == 6
+    assert len(moved) == len([entry for entry in noted if entry["action"] == "company.moved"]) == 8
     assert noted[-1]["after"] == {"from": "trial", "to": "suspended", "reason": "cheque devuelto"}
 
 

@@ -86,7 +86,8 @@ async def test_only_the_moves_of_the_table_happen(
         return
     if wanted in MOVES[status]:
         async with in_company(database, shop) as work:
-            await move(work, wanted, "se puede")
+            until = clock.now() + timedelta(days=3) if wanted == TenantStatus.TRIAL else None
+            await move(work, wanted, "se puede", trial_ends_at=until)
         assert await steps() == [*before, (status, str(wanted))]
         assert await admin.fetchval("SELECT status FROM tenant WHERE tenant_id = $1", UUID(shop.tenant_id)) == wanted
         return
