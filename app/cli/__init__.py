@@ -31,6 +31,7 @@ _MODULES: Final = {
     "openapi": "app.cli.openapi",
     "permissions": "app.cli.permissions",
     "provider-user": "app.cli.provider_user",
+    "verify": "app.cli.verify",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -100,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 
     permissions = commands.add_parser("permissions", help="write the table of routes and roles (docs/PERMISOS.md)")
     permissions.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    _add_verify(commands.add_parser("verify", help="check everything before a deploy, each with its cure"))
     return parser
 
 
@@ -133,6 +136,17 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         ("prune", "take a proven file's entries out of the table, as DATABASE_ADMIN_URL"),
     ):
         actions.add_parser(name, help=said).add_argument("file", type=Path, metavar="MANIFEST.json")
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument("--json", action="store_true", help="for programs")
+    verify.add_argument("--running", action="store_true", help="also what only a running installation answers")
+    verify.add_argument("--strict", action="store_true", help="warnings fail as well")
+    verify.add_argument("--evidence", type=Path, metavar="FILE", help="of the tests, instead of build/green.json")
+    verify.add_argument("--lock", type=Path, metavar="FILE", help="instead of requirements.txt beside the code")
+    verify.add_argument(
+        "--least-free-gb", type=_count, default=2, metavar="N", help="that each disk must have left (%(default)s)"
+    )
 
 
 def _place(text: str) -> int:
