@@ -37,7 +37,7 @@ class Outside(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Outside  # type: ignore[assignment]
+    server: Outside
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)

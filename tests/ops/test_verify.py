@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,11 +48,11 @@ class House:
     evidence: Path
     lock: Path
 
-    def context(self, changes: dict[str, str | None] | None = None, **options: Any) -> Context:
-        environ: dict[str, str | None] = self.environ | (changes or {})
+    def context(self, changes: Mapping[str, str | None] | None = None, **options: Any) -> Context:
+        environ = {**self.environ, **(changes or {})}
         kept = {name: value for name, value in environ.items() if value is not None}
-        options = {"evidence": self.evidence, "lock": self.lock, "least_free": 1, "is_running": True} | options
-        return context_of(kept, **options)
+        given: dict[str, Any] = {"evidence": self.evidence, "lock": self.lock, "least_free": 1, "is_running": True}
+        return context_of(kept, **given | options)
 
     async def run(self, *statements: str) -> None:
         connection = await asyncpg.connect(self.environ["DATABASE_ADMIN_URL"])
@@ -141,9 +141,9 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     os.environ.pop("SSL_CERT_FILE")
     if kept is not None:
         os.environ["SSL_CERT_FILE"] = kept
-    for server in (outside, front, ending):
-        server.shutdown()
-        server.server_close()
+    for closing in (outside, front, ending):
+        closing.shutdown()
+        closing.server_close()
     mail.stop()
     for embedded in (redis, postgres):
         await asyncio.to_thread(embedded.stop)
