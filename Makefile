@@ -9,7 +9,7 @@ BIN := .venv/bin
 SOURCES := app worker migrations tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check proofs crash bench
+.PHONY: help install run test check proofs crash faults bench
 # The recipes of one target stay in order even under `make -j`.
 .NOTPARALLEL:
 
@@ -58,6 +58,9 @@ proofs: install ## the proofs at full size, one after the other, with their figu
 
 crash: install ## kill every process under load and count what was lost
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+faults: install ## stop, freeze, empty and kill every part in turn: who is told, and how soon
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: install ## measure speed against the bare database; nothing else should run meanwhile
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -19,6 +19,7 @@ from app.db.session import Database
 from app.db.unit_of_work import Replay, RequestGate, UnitOfWork, provide_work, send_again
 from app.domain.accounts.controller import AuthController
 from app.domain.accounts.me_controller import MeController
+from app.domain.alerts.provider_controller import ProviderAlertController, ProviderJobController
 from app.domain.audit.controller import AuditController
 from app.domain.audit.reconciliation_controller import ReconciliationController
 from app.domain.cash.controller import CashController
@@ -115,6 +116,8 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     WebhookController,
     PhotoController,
     read_photo,
+    ProviderAlertController,
+    ProviderJobController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

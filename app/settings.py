@@ -65,8 +65,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_email: str | None
     slack_webhook_url: str | None
     alert_webhook_url: str | None
+    alert_webhook_secret: str | None
+    """Key of the webhook's signatures; None: one derived from SECRET_KEY."""
+    alert_email_warnings: bool
+    """Warnings go by e-mail as well."""
+    alert_escalation_email: str | None
+    """Who is told besides when nobody acknowledged a critical alert in half an hour."""
+    alert_spool_dir: str | None
+    """Where the monitor keeps alerts while PostgreSQL is away; None: a folder of its own in /var/tmp."""
+    deadman_url: str | None
+    """Outside address that the monitor calls each cycle, and that tells when it stops."""
+    runbook_url: str
+    """Page of the runbook; messages add the anchor of their check."""
+    release: str | None
+    """What is deployed, as the operator names it; None: the version."""
     monitor_seconds: int
     """Between two looks of the monitor, aligned to the clock."""
+    monitor_api_url: str
+    """Where the monitor asks the API, as its users do."""
+    monitor_disks: tuple[str, ...]
+    """Folders whose disks are watched besides the working and the temporary one."""
     audit_checkpoint_dir: str | None
     """Folder where the daily heads of the chains are written besides the database: another machine's disk, at best."""
     audit_retention_years: int
@@ -163,6 +181,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     env = _Reader(environ)
     environment: Environment = env.choice("ENVIRONMENT", ENVIRONMENTS, "production")
     database_url = env.url("DATABASE_URL", _POSTGRES, "postgresql://mostrador_app:…@host:5432/mostrador")
+    public_url = (env.optional_url("PUBLIC_URL", _HTTP) or "http://127.0.0.1:8000").rstrip("/")
     settings = Settings(
         environment=environment,
         database_url=database_url,
@@ -174,7 +193,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         signing_key=env.key("TOKEN_SIGNING_KEY"),
         secret_key=env.key("SECRET_KEY"),
         former_secret_keys=env.keys("FORMER_SECRET_KEYS"),
-        public_url=(env.optional_url("PUBLIC_URL", _HTTP) or "http://127.0.0.1:8000").rstrip("/"),
+        public_url=public_url,
         trusted_proxies=env.words("TRUSTED_PROXIES"),
         cors_origins=env.words("CORS_ORIGINS"),
         metrics_token=env.optional("METRICS_TOKEN"),
@@ -199,7 +218,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         alert_email=env.optional("ALERT_EMAIL"),
         slack_webhook_url=env.optional_url("SLACK_WEBHOOK_URL", _HTTP),
         alert_webhook_url=env.optional_url("ALERT_WEBHOOK_URL", _HTTP),
+        alert_webhook_secret=env.optional("ALERT_WEBHOOK_SECRET"),
+        alert_email_warnings=env.flag("ALERT_EMAIL_WARNINGS", default=False),
+        alert_escalation_email=env.optional("ALERT_ESCALATION_EMAIL"),
+        alert_spool_dir=env.optional("ALERT_SPOOL_DIR"),
+        deadman_url=env.optional_url("DEADMAN_URL", _HTTP),
+        runbook_url=env.optional_url("RUNBOOK_URL", _HTTP) or "docs/RUNBOOK_OPERACIONES.md",
+        release=env.optional("RELEASE"),
         monitor_seconds=env.number("MONITOR_SECONDS", 300, 1, 3600),
+        monitor_api_url=(env.optional_url("MONITOR_API_URL", _HTTP) or public_url).rstrip("/"),
+        monitor_disks=env.words("MONITOR_DISKS"),
         audit_checkpoint_dir=env.optional("AUDIT_CHECKPOINT_DIR"),
         audit_retention_years=env.number("AUDIT_RETENTION_YEARS", 10, 1, 100),
         dian_url=env.optional_url("DIAN_URL", _HTTP if environment != "production" else ("https",)),

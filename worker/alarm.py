@@ -1,37 +1,58 @@
 """When a finding becomes an alert and when it ends: two failures in a row open it, two good looks close it.
 
-Every monitor keeps this state in memory; the leader writes it to PostgreSQL, whose open rows tell which alerts were told
-already, and tells it at once when PostgreSQL is away.
+Every monitor keeps this in memory; the leader writes it and tells it, and so does, for what it has told itself, whoever
+led before. What people have heard is kept apart from what is: a message goes out when the two differ, unless something
+holds it back, and the record says what did.
 """
 
 import asyncio
-from datetime import datetime
-from typing import Any, Final
+import socket
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
-import asyncpg
 import msgspec
 import structlog
 from uuid_utils.compat import uuid7
 
+from app.domain.alerts.notices import SEVERITIES, Event, Notice, length_of
 from app.lib import clock
-from app.lib.driver import POSTGRES_AWAY
 from app.settings import Settings
-from worker.checks import Check
+from worker.check import Answer, Check, Finding
 from worker.leader import Leadership
-from worker.notices import Messenger, Notice
+from worker.post import Post
+from worker.records import Alert
+from worker.spool import Spool
+from worker.store import Silence, Store
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
 TIMES: Final = 2
-_LIMIT: Final = 5
+POSTGRESQL: Final = "postgresql"
+REPEAT_AFTER: Final = timedelta(hours=4)
+ESCALATE_AFTER: Final = timedelta(minutes=30)
+GRACE: Final = timedelta(seconds=30)
+"""For what hung on a service that has just returned."""
+_HOUR: Final = timedelta(hours=1)
+_FEW_CHANGES: Final = 2
+_CALM_CHANGES: Final = 4
+"""Changes in an hour; one more is flapping."""
+_QUICK: Final = timedelta(minutes=5)
+"""A third change so soon after the second is flapping too."""
+_STEADY_QUICK: Final = timedelta(minutes=3)
+_STEADY: Final = timedelta(minutes=15)
+"""How long a flapping alert must stay as it is before that is told."""
 
-_OPEN = (
-    "INSERT INTO monitor_alert (id, fingerprint, severity, detail, opened_at, last_seen_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (fingerprint) WHERE resolved_at IS NULL DO NOTHING RETURNING id"
-)
-_SEEN = "UPDATE monitor_alert SET last_seen_at = $2, detail = $3 WHERE fingerprint = $1 AND resolved_at IS NULL"
-_CLOSE = "UPDATE monitor_alert SET resolved_at = $2 WHERE fingerprint = $1 AND resolved_at IS NULL RETURNING opened_at"
-_KNOWN = "SELECT fingerprint, detail, opened_at FROM monitor_alert WHERE resolved_at IS NULL"
+
+class Heard(msgspec.Struct):
+    """What people last heard of a check: that it is wrong."""
+
+    alert: Alert
+    """Whose beginning was told."""
+    channels: frozenset[str]
+    mine: bool
+    """Whether this monitor told it."""
 
 
 class State(msgspec.Struct):
@@ -39,131 +60,361 @@ class State(msgspec.Struct):
 
     failures: int = 0
     goods: int = 0
-    detail: str = ""
-    opened_at: datetime | None = None
-    """Since when the alert is open; None when there is none."""
-    told: bool = False
-    saved: bool = False
+    open: Alert | None = None
+    ended: Alert | None = None
+    """The last one that ended."""
+    heard: Heard | None = None
+    changes: deque[datetime] = msgspec.field(default_factory=deque)
+    """Openings and ends of the last hour."""
+    last_told_at: datetime | None = None
+    recovered_at: datetime | None = None
+    failing_since: datetime | None = None
+    good_at: datetime | None = None
+    """When the last question was asked that had a good answer."""
+    turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    version: int = 0
+    """Grows with every change of ours: what was read before it is stale."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing is about to change; otherwise the next look comes sooner."""
-        return self.failures == 0 and self.opened_at is None
+        return self.failures == 0 and self.open is None
 
+    def changed(self, now: datetime) -> None:
+        self.changes.append(now)
+        self.version += 1
 
-class Store:
-    """The table of alerts, through a connection made for each use: uses are rare."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._url = settings.database_platform_url
-
-    async def fetch(self, statement: str, *values: Any) -> list[Any] | None:
-        """Rows, or None while PostgreSQL is away."""
-        try:
-            async with asyncio.timeout(_LIMIT):
-                connection = await asyncpg.connect(self._url, timeout=_LIMIT)
-                try:
-                    return list(await connection.fetch(statement, *values))
-                finally:
-                    connection.terminate()
-        except POSTGRES_AWAY as error:
-            _LOG.warning("alerts not stored", reason=f"{type(error).__name__}: {error}")
-            return None
+    def hold(self, now: datetime) -> timedelta | None:
+        """How long it must stay as it is before that is told; None when it is not flapping."""
+        while self.changes and now - self.changes[0] > _HOUR:
+            self.changes.popleft()
+        if len(self.changes) > _CALM_CHANGES:
+            return _STEADY
+        if len(self.changes) > _FEW_CHANGES and self.changes[-1] - self.changes[-2] < _QUICK:
+            return _STEADY_QUICK
+        return None
 
 
 class Alarm:
     """State of all checks of one monitor."""
 
-    def __init__(self, store: Store, leadership: Leadership, messenger: Messenger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        checks: Sequence[Check],
+        *,
+        store: Store,
+        spool: Spool,
+        leadership: Leadership,
+        post: Post,
+    ) -> None:
+        self._checks = {check.name: check for check in checks}
         self._store = store
+        self._spool = spool
         self._leadership = leadership
-        self._messenger = messenger
-        self._states: dict[str, State] = {}
-        self._adopted = False
+        self._post = post
+        self._states = {check.name: State() for check in checks}
+        self._silences: list[Silence] = []
+        self._unsaved: dict[str, Alert] = {}
+        """By id: ended ones that PostgreSQL does not have yet."""
+        self._runbook = settings.runbook_url
+        self._environment = settings.environment
+        self._host = socket.gethostname()
+        self._release = "desconocido: PostgreSQL no ha respondido"
+        self._synced = False
 
     def state(self, check: Check) -> State:
-        return self._states.setdefault(check.name, State())
+        return self._states[check.name]
 
-    def muted(self, check: Check) -> bool:
-        """Whether another failure explains what this check would say."""
-        return any(name in self._states and self._states[name].failures for name in check.muted_by)
-
-    async def note(self, check: Check, detail: str | None) -> None:
+    async def note(self, check: Check, answer: Answer, asked_at: datetime | None = None) -> None:
         """Take a check's answer: what is wrong, or None."""
-        state = self.state(check)
-        if detail is None:
-            state.goods, state.failures = state.goods + 1, 0
-        else:
-            state.goods, state.failures, state.detail = 0, state.failures + 1, detail
-            if state.opened_at is None and state.failures >= TIMES:
-                state.opened_at, state.told, state.saved = clock.now(), False, False
-        if self._leadership.leads:
-            await self._lead(check, state)
-        elif state.opened_at is not None and state.goods >= TIMES:
-            # The leader saw the same and tells it.
-            self._forget(state)
+        finding = Finding(answer) if isinstance(answer, str) else answer
+        state, now = self.state(check), clock.now()
+        if finding is not None and check.name == POSTGRESQL:
+            self._store.rest()
+        async with state.turn:
+            if finding is None:
+                if state.failures:
+                    state.recovered_at = now
+                state.good_at, state.failing_since = asked_at or now, None
+                state.goods, state.failures = state.goods + 1, 0
+            else:
+                state.failing_since = state.failing_since or asked_at or now
+                state.goods, state.failures = 0, state.failures + 1
+            if finding is not None and state.open is None and state.failures >= TIMES:
+                state.open = self._opened(check, finding, now)
+                state.changed(now)
+            elif finding is not None and state.open is not None:
+                await self._seen(check, state, state.open, finding)
+            elif finding is None and state.open is not None and state.goods >= TIMES:
+                await self._ended(state, state.open, now)
+            await self._settle(check, state, now)
 
-    async def adopt(self, checks: tuple[Check, ...]) -> None:
-        """Know the alerts that are open from before we started, so that their end is told and not their beginning."""
-        if self._adopted:
-            return
-        rows = await self._store.fetch(_KNOWN)
-        if rows is None:
-            return
-        self._adopted = True
-        named = {check.name: check for check in checks}
-        for row in rows:
-            if row["fingerprint"] in named:
-                state = self.state(named[row["fingerprint"]])
-                state.detail = state.detail or row["detail"]
-                state.opened_at, state.told, state.saved = row["opened_at"], True, True
+    def suspects(self, check: Check) -> list[Check]:
+        """Checks that may explain this one's failure and were not asked since it began."""
+        since = self.state(check).failing_since
+        if since is None:
+            return []
+        found = []
+        for name in sorted(check.muted_by & self._states.keys()):
+            good_at = self._states[name].good_at
+            if good_at is None or good_at < since:
+                found.append(self._checks[name])
+        return found
 
-    async def _lead(self, check: Check, state: State) -> None:
-        if state.opened_at is None:
-            return
-        if not state.saved:
-            await self._save(check, state)
-        elif state.failures:
-            await self._store.fetch(_SEEN, check.name, clock.now(), state.detail)
-        if state.goods >= TIMES:
-            await self._close(check, state)
+    async def tick(self) -> None:
+        """What time alone brings: repeats, escalation, the end of a silence, a flapping check that came to rest."""
+        await self.sync()
+        for check in self._checks.values():
+            state = self.state(check)
+            async with state.turn:
+                await self._settle(check, state, clock.now())
 
-    async def _save(self, check: Check, state: State) -> None:
+    async def sync(self) -> None:
+        """Learn what PostgreSQL knows: alerts told by others, who acknowledged, what is silenced; give it what it lacks."""
+        if not self._synced:
+            await self._from_spool()
+        for key, alert in list(self._unsaved.items()):
+            if await self._store.save_closed(alert):
+                self._spool.drop(alert)
+                self._unsaved.pop(key, None)
+        versions = {name: state.version for name, state in self._states.items()}
+        known = await self._store.known()
+        if known is None:
+            return
+        alerts, told, self._silences = known
+        if not self._synced:
+            self._release = await self._store.release() or self._release
         now = clock.now()
-        values = (uuid7(), check.name, check.severity, state.detail, state.opened_at, now)
-        rows = await self._store.fetch(_OPEN, *values)
-        state.saved = rows is not None
-        if rows == [] and not state.told:
-            # Its earlier leader told it.
-            state.told = True
-        if not state.told:
-            self._tell("opened", check, state, None)
-            state.told = True
+        for name, state in self._states.items():
+            async with state.turn:
+                if state.version != versions[name]:
+                    continue
+                channels, last_at = told.get(name, (frozenset(), None))
+                self._learn(state, [alert for alert in alerts if alert.fingerprint == name], channels, now)
+                state.last_told_at = max((at for at in (state.last_told_at, last_at) if at), default=None)
+        self._synced = True
 
-    async def _close(self, check: Check, state: State) -> None:
-        now = clock.now()
-        rows = await self._store.fetch(_CLOSE, check.name, now) if state.saved else None
-        if rows == []:
-            # Another leader closed it.
-            self._forget(state)
-            return
-        self._tell("resolved", check, state, now)
-        self._forget(state)
+    async def _from_spool(self) -> None:
+        for alert in self._spool.read(Alert):
+            alert.saved = False
+            state = self._states.get(alert.fingerprint)
+            if state is None or alert.resolved_at is not None:
+                self._unsaved[str(alert.id)] = alert
+            elif state.open is None:
+                state.open = alert
+                if alert.told_at is not None:
+                    state.heard = Heard(alert, frozenset(), mine=True)
 
-    def _tell(self, event: Any, check: Check, state: State, resolved_at: datetime | None) -> None:
-        assert state.opened_at is not None
-        self._messenger.send(
-            Notice(
-                event=event,
-                fingerprint=check.name,
-                severity=check.severity,
-                title=check.title,
-                detail=state.detail,
-                opened_at=state.opened_at,
-                resolved_at=resolved_at,
-            )
+    def _learn(self, state: State, alerts: list[Alert], channels: frozenset[str], now: datetime) -> None:
+        """Take over what others wrote of a check; what we have not written yet stays ours."""
+        if not self._synced:
+            instants = [at for alert in alerts for at in (alert.opened_at, alert.resolved_at) if at is not None]
+            state.changes.extend(sorted(at for at in instants if now - at <= _HOUR))
+        row = next((alert for alert in alerts if alert.resolved_at is None), None)
+        if row is not None:
+            if state.open is None and not (self._synced and self._leadership.leads):
+                state.open = row
+            elif state.open is not None and (state.open.id == row.id or not state.open.saved):
+                unsaved_told = state.open.told_at if not state.open.saved else None
+                state.open.id, state.open.opened_at, state.open.saved = row.id, row.opened_at, True
+                state.open.acknowledged_at, state.open.acknowledged_by = row.acknowledged_at, row.acknowledged_by
+                state.open.told_at = row.told_at or unsaved_told
+                state.open.escalated_at = row.escalated_at or state.open.escalated_at
+        elif state.open is not None and state.open.saved and not self._leadership.leads:
+            # The leader ended it; if it is still wrong, our own looks say so.
+            state.ended, state.open = state.open, None
+        unended = next((alert for alert in reversed(alerts) if alert.told_at and not alert.end_told_at), None)
+        if unended is not None:
+            if state.heard is None or not state.heard.mine:
+                state.heard = Heard(unended, channels, mine=False)
+            elif not state.heard.channels:
+                state.heard.channels = channels
+        elif state.heard is not None and state.heard.alert.saved:
+            state.heard = None
+
+    def _opened(self, check: Check, finding: Finding, now: datetime) -> Alert:
+        return Alert(
+            id=uuid7(),
+            fingerprint=check.name,
+            severity=finding.severity or check.severity,
+            title=check.title,
+            detail=finding.detail,
+            affected=finding.affected or check.affected,
+            opened_at=now,
         )
 
-    @staticmethod
-    def _forget(state: State) -> None:
-        state.opened_at, state.told, state.saved = None, False, False
+    async def _seen(self, check: Check, state: State, alert: Alert, finding: Finding) -> None:
+        severity = finding.severity or check.severity
+        alert.detail, alert.affected = finding.detail, finding.affected or check.affected
+        rose = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
+        alert.severity = severity
+        if rose and state.heard is not None and self._acts(state):
+            # It goes where such a severity goes, also where the milder one did not.
+            state.heard.channels |= self._tell("escalated", check, state, alert, remark="La alerta se agravó.")
+        if self._leadership.leads:
+            await self._save(alert)
+
+    async def _ended(self, state: State, alert: Alert, now: datetime) -> None:
+        alert.resolved_at = now
+        state.open, state.ended = None, alert
+        state.changed(now)
+        if self._acts(state):
+            await self._save(alert)
+
+    def _acts(self, state: State) -> bool:
+        return self._leadership.leads or (state.heard is not None and state.heard.mine)
+
+    async def _settle(self, check: Check, state: State, now: datetime) -> None:
+        """Bring what people heard together with what is."""
+        if not self._acts(state):
+            return
+        flapping = state.hold(now)
+        steady = flapping is None or now - state.changes[-1] >= flapping
+        if state.open is not None and state.heard is None:
+            if not state.open.saved:
+                await self._save(state.open)
+            quiet = self._why_quiet(check, now, steady=steady)
+            # Told once it is known that nothing else explains it.
+            if quiet is not None or not self.suspects(check):
+                await self._tell_beginning(check, state, state.open, quiet)
+        elif state.open is None and state.heard is not None and steady:
+            await self._tell_end(check, state, state.heard, now)
+        elif state.open is not None and state.heard is not None:
+            await self._remind(check, state, state.open, now)
+        if flapping is not None:
+            self._digest(check, state, now)
+
+    def _why_quiet(self, check: Check, now: datetime, *, steady: bool) -> str | None:
+        """Why a beginning is not told now, in Spanish."""
+        if (cause := self._cause(check, now)) is not None:
+            return f"La explica otra alerta: {cause.title}."
+        if (silence := self._silence(check.name, now)) is not None:
+            return f"Silenciada por {silence.created_by} hasta {silence.ends_at:%Y-%m-%d %H:%M} UTC: {silence.reason}"
+        if not steady:
+            return "Cambia demasiado a menudo: se avisa cuando se quede quieta, y un resumen cada hora."
+        return None
+
+    def _cause(self, check: Check, now: datetime) -> Check | None:
+        """A failing check that explains what this one says, or one that has only just come right."""
+        for name in sorted(check.muted_by & self._states.keys()):
+            state = self._states[name]
+            fresh = state.recovered_at is not None and now - state.recovered_at < GRACE
+            if state.failures or state.open is not None or fresh:
+                return self._checks[name]
+        return None
+
+    def _silence(self, name: str, now: datetime) -> Silence | None:
+        wanted = (one for one in self._silences if one.fingerprint in {name, "*"} and one.ends_at > now)
+        return next(wanted, None)
+
+    async def _tell_beginning(self, check: Check, state: State, alert: Alert, quiet: str | None) -> None:
+        if alert.told_at is not None:
+            # Told before we knew of it.
+            state.heard = Heard(alert, frozenset(), mine=False)
+            return
+        if quiet is not None:
+            if alert.quiet != quiet:
+                alert.quiet = quiet
+                self._tell("opened", check, state, alert, skip=quiet)
+                await self._save(alert)
+            return
+        if alert.saved and not await self._store.claim_beginning(alert):
+            return
+        alert.told_at, alert.quiet = clock.now(), None
+        state.heard = Heard(alert, self._tell("opened", check, state, alert), mine=True)
+        await self._save(alert)
+
+    async def _tell_end(self, check: Check, state: State, heard: Heard, now: datetime) -> None:
+        state.heard = None
+        ended = state.ended or heard.alert
+        resolved_at = ended.resolved_at or now
+        if heard.alert.saved and not await self._store.claim_end(heard.alert.id):
+            return
+        heard.alert.end_told_at = now
+        told = msgspec.structs.replace(
+            heard.alert, resolved_at=resolved_at, detail=ended.detail, severity=ended.severity
+        )
+        if heard.alert.id != ended.id:
+            await self._save(heard.alert)
+        count = len(state.changes)
+        remark = f"Cambió {count} veces en la última hora." if count > _FEW_CHANGES else ""
+        self._tell("resolved", check, state, told, only=heard.channels or None, remark=remark)
+        if not told.saved:
+            await self._save(heard.alert)
+
+    async def _remind(self, check: Check, state: State, alert: Alert, now: datetime) -> None:
+        heard = state.heard
+        assert heard is not None
+        if alert.told_at is None:
+            # It came back before its end was told: people still know of it.
+            heard.alert.end_told_at = alert.told_at = now
+            await self._store.claim_end(heard.alert.id)
+            await self._save(heard.alert)
+            heard.alert = alert
+            await self._save(alert)
+        if alert.acknowledged_at is not None or self._silence(check.name, now) is not None:
+            return
+        since = alert.told_at or alert.opened_at
+        if alert.severity == "critical" and alert.escalated_at is None and now - since >= ESCALATE_AFTER:
+            alert.escalated_at = now
+            remark = f"Nadie la ha atendido en {length_of(now - since)}."
+            heard.channels |= self._tell("escalated", check, state, alert, remark=remark)
+            await self._save(alert)
+        elif state.last_told_at is not None and now - state.last_told_at >= REPEAT_AFTER:
+            remark = f"Sigue abierta después de {length_of(now - alert.opened_at)}."
+            self._tell("repeated", check, state, alert, remark=remark)
+
+    def _digest(self, check: Check, state: State, now: datetime) -> None:
+        alert = state.open or state.ended
+        if alert is None or (state.last_told_at is not None and now - state.last_told_at < _HOUR):
+            return
+        if self._silence(check.name, now) is not None or self._cause(check, now) is not None:
+            return
+        remark = f"Cambió {len(state.changes)} veces en la última hora; ahora está {'mal' if state.open else 'bien'}."
+        self._tell("digest", check, state, msgspec.structs.replace(alert, resolved_at=None), remark=remark)
+
+    def _tell(
+        self,
+        event: Event,
+        check: Check,
+        state: State,
+        alert: Alert,
+        *,
+        remark: str = "",
+        skip: str | None = None,
+        only: frozenset[str] | None = None,
+    ) -> frozenset[str]:
+        notice = Notice(
+            event=event,
+            fingerprint=alert.fingerprint,
+            severity=alert.severity,
+            title=alert.title or check.title,
+            detail=alert.detail,
+            affected=alert.affected or check.affected,
+            opened_at=alert.opened_at,
+            resolved_at=alert.resolved_at if event == "resolved" else None,
+            next_step=check.next_step,
+            runbook=f"{self._runbook}#{check.name}",
+            release=self._release,
+            host=self._host,
+            environment=self._environment,
+            remark=remark,
+        )
+        state.version += 1
+        if skip is None:
+            state.last_told_at = clock.now()
+        return self._post.tell(notice, alert.id, skip=skip, only=only)
+
+    async def _save(self, alert: Alert) -> None:
+        """Write an alert, to PostgreSQL or else to the spool."""
+        if alert.resolved_at is None:
+            saved = await self._store.save_open(alert)
+        else:
+            saved = await self._store.save_closed(alert)
+            if not saved:
+                self._unsaved[str(alert.id)] = alert
+        if saved:
+            self._spool.drop(alert)
+        else:
+            self._spool.keep(alert)

@@ -15,6 +15,8 @@ from worker.scheduler import Chore
 _BATCH: Final = 2_000
 IDEMPOTENCY_KEPT: Final = timedelta(hours=48)
 DONE_JOBS_KEPT: Final = timedelta(days=7)
+RUNS_KEPT: Final = timedelta(days=30)
+DELIVERIES_KEPT: Final = timedelta(days=365)
 LINKS_KEPT: Final = timedelta(days=7)
 SESSIONS_KEPT: Final = timedelta(days=90)
 """After their end: until then a login from the same address is no stranger's."""
@@ -29,7 +31,14 @@ _OLD_PROVIDER_ANSWERS = text(
 )
 _OLD_JOBS = text(
     "DELETE FROM outbox WHERE (tenant_id, id) IN ("
-    f"SELECT tenant_id, id FROM outbox WHERE status = 'done' AND finished_at < :before LIMIT {_BATCH})"
+    f"SELECT tenant_id, id FROM outbox WHERE status IN ('done','discarded') AND finished_at < :before LIMIT {_BATCH})"
+)
+_OLD_RUNS = text(
+    f"DELETE FROM schedule_run WHERE id IN (SELECT id FROM schedule_run WHERE started_at < :before LIMIT {_BATCH})"
+)
+_OLD_DELIVERIES = text(
+    "DELETE FROM alert_delivery WHERE id IN ("
+    f"SELECT id FROM alert_delivery WHERE status <> 'pending' AND created_at < :before LIMIT {_BATCH})"
 )
 _OLD_LINKS = text(
     f"DELETE FROM one_time_token WHERE id IN (SELECT id FROM one_time_token WHERE expires_at < :before LIMIT {_BATCH})"
@@ -77,6 +86,13 @@ async def forget_done_jobs(database: Database) -> None:
     await _delete(database, _OLD_JOBS, {"before": clock.now() - DONE_JOBS_KEPT})
 
 
+async def forget_old_runs(database: Database) -> None:
+    """Runs of schedules stay a month, messages about alerts a year."""
+    now = clock.now()
+    await _delete(database, _OLD_RUNS, {"before": now - RUNS_KEPT})
+    await _delete(database, _OLD_DELIVERIES, {"before": now - DELIVERIES_KEPT})
+
+
 async def end_trials(database: Database) -> None:
     """Ask for the end of every trial whose time has come; the job looks again, under the company's own lock."""
     async with database.platform_transaction() as session:
@@ -117,5 +133,6 @@ CHORES: Final = (
     Chore(name="tenants.end-trials", every=timedelta(minutes=5), run=end_trials),
     Chore(name="invoicing.sweep", every=timedelta(minutes=1), run=sweep_documents),
     Chore(name="outbox.forget", every=timedelta(hours=1), run=forget_done_jobs),
+    Chore(name="alerts.forget", every=timedelta(hours=1), run=forget_old_runs),
     Chore(name="sessions.forget", every=timedelta(hours=1), run=forget_old_sessions),
 )

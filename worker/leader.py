@@ -5,6 +5,7 @@ import secrets
 from typing import Final
 
 import asyncpg
+import structlog
 from redis.exceptions import RedisError
 
 from app.lib.driver import POSTGRES_AWAY
@@ -12,13 +13,16 @@ from app.lib.redis import connect_redis
 from app.settings import Settings
 from worker.pace import pause
 
+_LOG = structlog.stdlib.get_logger("mostrador.monitor")
+
 _LOCK: Final = 7_046_030
 """Advisory lock key."""
 _KEY: Final = "mostrador:monitor-leader"
 _LOOK_SECONDS: Final = 10.0
-_KEY_SECONDS: Final = 45
-_LIMIT: Final = 5
+_LIMIT: Final = 3
+"""Seconds for each of the two: a leader that hangs with its server must be replaced in time."""
 
+_RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 _RENEW: Final = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -28,10 +32,14 @@ return 1
 
 
 class Leadership:
-    """`leads` is looked at anew every ten seconds; the lock lives and dies with a connection of its own."""
+    """`leads` is looked at anew every interval, ten seconds at most; the lock lives and dies with a connection of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._every = min(_LOOK_SECONDS, settings.monitor_seconds)
+        # One look and what both servers may take to say nothing: a dead holder is followed in time.
+        self._key_seconds = int(self._every) + 2 * _LIMIT + 2
+        self._has_key = False
         self._identity = secrets.token_hex(8)
         self._connection: asyncpg.Connection | None = None
         self.leads = False
@@ -40,15 +48,18 @@ class Leadership:
         try:
             while not stop.is_set():
                 await self.look()
-                await pause(stop, _LOOK_SECONDS)
+                await pause(stop, self._every)
         finally:
             if self._connection is not None:
                 self._connection.terminate()
+            await self._release()
 
     async def look(self) -> None:
         """Find out whether we lead now."""
         by_postgres = await self._by_postgres()
         self.leads = by_postgres if by_postgres is not None else await self._by_redis()
+        if by_postgres is not None:
+            await self._release()
 
     async def _by_postgres(self) -> bool | None:
         """Whether the lock is ours; None while PostgreSQL is away."""
@@ -68,7 +79,7 @@ class Leadership:
         return bool(held)
 
     async def _connect(self) -> asyncpg.Connection:
-        self.leads = False
+        # `leads` stays what it was meanwhile: a server that hangs gives the lock to nobody, and what is told is claimed first.
         # Past a pooler, which would lend the connection, and the lock, to others.
         connection: asyncpg.Connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
         self._connection = connection
@@ -80,8 +91,24 @@ class Leadership:
         try:
             async with asyncio.timeout(_LIMIT):
                 renewed = redis.register_script(_RENEW)
-                return bool(await renewed(keys=[_KEY], args=[self._identity, _KEY_SECONDS]))
+                self._has_key = bool(await renewed(keys=[_KEY], args=[self._identity, self._key_seconds]))
         except (RedisError, OSError, TimeoutError):
             return True
+        else:
+            return self._has_key
+        finally:
+            await redis.aclose()
+
+    async def _release(self) -> None:
+        """Give the key back, so that the next one need not wait for its end."""
+        if not self._has_key:
+            return
+        self._has_key = False
+        redis = connect_redis(self._settings, read_timeout=2)
+        try:
+            async with asyncio.timeout(_LIMIT):
+                await redis.register_script(_RELEASE)(keys=[_KEY], args=[self._identity])
+        except (RedisError, OSError, TimeoutError) as error:
+            _LOG.info("leader's key left to expire", reason=f"{type(error).__name__}: {error}")
         finally:
             await redis.aclose()

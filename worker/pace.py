@@ -50,8 +50,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pace_of(settings: Settings) -> Pace:
-    """Under `mostrador up` nobody waits 25 s for Ctrl-C."""
-    return Pace(drain=5.0) if settings.environment == "development" else Pace()
+    """Under `mostrador up` nobody waits 25 s for Ctrl-C; a monitor that looks more often is given signs of life as often."""
+    beat = beat_seconds(settings)
+    return Pace(drain=5.0, beat=beat) if settings.environment == "development" else Pace(beat=beat)
+
+
+def beat_seconds(settings: Settings) -> float:
+    """Between two signs of life of a worker."""
+    return min(Pace().beat, float(settings.monitor_seconds))
 
 
 class BackOff:

@@ -32,13 +32,17 @@ _REGISTER = text(
     "WHERE schedule.every_seconds <> excluded.every_seconds OR schedule.next_run_at > excluded.next_run_at"
 )
 _CLAIM = text(
-    "SELECT name FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
+    "SELECT name, every_seconds, next_run_at FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
     "ORDER BY next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 _BEGIN = text(
     "UPDATE schedule SET next_run_at = :next_run_at, last_run_at = :now, last_error = NULL WHERE name = :name"
 )
 _FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = :error WHERE name = :name")
+_RUN = text(
+    "INSERT INTO schedule_run (id, name, due_at, started_at, missed) VALUES (:id, :name, :due_at, :started_at, :missed)"
+)
+_RAN = text("UPDATE schedule_run SET finished_at = :now, error = :error WHERE id = :id")
 _COMPANIES = text("SELECT tenant_id FROM tenant WHERE status <> 'closed'")
 _ASK = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
@@ -51,7 +55,10 @@ class Chore(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     every: timedelta
-    run: Callable[[Database], Awaitable[None]]
+    run: Callable[[Database], Awaitable[int | None]]
+    """May answer how much it found to do."""
+    is_quiet: bool = False
+    """So frequent that only a run that found something, or failed, is logged and kept."""
 
     def next_run(self, now: datetime) -> datetime:
         """On the grid of `every`, so that several workers name the same instant."""
@@ -120,29 +127,46 @@ class Scheduler:
     async def _run_one(self) -> bool:
         now = clock.now()
         async with self._database.platform_transaction() as session:
-            name = await session.scalar(_CLAIM, {"names": list(self._recurring), "now": now})
-            if name is None:
+            row = (await session.execute(_CLAIM, {"names": list(self._recurring), "now": now})).one_or_none()
+            if row is None:
                 return False
-            one = self._recurring[name]
-            await session.execute(_BEGIN, {"name": name, "now": now, "next_run_at": one.next_run(now)})
+            one = self._recurring[row.name]
+            missed = int((now - row.next_run_at).total_seconds() // row.every_seconds)
+            begun = {"id": uuid7(), "name": row.name, "due_at": row.next_run_at, "started_at": now, "missed": missed}
+            await session.execute(_BEGIN, {"name": row.name, "now": now, "next_run_at": one.next_run(now)})
+            if not _is_quiet(one):
+                await session.execute(_RUN, begun)
             if isinstance(one, NightlyJob):
                 # With the row's own transaction: each company's job exists exactly once a night.
                 await _ask_for_all(session, one.job, now)
-                await session.execute(_FINISH, {"name": name, "now": now, "error": None})
-        _LOG.info("schedule", name=name)
+                await session.execute(_FINISH, {"name": row.name, "now": now, "error": None})
+                await session.execute(_RAN, {"id": begun["id"], "now": now, "error": None})
         if isinstance(one, Chore):
-            await self._run_chore(one)
+            await self._run_chore(one, begun)
+        else:
+            _LOG.info("schedule", name=row.name)
         return True
 
-    async def _run_chore(self, chore: Chore) -> None:
-        error = None
+    async def _run_chore(self, chore: Chore, begun: dict[str, Any]) -> None:
+        found, error = None, None
+        if not chore.is_quiet:
+            _LOG.info("schedule", name=chore.name)
         try:
-            await chore.run(self._database)
+            found = await chore.run(self._database)
         except OUTAGES as outage:
             error = f"{type(outage).__name__}: {outage}"
             _LOG.warning("chore failed", name=chore.name, reason=error)
         async with self._database.platform_transaction() as session:
-            await session.execute(_FINISH, {"name": chore.name, "now": clock.now(), "error": error})
+            now = clock.now()
+            await session.execute(_FINISH, {"name": chore.name, "now": now, "error": error})
+            if chore.is_quiet and (found or error):
+                _LOG.info("schedule", name=chore.name, found=found)
+                await session.execute(_RUN, begun)
+            await session.execute(_RAN, {"id": begun["id"], "now": now, "error": error})
+
+
+def _is_quiet(one: Recurring) -> bool:
+    return isinstance(one, Chore) and one.is_quiet
 
 
 async def _ask_for_all(session: AsyncSession, job: Job[Any, Any], now: datetime) -> None:

@@ -51,8 +51,8 @@ _OLD_EVENTS = text(
 )
 
 
-async def wake_feeds(database: Database) -> None:
-    """Ask for a turn of every feed that is behind its chain, and for every endpoint that something is due to."""
+async def wake_feeds(database: Database) -> int:
+    """Ask for a turn of every feed that is behind its chain, and of every endpoint that something is due to; answers how many."""
     now = clock.now()
     async with database.platform_transaction() as session:
         behind = await session.scalars(_BEHIND, {"kind": follow_chain.kind, "looked": now - STOCK_EVERY})
@@ -73,6 +73,7 @@ async def wake_feeds(database: Database) -> None:
         ]
         if rows:
             await session.execute(_ASK, rows)
+    return len(rows)
 
 
 async def forget_old_deliveries(database: Database) -> None:
@@ -87,6 +88,6 @@ async def forget_old_deliveries(database: Database) -> None:
 
 
 CHORES: Final = (
-    Chore(name="webhooks.wake", every=timedelta(seconds=10), run=wake_feeds),
+    Chore(name="webhooks.wake", every=timedelta(seconds=10), run=wake_feeds, is_quiet=True),
     Chore(name="webhooks.forget", every=timedelta(hours=1), run=forget_old_deliveries),
 )

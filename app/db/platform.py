@@ -35,7 +35,7 @@ class OutboxJob(TenantRow, DefaultBase):
     __tablename__ = "outbox"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
-        CheckConstraint("status IN ('pending','queued','running','done','dead')", name="status"),
+        CheckConstraint("status IN ('pending','queued','running','done','dead','discarded')", name="status"),
         CheckConstraint("queue IN ('short','long')", name="queue"),
         Index(
             "ix_outbox_due", "tenant_id", "due_at", postgresql_where=text("status IN ('pending','queued','running')")
@@ -95,15 +95,28 @@ class MonitorAlert(DefaultBase):
             unique=True,
             postgresql_where=text("resolved_at IS NULL"),
         ),
+        Index("ix_monitor_alert_opened", "opened_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     fingerprint: Mapped[str]
     severity: Mapped[str]
     detail: Mapped[str]
+    title: Mapped[str] = mapped_column(server_default="")
+    affected: Mapped[str] = mapped_column(server_default="")
     opened_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None]
+    note: Mapped[str | None]
+    """What whoever acknowledged it wrote."""
+    told_at: Mapped[datetime | None]
+    """Since when people know of it; None: its beginning was not told, or not yet."""
+    end_told_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
+    quiet: Mapped[str | None]
+    """Why its beginning was not told, in Spanish."""
 
 
 class AuditHead(TenantOwned, DefaultBase):

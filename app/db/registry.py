@@ -3,6 +3,7 @@
 from app.db import platform
 from app.db.base import DefaultBase
 from app.domain.accounts import models as accounts
+from app.domain.alerts import models as alerts
 from app.domain.audit import models as audit
 from app.domain.cash import models as cash
 from app.domain.catalog import models as catalog
@@ -39,5 +40,6 @@ MODULES = (
     support,
     webhooks,
     photos,
+    alerts,
 )
 METADATA = DefaultBase.metadata

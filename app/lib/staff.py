@@ -20,6 +20,10 @@ STAFF_PERMISSIONS: Final[dict[str, str]] = {
     "staff:read": "Ver al personal del operador",
     "staff:write": "Crear, cambiar y retirar al personal del operador",
     "trail:read": "Ver lo que hizo el personal del operador",
+    "alerts:read": "Ver alertas, sus avisos y silencios",
+    "alerts:write": "Atender y silenciar alertas, probar los canales",
+    "jobs:read": "Ver trabajos en segundo plano y tareas programadas",
+    "jobs:write": "Reintentar y descartar trabajos que fallaron",
 }
 """Permission to its Spanish name. A route of `/v1/provider` may only name one of these."""
 
@@ -27,9 +31,23 @@ STAFF_ADMIN: Final = "admin"
 
 STAFF_ROLES: Final[dict[str, frozenset[str]]] = {
     STAFF_ADMIN: frozenset(STAFF_PERMISSIONS),
-    "support": frozenset({"companies:read", "companies:create", "support:open", "support:read"}),
+    "support": frozenset(
+        {"companies:read", "companies:create", "support:open", "support:read", "alerts:read", "jobs:read"}
+    ),
     "billing": frozenset({"companies:read", "companies:create", "companies:suspend", "companies:close"}),
-    "ops": frozenset({"companies:read", "companies:suspend", "support:read", "trail:read", "staff:read"}),
+    "ops": frozenset(
+        {
+            "companies:read",
+            "companies:suspend",
+            "support:read",
+            "trail:read",
+            "staff:read",
+            "alerts:read",
+            "alerts:write",
+            "jobs:read",
+            "jobs:write",
+        }
+    ),
 }
 """Role to permissions."""
 

@@ -14,6 +14,7 @@ import httpx
 from tests.bench.catalog import lookup, search
 from tests.bench.documents import documents
 from tests.bench.flat import flat, reconcile
+from tests.bench.health import health
 from tests.bench.house import House
 from tests.bench.parts import Bench, Pace
 from tests.bench.process import memory, start
@@ -28,6 +29,7 @@ PARTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "memory": memory,
     "start": start,
     "documents": documents,
+    "health": health,
 }
 FAILURES = (RuntimeError, OSError, httpx.HTTPError, asyncpg.PostgresError)
 """How a server that answers wrongly or not at all ends a part."""

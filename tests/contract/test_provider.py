@@ -8,8 +8,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy import text as sql
 
+from app.db.platform import MonitorAlert
 from app.db.session import Database
+from app.lib import clock
 from app.lib.matrix import read_staff_markdown, staff_rows_of
 from app.lib.nit import check_digit
 from app.lib.staff import STAFF_PERMISSIONS, STAFF_ROLES
@@ -58,7 +61,10 @@ async def _nothing(_world: World, _person: StaffPerson) -> Call:
     return Call()
 
 
-for _path in ("me", "staff", "trail", "tenants", "support-accesses"):
+for _path in (
+    *("me", "staff", "trail", "tenants", "support-accesses"),
+    *("alerts", "alerts/channels", "alerts/silences", "jobs", "schedules", "schedules/runs"),
+):
     CALLS["GET", f"/v1/provider/{_path}"] = _nothing
 
 
@@ -150,8 +156,66 @@ async def _renew(world: World, person: StaffPerson) -> Call:
     return Call({"support_access_id": await world.access(opener)})
 
 
+CALLS["POST", "/v1/provider/alerts/test"] = _nothing
+
+
+@call("GET", "/v1/provider/alerts/{alert_id}")
+async def _alert(world: World, _person: StaffPerson) -> Call:
+    alert_id = uuid4()
+    async with world.database.platform_transaction() as session:
+        session.add(
+            MonitorAlert(
+                id=alert_id,
+                fingerprint=f"prueba-{alert_id}",
+                severity="warning",
+                detail="De la prueba.",
+                opened_at=clock.now(),
+                last_seen_at=clock.now(),
+            )
+        )
+    return Call({"alert_id": str(alert_id)})
+
+
+@call("POST", "/v1/provider/alerts/{alert_id}/acknowledge")
+async def _acknowledge(world: World, person: StaffPerson) -> Call:
+    return Call((await _alert(world, person)).path, {"note": "la miro"})
+
+
+@call("POST", "/v1/provider/alerts/silences")
+async def _silence(_world: World, _person: StaffPerson) -> Call:
+    return Call({}, {"fingerprint": "clock", "reason": "se cambia el equipo", "minutes": 30})
+
+
+@call("DELETE", "/v1/provider/alerts/silences/{silence_id}")
+async def _end_silence(world: World, person: StaffPerson) -> Call:
+    made = await world.people["admin"].post("/v1/provider/alerts/silences", (await _silence(world, person)).body)
+    return Call({"silence_id": made.json()["id"]})
+
+
+@call("POST", "/v1/provider/jobs/{tenant_id}/{job_id}/retry")
+async def _retry(world: World, _person: StaffPerson) -> Call:
+    tenant_id = await world.tenant()
+    async with world.database.job_transaction(UUID(tenant_id)) as work:
+        job_id = work.ask("test.dead", {}, "long")
+    async with world.database.platform_transaction() as session:
+        await session.execute(
+            sql("UPDATE outbox SET status = 'dead', finished_at = now() WHERE tenant_id = :t AND id = :id"),
+            {"t": UUID(tenant_id), "id": job_id},
+        )
+    return Call({"tenant_id": tenant_id, "job_id": str(job_id)})
+
+
+@call("POST", "/v1/provider/jobs/{tenant_id}/{job_id}/discard")
+async def _discard(world: World, person: StaffPerson) -> Call:
+    return Call((await _retry(world, person)).path, {"reason": "ya no hace falta"})
+
+
 ALL = list(CALLS)
-NO_BODY = {route for route in ALL if route[1].endswith(("/reset", "/resend", "/end", "/token"))}
+NO_BODY = {
+    route
+    for route in ALL
+    if route[0] == "DELETE" or route[1].endswith(("/reset", "/resend", "/end", "/token", "/test", "/retry"))
+}
 BODIES = [route for route in ALL if route[0] != "GET" and route not in NO_BODY]
 WITH_PATH = [route for route in ALL if "{" in route[1]]
 

@@ -11,7 +11,9 @@ import pytest
 
 from app.domain.invoicing.model import BOGOTA
 from tests.proofs.dian_house import DianHouse, Issuer, at_bogota, dian_house
-from worker.checks import Looks, all_checks
+from worker.check import Finding
+from worker.checks import all_checks
+from worker.looks import Looks
 from worker.monitor import run_monitor
 
 CONTINGENCY = {"01": "04", "20": "08"}
@@ -88,7 +90,7 @@ class Story:
         for minute in range(2, self.outage.away):
             await self.change(minute)
             await self.step(MINUTE, self.during)
-            self.alert = self.alert or await Looks(self.house.settings).dian()
+            self.alert = self.alert or await self.seen()
         if self.outage.watches:
             await self.watched()
         await self.rise()
@@ -99,6 +101,11 @@ class Story:
             while await self.left():
                 await self.house.idle()
                 await self.house.clock.forward(MINUTE)
+
+    async def seen(self) -> str | None:
+        """What the monitor would say of DIAN now."""
+        answer = await Looks(self.house.settings).dian()
+        return answer.detail if isinstance(answer, Finding) else answer
 
     async def fall(self) -> None:
         """503 from now on; the circuits must open by themselves."""

@@ -15,7 +15,7 @@ async def house(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[House]
     own, name = await make_database(environ)
     redis = EmbeddedRedis(tmp_path / "redis")
     await redis.start_in_loop()
-    house = House(own | {"REDIS_URL": redis.url()}, redis)
+    house = House(own | {"REDIS_URL": redis.url(), "ALERT_SPOOL_DIR": str(tmp_path / "spool")}, redis)
     await house.open()
     yield house
     await house.close()

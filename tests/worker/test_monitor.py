@@ -12,8 +12,10 @@ import pytest
 
 from app.settings import read_settings
 from tests.worker.house import House, eventually
-from worker.checks import Check, Looks, Unknown, all_checks
+from worker.check import Check, Finding, Unknown
+from worker.checks import all_checks
 from worker.leader import Leadership
+from worker.looks import Looks
 from worker.monitor import run_monitor
 
 
@@ -178,7 +180,7 @@ async def test_what_another_failure_explains_is_not_told(house: House, inbox: In
 
 
 async def test_an_alert_waits_for_its_channel(house: House, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.notices._FIRST_WAIT", 0.1)
+    monkeypatch.setattr("worker.post.FIRST_WAIT", 0.1)
     patient = Patient()
     patient.wrong = "Le duele."
     inbox.failing = True
@@ -217,12 +219,14 @@ async def test_the_worker_its_jobs_and_the_proofs_are_looked_at(house: House) ->
             return await looks.worker() is None
 
         await eventually(beats)
-    assert [await looks.queue(), await looks.dead_jobs(), await looks.findings(), await looks.disk()] == [None] * 4
+    assert [await looks.queue(), await looks.dead_jobs(), await looks.findings(), await looks.schedules()] == [None] * 4
     job_id = await house.ask("test.trace", name="x")
     await house.admin.execute("UPDATE outbox SET due_since = now() - interval '10 minutes', status = 'queued'")
     assert await looks.queue() == "Un trabajo espera desde hace 10 minutos."
     await house.admin.execute("UPDATE outbox SET status = 'dead', finished_at = now() WHERE id = $1", job_id)
-    assert await looks.dead_jobs() == "Trabajos que fallaron definitivamente en las últimas 24 horas: 1."
+    assert await looks.dead_jobs() == Finding(
+        "Trabajos que fallaron definitivamente en las últimas 24 horas: 1 (test.trace).", affected="A 1 empresas."
+    )
     await house.admin.execute(
         "INSERT INTO monitor_alert (id, fingerprint, severity, detail, opened_at, last_seen_at) "
         "VALUES (gen_random_uuid(), 'audit-chain:x', 'critical', 'Rota.', now(), now())"

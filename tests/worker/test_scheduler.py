@@ -56,6 +56,31 @@ async def test_a_scheduler_frozen_for_15_minutes_runs_a_chore_once(house: House,
     assert next_run > clock.now()
 
 
+async def test_a_quiet_chore_is_on_record_only_when_it_found_something_or_failed(
+    house: House, moved: MovedClock
+) -> None:
+    answers: list[int | Exception] = [0, 3, 0, TimeoutError("away")]
+
+    async def find(_database: Database) -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    chore = Chore(name="test.quiet", every=timedelta(seconds=10), run=find, is_quiet=True)
+    scheduler = Scheduler(house.database, [chore], FAST)
+    await scheduler.run_due()
+    for turn in range(1, 5):
+        moved.move(15 * turn)
+        await scheduler.run_due()
+    assert not answers
+    runs = await house.admin.fetch(
+        "SELECT finished_at - started_at AS took, error FROM schedule_run WHERE name = 'test.quiet' ORDER BY started_at"
+    )
+    assert [run["error"] for run in runs] == [None, "TimeoutError: away"]
+    assert all(run["took"] is not None for run in runs)
+
+
 async def test_of_several_schedulers_one_runs_it(house: House, moved: MovedClock) -> None:
     counted = Counted()
     schedulers = [Scheduler(house.database, [counted.chore], FAST) for _ in range(2)]

@@ -124,6 +124,8 @@ class WebhookAttempt(TenantRow, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "delivery_id"], ["webhook_delivery.tenant_id", "webhook_delivery.id"]),
         Index("ix_webhook_attempt_delivery", "tenant_id", "delivery_id", "at"),
+        # For the monitor, which asks about all companies' last hour.
+        Index("ix_webhook_attempt_at", "at"),
     )
 
     delivery_id: Mapped[UUID]

@@ -1,17 +1,16 @@
 """Secrets of endpoints: made, sealed at rest, and what they sign, as Standard Webhooks 1.0 has it.
 
-The signed text is `id.timestamp.body`; the key is what follows `whsec_`, in base64; the signature is HMAC-SHA256 in base64
-after `v1,`. During a rotation both secrets sign, and the header carries both signatures.
+The key is what follows `whsec_`, in base64. During a rotation both secrets sign, and the header carries both signatures.
 """
 
 import base64
-import hmac
 import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from app.integrations.webhook import signing
 from app.lib.sealing import Sealer
 from app.settings import Settings
 
@@ -46,10 +45,5 @@ def new_secret() -> str:
 
 def signed_headers(secrets: Sequence[str], event_id: UUID, at: datetime, body: bytes) -> dict[str, str]:
     """The three headers of a delivery; the id is the event's, the same at every try."""
-    stamp = str(int(at.timestamp()))
-    text = b".".join((str(event_id).encode(), stamp.encode(), body))
-    signatures = [
-        "v1," + base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix(_PREFIX)), text, "sha256")).decode()
-        for secret in secrets
-    ]
-    return {"webhook-id": str(event_id), "webhook-timestamp": stamp, "webhook-signature": " ".join(signatures)}
+    keys = [base64.b64decode(secret.removeprefix(_PREFIX)) for secret in secrets]
+    return signing.signed_headers(keys, str(event_id), int(at.timestamp()), body)
