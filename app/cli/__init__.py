@@ -32,6 +32,7 @@ _MODULES: Final = {
     "permissions": "app.cli.permissions",
     "provider-user": "app.cli.provider_user",
     "verify": "app.cli.verify",
+    "distribute": "app.cli.distribute",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -101,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
     permissions = commands.add_parser("permissions", help="write the table of routes and roles (docs/PERMISOS.md)")
     permissions.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    distribute = commands.add_parser("distribute", help="write the script that spreads the tables over a Citus cluster")
+    distribute.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
 
     _add_verify(commands.add_parser("verify", help="check everything before a deploy, each with its cure"))
     return parser
