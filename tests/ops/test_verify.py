@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import ssl
 import subprocess
 import sys
 import time
@@ -154,18 +153,6 @@ WORKING = (
     "INSERT INTO worker_heartbeat (queue, worker, beat_at) VALUES ('short', 'test', now() + interval '1 day'), "
     "('long', 'test', now() + interval '1 day')",
 )
-
-
-@pytest.fixture(autouse=True)
-def httpx_trusts_the_test_authority(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check asks as any client would; only whom it trusts is of this test."""
-    context = ssl.create_default_context(cafile=str(house.folder / "authorities.pem"))
-    original = httpx.AsyncClient.__init__
-
-    def trusting(client: httpx.AsyncClient, *arguments: Any, **options: Any) -> None:
-        original(client, *arguments, **({"verify": context} | options))
-
-    monkeypatch.setattr(httpx.AsyncClient, "__init__", trusting)
 
 
 def names(results: list[Result], state: str = "red") -> set[str]:

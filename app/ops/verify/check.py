@@ -1,12 +1,14 @@
 """A question of `mostrador verify`, and what it may answer."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
 import asyncpg
+import httpx
 import msgspec
 
 from app.db.session import SERVER_SETTINGS
@@ -121,3 +123,10 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         connection.terminate()
+
+
+def outside() -> httpx.AsyncClient:
+    """A client that trusts whom this machine trusts, and follows nobody anywhere."""
+    return httpx.AsyncClient(
+        timeout=CONNECT, follow_redirects=False, trust_env=False, verify=ssl.create_default_context()
+    )

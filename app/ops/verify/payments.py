@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import httpx
-
-from app.ops.verify.check import CONNECT, Check, Context, Fault, NotAsked
+from app.ops.verify.check import Check, Context, Fault, NotAsked, outside
 
 _STRIPE: Final = "https://api.stripe.com"
 _PATH: Final = "/billing/webhooks/stripe"
@@ -34,7 +32,7 @@ async def end_point(context: Context) -> Sequence[Fault]:
     """Stripe tells its events to this installation's address."""
     url = f"{context.whole.public_url}{_PATH}"
     base = context.environ.get("STRIPE_URL", "").strip() or _STRIPE
-    async with httpx.AsyncClient(timeout=CONNECT, trust_env=False) as client:
+    async with outside() as client:
         answer = await client.get(
             f"{base}/v1/webhook_endpoints",
             params={"limit": "100"},

@@ -7,7 +7,7 @@ import httpx
 
 from app.build import release
 from app.lib.jobs import QUEUES
-from app.ops.verify.check import CONNECT, Check, Context, Fault, NotAsked, connected
+from app.ops.verify.check import Check, Context, Fault, NotAsked, connected, outside
 
 _BEATS: Final = (
     "SELECT queue, extract(epoch FROM now() - max(beat_at))::float8 AS age FROM worker_heartbeat GROUP BY queue"
@@ -22,7 +22,7 @@ async def api(context: Context) -> Sequence[Fault]:
     """Through the public address: healthy, and of this release."""
     _if_running(context)
     try:
-        async with httpx.AsyncClient(timeout=CONNECT, trust_env=False) as client:
+        async with outside() as client:
             answer = await client.get(f"{context.whole.public_url}/health")
         told = answer.json()
         status, warnings, served = told["status"], told["warnings"], told["version"]
@@ -43,7 +43,7 @@ async def proxy(context: Context) -> Sequence[Fault]:
     """What nginx must refuse and add."""
     _if_running(context)
     faults = []
-    async with httpx.AsyncClient(timeout=CONNECT, trust_env=False) as client:
+    async with outside() as client:
         answer = await client.get(f"{context.whole.public_url}/health/live")
         if "strict-transport-security" not in answer.headers:
             faults.append(Fault("falta Strict-Transport-Security", "Use deploy/nginx/mostrador.conf.", "hsts"))

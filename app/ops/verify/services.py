@@ -10,7 +10,7 @@ import httpx
 from redis.exceptions import AuthenticationError, RedisError
 
 from app.lib.redis import connect_redis
-from app.ops.verify.check import CONNECT, Check, Context, Fault, NotAsked
+from app.ops.verify.check import CONNECT, Check, Context, Fault, NotAsked, outside
 
 _OLDEST_REDIS: Final = (6, 2)
 _GONE: Final = frozenset({401, 403, 404, 410})
@@ -108,7 +108,7 @@ async def webhook(context: Context) -> Sequence[Fault]:
 
 async def _asked(method: str, url: str, json: dict[str, str] | None = None) -> httpx.Response | str:
     try:
-        async with httpx.AsyncClient(timeout=CONNECT, follow_redirects=False, trust_env=False) as client:
+        async with outside() as client:
             return await client.request(method, url, json=json)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"no responde: {type(error).__name__} {error}"
