@@ -58,7 +58,7 @@ async def _company(url: str) -> tuple[str, str, str]:
         "owner": {"name": "Ana", "email": f"ana-{digits}@tienda.test", "password": f"una clave larga {digits}"},
     }
     async with httpx.AsyncClient(base_url=url, verify=ssl.create_default_context(), timeout=20) as http:
-        token = (await _post(http, "/v1/auth/signup", body, ""))["accessToken"]
+        token = str((await _post(http, "/v1/auth/signup", body, ""))["accessToken"])
         product = await _post(
             http,
             "/v1/products",

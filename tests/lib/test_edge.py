@@ -36,7 +36,7 @@ async def _ask(events: list[tuple[float, Event]]) -> tuple[int, float]:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    scope = {"type": "http", "path": "/v1/sales", "method": "POST", "query_string": b"", "headers": [], "client": None}
+    scope: Event = {"type": "http", "path": "/v1/sales", "method": "POST", "query_string": b"", "headers": [], "client": None}
     began = asyncio.get_running_loop().time()
     await Edge(app, ())(scope, receive, send)
     return sent[0]["status"], asyncio.get_running_loop().time() - began
@@ -48,4 +48,4 @@ async def test_a_body_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     status, seconds = await _ask([(0.1, drop)] * 100)
     assert status == 408
     assert 0.25 < seconds < 2
-    assert (await _ask([(0.1, drop), (0.0, drop | {"more_body": False})]))[0] == 200
+    assert (await _ask([(0.1, drop), (0.0, {**drop, "more_body": False})]))[0] == 200
