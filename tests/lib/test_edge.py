@@ -36,7 +36,14 @@ async def _ask(events: list[tuple[float, Event]]) -> tuple[int, float]:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    scope: Event = {"type": "http", "path": "/v1/sales", "method": "POST", "query_string": b"", "headers": [], "client": None}
+    scope: Event = {
+        "type": "http",
+        "path": "/v1/sales",
+        "method": "POST",
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
     began = asyncio.get_running_loop().time()
     await Edge(app, ())(scope, receive, send)
     return sent[0]["status"], asyncio.get_running_loop().time() - began
