@@ -37,8 +37,6 @@ class Outside(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Outside
-
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         if length > 10_000_000:
@@ -47,6 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.rfile.read(length)
+        assert isinstance(self.server, Outside)
         status, body = self.server.answers.get(self.path.partition("?")[0], (404, b"no_service"))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -56,8 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_OPTIONS = _answer  # noqa: N815 - named by the library
 
-    def log_message(self, *words: Any) -> None:
-        del words
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the library
+        del format, args
 
 
 class Secured(Outside):

@@ -332,10 +332,10 @@ def _meant(house: House, value: str | None) -> str | None:
 
 
 async def test_postgresql_that_is_not_there(house: House) -> None:
-    gone = dict.fromkeys(
-        ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_BACKUP_URL", "DATABASE_ADMIN_URL"),
-        "postgresql://someone:a-password-long-enough@127.0.0.1:9/mostrador",
-    )
+    nowhere = "postgresql://someone:a-password-long-enough@127.0.0.1:9/mostrador"
+    gone: dict[str, str | None] = {}
+    for name in ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_BACKUP_URL", "DATABASE_ADMIN_URL"):
+        gone[name] = nowhere
     results = await verify(house.context(gone))
     assert {"postgresql", "DATABASE_URL"} <= names(results)
     skipped = [result.seen for result in results if result.name == "row-security"]

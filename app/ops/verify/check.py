@@ -18,7 +18,7 @@ State = Literal["ok", "warning", "red", "skipped"]
 
 LIMIT: Final = 20.0
 """Seconds a check may take."""
-CONNECT: Final = 5.0
+CONNECT: Final = 5
 """Seconds to reach a server."""
 
 

