@@ -11,7 +11,7 @@ BIN := .venv/bin
 SOURCES := app worker migrations tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check proofs crash faults bench
+.PHONY: help install run test check openapi clients audit release proofs crash faults bench
 # The recipes of one target stay in order even under `make -j`.
 .NOTPARALLEL:
 
@@ -54,6 +54,25 @@ check: install ## what can be known without running: style, types, dependencies,
 	$(BIN)/deptry .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.schema_check
+
+openapi: install ## write docs/openapi.json anew; refuses what breaks clients, unless BREAKING=yes
+	@$(BIN)/python -m tests.schema_check --write $(if $(BREAKING),--breaking)
+
+.tools/.installed: deploy/tools/requirements.txt
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --quiet \
+	  --require-hashes --requirement $<
+	@touch $@
+
+clients: install .tools/.installed ## Python and TypeScript clients from docs/openapi.json, each tried by selling
+	@.tools/bin/python -m clients
+
+audit: .tools/.installed ## known holes of the pinned dependencies, and what the product is made of (build/sbom.json)
+	@.tools/bin/python deploy/tools/audit.py
+
+release: ## write down the commit beside the code, where it leaves its checkout
+	@git diff --quiet HEAD || { echo "commit your changes first: a release is a commit" >&2; exit 1; }
+	@git rev-parse HEAD > app/COMMIT
 
 proofs: install ## the proofs at full size, one after the other, with their figures
 	@$(BIN)/pytest -m proof -n0 -s $(ARGS)

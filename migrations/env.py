@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.db.migrate import LOCK_LIMIT
 from app.db.registry import METADATA
 
 config = context.config
@@ -17,7 +18,8 @@ def _run(connection: Connection) -> None:
         transaction_per_migration=True,
     )
     with context.begin_transaction():
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        # Who waits for a lock holds up everybody behind: it gives up soon, and `mostrador migrate` tries again.
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}ms'"))
         context.run_migrations()
 
 

@@ -35,6 +35,8 @@ _MODULES: Final = {
     "permissions": "app.cli.permissions",
     "provider-user": "app.cli.provider_user",
     "legal-figure": "app.cli.legal_figure",
+    "verify": "app.cli.verify",
+    "distribute": "app.cli.distribute",
 }
 """Command to the module whose `run` carries it out."""
 
@@ -115,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
 
     permissions = commands.add_parser("permissions", help="write the table of routes and roles (docs/PERMISOS.md)")
     permissions.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    distribute = commands.add_parser("distribute", help="write the script that spreads the tables over a Citus cluster")
+    distribute.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+
+    _add_verify(commands.add_parser("verify", help="check everything before a deploy, each with its cure"))
     return parser
 
 
@@ -176,6 +183,17 @@ def _add_backup(backup: argparse.ArgumentParser) -> None:
     restore.add_argument("--into", choices=("new", "same", "import"), default="new", help="(%(default)s)")
     restore.add_argument("--dry-run", action="store_true", help="only say what it would change")
     restore.add_argument("--confirm", metavar="NIT", help="for --into same")
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument("--json", action="store_true", help="for programs")
+    verify.add_argument("--running", action="store_true", help="also what only a running installation answers")
+    verify.add_argument("--strict", action="store_true", help="warnings fail as well")
+    verify.add_argument("--evidence", type=Path, metavar="FILE", help="of the tests, instead of build/green.json")
+    verify.add_argument("--lock", type=Path, metavar="FILE", help="instead of requirements.txt beside the code")
+    verify.add_argument(
+        "--least-free-gb", type=_count, default=2, metavar="N", help="that each disk must have left (%(default)s)"
+    )
 
 
 def _place(text: str) -> int:

@@ -1,10 +1,13 @@
 """`mostrador migrate`: login roles from the configured URLs, then Alembic's revisions, under one advisory lock."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+import structlog
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -12,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,9 +23,16 @@ from app.db.locks import AdvisoryLock
 from app.db.registry import METADATA
 from app.db.session import driver_url
 from app.db.tenancy import APP_ROLE, BACKUP_ROLE, PLATFORM_ROLE
+from app.lib.driver import driver_error
 from app.settings import Settings, SettingsError
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "migrations"
+
+LOCK_LIMIT: Final = 800
+"""Milliseconds that a revision waits for a table: everybody who sells waits behind it."""
+_PAUSES: Final = (0.5, 1.0, 2.0, 3.0, 5.0, 5.0, 5.0, 5.0)
+"""Seconds between tries."""
+_LOG = structlog.stdlib.get_logger("mostrador.migrate")
 
 _ROLES: Final = (APP_ROLE, PLATFORM_ROLE, BACKUP_ROLE)
 
@@ -67,10 +78,22 @@ def _move(connection: Connection, settings: Settings, revision: str) -> None:
         config = alembic_config(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         connection.commit()
-        if _is_older(revision, current):
-            command.downgrade(config, revision)
-        else:
-            command.upgrade(config, revision)
+        step = command.downgrade if _is_older(revision, current) else command.upgrade
+        for pause in _PAUSES:
+            try:
+                step(config, revision)
+                return
+            except DBAPIError as error:
+                if not isinstance(driver_error(error), asyncpg.LockNotAvailableError):
+                    raise
+                connection.rollback()
+                # A relative step that was taken before the refused one must not be taken twice.
+                if MigrationContext.configure(connection).get_current_revision() != current and revision[0] in "+-":
+                    raise
+                connection.commit()
+                _LOG.warning("a table is in use, the revision waits", seconds=pause)
+            time.sleep(pause)
+        step(config, revision)
 
 
 def _is_older(revision: str, current: str | None) -> bool:

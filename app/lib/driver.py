@@ -1,5 +1,6 @@
 """The driver's own exception behind SQLAlchemy's wrappers."""
 
+import re
 from typing import Final
 
 import asyncpg
@@ -24,6 +25,15 @@ def driver_error(error: DBAPIError) -> BaseException:
     return wrapped.__cause__ or wrapped
 
 
+_SHARD: Final = re.compile(r"_\d{5,}$")
+"""What Citus adds to the name that a constraint has on a shard."""
+
+
+def constraint_name(error: BaseException) -> str:
+    """Name of the broken constraint as our models have it, none of which ends in a number; empty if none was."""
+    return _SHARD.sub("", getattr(error, "constraint_name", None) or "")
+
+
 def constraint_of(error: DBAPIError) -> str | None:
     """Name of the broken constraint, if one was."""
-    return getattr(driver_error(error), "constraint_name", None)
+    return constraint_name(driver_error(error)) or None

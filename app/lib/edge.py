@@ -1,5 +1,6 @@
 """The outermost layer of the API: request id, body limits, security headers, one log line a request."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from ipaddress import ip_address, ip_network
@@ -17,6 +18,9 @@ UPLOAD_LIMIT: Final = 10 * 1_048_576
 _UPLOADS: Final = ("/v1/imports/",)
 _PHOTOS: Final = ("/photo", "/photos")
 _WEBHOOK_LIMIT: Final = 262_144
+BODY_SECONDS: Final = 30.0
+UPLOAD_SECONDS: Final = 60.0
+"""A whole body may take so long: proxies limit only the pauses in between."""
 _WEBHOOKS: Final = ("/billing/webhooks/",)
 
 Event = MutableMapping[str, Any]
@@ -108,6 +112,8 @@ class Edge:
                 await _answer(send_dressed, identity, *refusal)
                 return status
             await self._app(scope, _limited(receive, _limit_of(scope["path"])), send_dressed)
+        except BodyTooSlowError:
+            await _answer(send_dressed, identity, 408, "too-slow", "La solicitud tardó demasiado en llegar completa.")
         except BodyTooLargeError:
             await _answer(send_dressed, identity, 413, "too-large", "El cuerpo de la solicitud es demasiado grande.")
         finally:
@@ -154,6 +160,10 @@ class BodyTooLargeError(Exception):
     """More bytes came than the route accepts."""
 
 
+class BodyTooSlowError(Exception):
+    """The body did not come in time."""
+
+
 def _limit_of(path: str) -> int:
     if path.startswith(_UPLOADS) or path.endswith(_PHOTOS):
         return UPLOAD_LIMIT
@@ -162,11 +172,21 @@ def _limit_of(path: str) -> int:
 
 def _limited(receive: Receive, limit: int) -> Receive:
     seen = 0
+    # After the body only the end of the connection is waited for, and that may take as long as the answer.
+    deadline: float | None = asyncio.get_running_loop().time() + (
+        UPLOAD_SECONDS if limit == UPLOAD_LIMIT else BODY_SECONDS
+    )
 
     async def receive_counted() -> Event:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise BodyTooSlowError from error
         if message["type"] == "http.request":
+            if not message.get("more_body"):
+                deadline = None
             seen += len(message["body"])
             if seen > limit:
                 raise BodyTooLargeError
@@ -175,11 +195,14 @@ def _limited(receive: Receive, limit: int) -> Receive:
     return receive_counted
 
 
+_TITLES: Final = {400: "Datos inválidos", 408: "Demasiado lenta", 413: "Demasiado grande"}
+
+
 async def _answer(send: Send, identity: str, status: int, code: str, detail: str) -> None:
     body = JSON.encode(
         {
             "type": f"https://mostrador.co/problemas/{code}",
-            "title": "Demasiado grande" if status == 413 else "Datos inválidos",  # noqa: PLR2004
+            "title": _TITLES[status],
             "status": status,
             "detail": detail,
             "code": code,

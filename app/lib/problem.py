@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.lib.driver import driver_error
+from app.lib.driver import constraint_name, driver_error
 from app.lib.edge import request_id
 from app.lib.errors import (
     BROKEN_CONSTRAINTS,
@@ -272,7 +272,7 @@ _AWAY: Final = (
 
 
 def _constraint(cause: asyncpg.IntegrityConstraintViolationError) -> DomainError | None:
-    name: str = getattr(cause, "constraint_name", None) or ""
+    name = constraint_name(cause)
     if known := BROKEN_CONSTRAINTS.get(name):
         return known
     if isinstance(cause, asyncpg.ForeignKeyViolationError):

@@ -35,7 +35,7 @@ class SendNotice(Input):
     reason: str | None = None
 
 
-@job("billing.look", timeout=60, attempts=12, is_remote=True)
+@job("billing.look", timeout=60, attempts=12, lane="remote")
 async def look(context: JobContext, _payload: Look) -> None:
     """Bring a company up to date with the payment provider. Run twice, it finds nothing new."""
     payments = payments_of(context.database)

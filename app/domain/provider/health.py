@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app import __version__
+from app.build import release
 from app.db.session import SERVER_SETTINGS, Database
 from app.domain.provider.schemas import HealthReport, QueueHealth, ServiceHealth, Services
 from app.lib import clock
@@ -109,6 +109,7 @@ class Health:
 
     def __init__(self, settings: Settings, database: Database, redis: Redis) -> None:
         self._environment = settings.environment
+        self._release = release()
         self._database = database
         self._redis = redis
         self._started = time.monotonic()
@@ -174,7 +175,7 @@ class Health:
             timestamp=clock.now(),
             uptime=int(time.monotonic() - self._started),
             environment=self._environment,
-            version=__version__,
+            version=self._release,
             services=Services(
                 database=_service(snapshot is not None, postgres_ms),
                 redis=_service(redis_up, redis_ms),

@@ -34,6 +34,7 @@ from app.domain.tenants.scope import branch_refusal
 from app.lib import audit, clock
 from app.lib.actor import Access, Actor, admit
 from app.lib.audit import AuditKeys, Entry
+from app.lib.driver import constraint_name
 from app.lib.edge import client_address, request_id
 from app.lib.errors import Conflict, FieldError, RuleBroken, Unavailable, unknown_reference
 from app.lib.jobs import Bell
@@ -178,7 +179,7 @@ class SalePoster:
         try:
             return await self._write(connection, ticket, draft)
         except asyncpg.UniqueViolationError as error:
-            if getattr(error, "constraint_name", None) in _TWINS:
+            if constraint_name(error) in _TWINS:
                 raise _Overtaken from error
             if getattr(error, "constraint_name", None) == "uq_document_number":
                 raise NUMBER_USED from error

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from app.lib.money import Exact
+from app.lib.openapi.names import module_name
 from app.lib.schemas import Input, Output
 
 Schema = dict[str, Any]
@@ -30,6 +31,8 @@ def body_schemas(names: Iterable[str]) -> dict[str, Schema]:
     for body in (*_below(Input), *_below(Output)):
         if body.__name__ in wanted and found.setdefault(body.__name__, body) is not body:
             raise ValueError(f"two bodies are named {body.__name__}: {found[body.__name__]!r} and {body!r}")
+        if any(module_name(body).endswith(f"_{name}") for name in wanted if "_" in name):
+            found[module_name(body)] = body
     _, components = msgspec.json.schema_components(
         found.values(), schema_hook=_special, ref_template=_REFERENCE + "{name}"
     )

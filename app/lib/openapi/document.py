@@ -9,6 +9,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 
 from app.lib.access import Requires
 from app.lib.openapi.bodies import body_schemas, example_of
+from app.lib.openapi.names import tell_apart
 
 Node = dict[str, Any]
 
@@ -109,6 +110,7 @@ def complete(document: Node, routes: Iterable[BaseRoute]) -> Node:
     handlers = dict(_handlers(routes))
     by_hand = {body.__name__ for handler in handlers.values() for body in _documented(handler).values()}
     schemas.update(body_schemas({*schemas, *by_hand}))
+    tell_apart(document)
     schemas["Problem"] = _PROBLEM_SCHEMA
     components["responses"] = {
         name: _refusal(status, name, text, code) for status, (name, text, code) in _REFUSALS.items()

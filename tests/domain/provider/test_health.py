@@ -12,8 +12,8 @@ from litestar import Litestar
 from sqlalchemy import text as sql
 from sqlalchemy.engine import make_url
 
-from app import __version__
 from app.asgi import create_litestar
+from app.build import release
 from app.db.migrate import head_revision
 from app.db.session import Database
 from app.dev.redis import EmbeddedRedis
@@ -50,7 +50,7 @@ async def test_health_has_exactly_the_agreed_shape(http: httpx.AsyncClient, data
     assert answer.status_code == 200
     body = answer.json()
     assert list(body) == ["status", "timestamp", "uptime", "environment", "version", "services", "warnings"]
-    assert (body["status"], body["warnings"], body["version"]) == ("ok", [], __version__)
+    assert (body["status"], body["warnings"], body["version"]) == ("ok", [], release())
     assert (type(body["uptime"]), body["environment"], body["timestamp"][-1]) == (int, "test", "Z")
     services = body["services"]
     assert list(services) == ["database", "redis", "queues", "healthCheckResponseTime"]
