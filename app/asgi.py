@@ -48,6 +48,7 @@ from app.domain.provider.staff_controller import StaffAuthController, StaffContr
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
+from app.domain.sample.controller import SampleController
 from app.domain.standing.controller import StandingController
 from app.domain.support.controller import SupportAccessController
 from app.domain.support.staff_controller import ProviderSupportController
@@ -115,6 +116,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     WebhookController,
     PhotoController,
     read_photo,
+    SampleController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

@@ -16,6 +16,7 @@ from app.domain.photos import models as photos
 from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
 from app.domain.sales import models as sales
+from app.domain.sample import models as sample
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
 from app.domain.webhooks import models as webhooks
@@ -39,5 +40,6 @@ MODULES = (
     support,
     webhooks,
     photos,
+    sample,
 )
 METADATA = DefaultBase.metadata

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db.session import Work
 from app.domain.tenants.lifecycle import lock
 from app.domain.tenants.models import Plan, Tenant, TenantModule
+from app.domain.tenants.sample import refuse_sample
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.modules import CORE, MODULES, Span
@@ -32,7 +33,11 @@ async def find_plan(work: Work, code: str, pointer: str = "/plan") -> Plan:
 
 
 async def change_plan(work: Work, code: str, reason: str) -> Tenant:
-    """Give the company another plan. What it has beyond a smaller plan's limits stays; nothing can be added to it."""
+    """Give the company another plan. What it has beyond a smaller plan's limits stays; nothing can be added to it.
+
+    Raises 422 `unknown-plan`, and `sample-company`: a sample is not sold to.
+    """
+    await refuse_sample(work, "La empresa de muestra no cambia de plan.")
     plan = await find_plan(work, code)
     tenant = await lock(work)
     if tenant.plan == plan.code:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.dev.demo.goods import GOODS, Good
+from app.domain.sample.goods import GOODS, Good
 from app.domain.sales.schemas import Method
 
 DAYS: Final = 90
