@@ -974,3 +974,18 @@ async def _(company: Company) -> Call:
 async def _(company: Company) -> Call:
     await company.own_photo()
     return Call({"user_id": company.ids["user"]})
+
+
+@case("POST", "/v1/demo")
+async def _(_company: Company) -> Call:
+    return Call()
+
+
+@case("GET", "/v1/demo")
+async def _(company: Company) -> Call:
+    answer = await company.shop.post("/v1/demo")
+    assert answer.status_code == 202, answer.text
+    return Call()
+
+
+plain("DELETE", "/v1/demo")

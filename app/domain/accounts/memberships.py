@@ -24,9 +24,7 @@ async def memberships_of(work: Work, user_id: UUID) -> list[MembershipOut]:
         await work.pin(tenant_id=row.tenant_id, user_id=user_id)
         tenant = await tenant_of(work, row.tenant_id)
         found.append(
-            MembershipOut(
-                tenant_id=row.tenant_id, tenant_name=tenant.name, role=row.role, is_sample=tenant.is_sample
-            )
+            MembershipOut(tenant_id=row.tenant_id, tenant_name=tenant.name, role=row.role, is_sample=tenant.is_sample)
         )
     return sorted(found, key=lambda one: one.is_sample)
 

@@ -106,7 +106,10 @@ class AccountService:
             begun = await Sessions(work).begin(user_id, tenant_id, device.address, device.agent)
             work.ask("accounts.send-verification", {"userId": str(user_id)})
         return self._session(
-            user, tenant, begun, [MembershipOut(tenant_id=tenant_id, tenant_name=tenant.name, role=Role.OWNER, is_sample=False)]
+            user,
+            tenant,
+            begun,
+            [MembershipOut(tenant_id=tenant_id, tenant_name=tenant.name, role=Role.OWNER, is_sample=False)],
         )
 
     async def log_in(self, data: LogIn, device: Device, counted: Counted = nullcontext) -> SessionOut:

@@ -95,9 +95,7 @@ class SampleShop:
 
     def __init__(self, context: JobContext, lane: Lane, user_id: UUID) -> None:
         self._database = context.database
-        self._poster = SalePoster(
-            lane, self._database.audit_keys, Vault(context.settings), self._database.bell
-        )
+        self._poster = SalePoster(lane, self._database.audit_keys, Vault(context.settings), self._database.bell)
         self._run_id = uuid7()
         self._actor = Actor(
             tenant_id=context.tenant_id,
@@ -251,7 +249,7 @@ class SampleShop:
             raise Abandoned
 
 
-def _mine(actor: Actor) -> Select[tuple[SampleCompany]]:
+def _mine(actor: Actor) -> Select[SampleCompany]:
     return select(SampleCompany).where(
         SampleCompany.user_id == actor.user_id, SampleCompany.tenant_id == actor.tenant_id
     )

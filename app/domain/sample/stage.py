@@ -67,9 +67,7 @@ def batches(goods: Sequence[Numbered], size: int) -> Iterator[Sequence[Numbered]
         yield goods[first : first + size]
 
 
-async def create_products(
-    work: Work, goods: Sequence[Numbered], categories: Mapping[str, UUID]
-) -> dict[str, UUID]:
+async def create_products(work: Work, goods: Sequence[Numbered], categories: Mapping[str, UUID]) -> dict[str, UUID]:
     """Goods as products without stock; answers their ids by sku."""
     made: dict[str, UUID] = {}
     for number, good in goods:
