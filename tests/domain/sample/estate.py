@@ -32,9 +32,11 @@ class Estate:
 
     async def until_ready(self, shop: Shop) -> dict[str, Any]:
         async def ready() -> bool:
-            return await self.status(shop) == "ready"
+            status = await self.status(shop)
+            assert status != "failed", await self.last_error()
+            return status == "ready"
 
-        await eventually(ready, 240)
+        await eventually(ready, 60)
         found: dict[str, Any] = (await shop.get("/v1/demo")).json()
         return found
 
@@ -59,6 +61,14 @@ class Estate:
             return bool((await self.job(tenant_id))["status"] == "done")
 
         await eventually(done, 60)
+
+    async def last_error(self) -> str:
+        """What a filling said that was given up."""
+        return str(
+            await self.house.admin.fetchval(
+                "SELECT last_error FROM outbox WHERE kind = 'sample.fill' AND status = 'dead'"
+            )
+        )
 
     async def sales(self, tenant_id: str) -> int:
         return int(await self.house.admin.fetchval("SELECT count(*) FROM sale WHERE tenant_id = $1", tenant_id))
