@@ -36,7 +36,7 @@ from app.domain.sample.stage import Product, batches, create_categories, create_
 from app.domain.tenants.service import TenantService
 from app.lib import clock
 from app.lib.actor import Actor
-from app.lib.errors import Forbidden, Unauthenticated
+from app.lib.errors import DomainError
 from app.lib.permissions import ROLES
 from app.lib.tokens import Claims
 
@@ -159,8 +159,8 @@ class SampleShop:
         key = uuid7().hex
         try:
             answer = await self._poster.post(sale, Caller(who, key, key.encode(), "", self._actor.request_id))
-        except (Unauthenticated, Forbidden):
-            # The session ended under it: with the sample, with the run, or because the person ended all of theirs.
+        except DomainError:
+            # The session may have ended under it, with the sample or with the run; or its drawer was closed by another.
             async with self._database.tenant_transaction(self._actor) as work:
                 await self._check(work)
             raise

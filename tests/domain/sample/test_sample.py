@@ -6,6 +6,7 @@ import signal
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -75,7 +76,7 @@ async def test_a_person_looks_around_in_a_sample_of_their_own(estate: Estate, sh
     assert (await inside.get("/v1/dian/documents")).json()["items"] == []
 
     # It reaches nobody outside.
-    settings = {"environment": "production", "softwareId": "x", "isEnabled": True}
+    settings = {"environment": "production", "softwareId": str(uuid4()), "isEnabled": True}
     refused = await estate.http.put("/v1/dian/settings", json=settings, headers=inside.headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "sample-company"), refused.text
     refused = await inside.post("/v1/invitations", {"email": "x@tienda.test", "name": "X", "role": "cashier"})
@@ -119,8 +120,7 @@ async def test_a_worker_killed_in_the_middle_is_followed_by_another(estate: Esta
     begun, sold = await estate.days(tenant_id), await estate.sales(tenant_id)
     assert (begun < DAYS, sold > 0) == (True, True)
     assert await estate.status(shop) == "filling"
-    # The hour after which a silent worker's long job counts as lost.
-    await estate.house.admin.execute("UPDATE outbox SET due_at = now() WHERE tenant_id = $1", tenant_id)
+    await estate.lose_worker(tenant_id)
     async with estate.house.worker(pace=PATIENT):
         await estate.until_ready(shop)
         await estate.until_done(tenant_id)
@@ -139,7 +139,7 @@ async def test_of_two_runs_the_later_one_writes(estate: Estate, short_history: i
     async with estate.house.worker(pace=PATIENT):
         await estate.until_days(tenant_id, 2)
         # As after a worker that was frozen for longer than its job may take.
-        await estate.house.admin.execute("UPDATE outbox SET due_at = now() WHERE tenant_id = $1", tenant_id)
+        await estate.lose_worker(tenant_id)
         await estate.until_ready(shop)
         await estate.until_done(tenant_id)
     assert (await estate.job(tenant_id))["attempts"] == 2
