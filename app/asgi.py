@@ -62,6 +62,7 @@ from app.domain.reports.panel_controller import PanelController, PublicExportCon
 from app.domain.sales.controller import HeldTicketController, ReturnController, SaleController
 from app.domain.sales.door import SaleDoor
 from app.domain.sales.post import SalePoster
+from app.domain.sample.controller import SampleController
 from app.domain.standing.controller import StandingController
 from app.domain.support.controller import SupportAccessController
 from app.domain.support.staff_controller import ProviderSupportController
@@ -148,6 +149,7 @@ BUSINESS: Sequence[ControllerRouterHandler] = (
     OfficeController,
     PublicExportController,
     CompanyAlertController,
+    SampleController,
 )
 """Controllers of all domains, in the order of the OpenAPI document."""
 

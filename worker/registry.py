@@ -9,6 +9,7 @@ from app.domain.invoicing import jobs as invoicing
 from app.domain.members import jobs as members
 from app.domain.provider import jobs as provider
 from app.domain.reports import jobs as reports
+from app.domain.sample import jobs as sample
 from app.domain.tenants import jobs as tenants
 from app.domain.tickets import jobs as tickets
 from app.domain.webhooks import jobs as webhooks
@@ -23,6 +24,7 @@ MODULES = (
     members,
     provider,
     reports,
+    sample,
     tenants,
     tickets,
     webhooks,

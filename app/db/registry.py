@@ -23,6 +23,7 @@ from app.domain.privacy import models as privacy
 from app.domain.provider import models as provider
 from app.domain.reports import models as reports
 from app.domain.sales import models as sales
+from app.domain.sample import models as sample
 from app.domain.support import models as support
 from app.domain.tenants import models as tenants
 from app.domain.tickets import models as tickets
@@ -55,5 +56,6 @@ MODULES = (
     reports,
     company_alerts,
     daily_stock,
+    sample,
 )
 METADATA = DefaultBase.metadata

@@ -165,6 +165,21 @@ class Work:
         """A value as the trail may keep it: its personal fields sealed, the rest as it is."""
         return (await self.database.person_keys.seal(self.session, self.tenant_id, [personal]))[0]
 
+    @asynccontextmanager
+    async def in_company(self, actor: Actor) -> AsyncIterator["Work"]:
+        """Turn this transaction to another company for a block, in somebody's name there, and back.
+
+        What the block asks for and records is that company's; all of it is committed with this transaction or not at all.
+        """
+        await self.session.flush()
+        other = Work(self.database, self.session)
+        await other.pin(tenant_id=actor.tenant_id, user_id=actor.user_id)
+        other.actor = actor
+        yield other
+        await other.finish()
+        self._rings = self._rings or other._rings
+        await self.pin(tenant_id=self.tenant_id, user_id=self.actor.user_id)
+
     async def flush(self) -> None:
         await self.session.flush()
 

@@ -1,6 +1,7 @@
 """The one clock. Schedules, business days and tokens ask here, so that development can move it."""
 
 import time
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -41,6 +42,8 @@ class _Clock:
 
 
 _CLOCK = _Clock()
+_HERE: ContextVar[datetime | None] = ContextVar("standing", default=None)
+"""Where the clock stands for one task alone."""
 
 
 def follow_clock_file(file: str | None) -> None:
@@ -49,13 +52,21 @@ def follow_clock_file(file: str | None) -> None:
 
 
 def stand_at(instant: datetime | None) -> None:
-    """Stop the clock of this process at an instant, or let it run again: demo history is written at its own time."""
+    """Stop the clock of this process at an instant, or let it run again."""
     _CLOCK.standing = instant
+
+
+def stand_here(instant: datetime | None) -> None:
+    """Stop the clock at an instant for the calling task alone, or let it run again: a sample's history is written at its
+    own time while everybody else's goes on.
+    """
+    _HERE.set(instant)
 
 
 def now() -> datetime:
     """This instant, in UTC."""
-    return _CLOCK.now()
+    here = _HERE.get()
+    return _CLOCK.now() if here is None else here
 
 
 def day_begun(day: date, zone: str) -> datetime:

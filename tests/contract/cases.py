@@ -1193,3 +1193,18 @@ async def _(company: Company) -> Call:
 @case("POST", "/v1/support-tickets/{ticket_id}/close")
 async def _(company: Company) -> Call:
     return Call({"ticket_id": (await company.ticket())["id"]})
+
+
+@case("POST", "/v1/demo")
+async def _(_company: Company) -> Call:
+    return Call()
+
+
+@case("GET", "/v1/demo")
+async def _(company: Company) -> Call:
+    answer = await company.shop.post("/v1/demo")
+    assert answer.status_code == 202, answer.text
+    return Call()
+
+
+plain("DELETE", "/v1/demo")

@@ -42,6 +42,7 @@ OF_PEOPLE: Final = {
     "password_history": "of a person, whatever the company",
     "totp_factor": "of a person, whatever the company",
     "recovery_code": "of a person, whatever the company",
+    "sample_company": "of a person; names their sample company, points at none",
     "provider_user": "of the operator's staff, in no company",
     "provider_session": "of the operator's staff",
     "provider_answer": "stored answers of the operator's staff",

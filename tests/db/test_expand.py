@@ -61,12 +61,12 @@ async def test_a_revision_waits_briefly_for_its_lock_and_is_tried_again(environ:
     try:
         await holder.execute("BEGIN")
         await holder.execute("LOCK TABLE alembic_version IN ACCESS SHARE MODE; SELECT count(*) FROM sale")
-        await holder.execute("LOCK TABLE provider_session, alert_delivery IN ACCESS SHARE MODE")
+        await holder.execute("LOCK TABLE tenant IN ACCESS SHARE MODE")
         moving = asyncio.create_task(asyncio.to_thread(asyncio.run, migrate(read_settings(own), "-1")))
         waits = []
         for _ in range(15):
             began = asyncio.get_running_loop().time()
-            await seller.fetchval("SELECT count(*) FROM alert_delivery")
+            await seller.fetchval("SELECT count(*) FROM tenant")
             waits.append(asyncio.get_running_loop().time() - began)
             await asyncio.sleep(0.1)
         assert not moving.done()

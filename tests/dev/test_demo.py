@@ -12,10 +12,10 @@ from litestar import Litestar
 from app.db.lane import Lane
 from app.db.session import Database
 from app.dev.demo import fill
-from app.dev.demo.days import DAYS, SHORT_DAY, days_until
-from app.dev.demo.goods import GOODS, barcode
 from app.dev.demo.people import EMAIL
 from app.dev.demo.removing import remove
+from app.domain.sample.days import DAYS, SHORT_DAY, days_until
+from app.domain.sample.goods import GOODS, barcode
 from app.lib import clock
 from app.settings import Settings
 

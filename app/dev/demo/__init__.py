@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from app.db.lane import Lane
 from app.db.session import Database
-from app.dev.demo.days import DAYS, days_until
-from app.dev.demo.history import History
 from app.dev.demo.issuing import issue_today
 from app.dev.demo.removing import remove
 from app.dev.demo.shop import DemoShop
+from app.domain.sample.days import DAYS, days_until
+from app.domain.sample.history import History
 from app.lib import clock
 from app.lib.tokens import AccessTokens
 
@@ -45,5 +45,5 @@ async def fill(
                 told(f"{day.number + 1} of {len(days)} days, {history.sales} tickets")
         await issue_today(database.settings, shop, history, len(days), told)
     finally:
-        clock.stand_at(None)
+        clock.stand_here(None)
     return history.sales

@@ -11,15 +11,16 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from app.dev.demo.days import SEED, Day, DrawnSale, draw_sale
-from app.dev.demo.history import History
-from app.dev.demo.people import NIT, NITS, SHOP
+from app.dev.demo.people import SHOP
 from app.dev.demo.shop import DemoShop
 from app.dev.dian_desk import DianDesk, Taxpayer
 from app.domain.invoicing.ranges import Ranges
 from app.domain.invoicing.schemas import CreateRange, PutCertificate, PutDianSettings
 from app.domain.invoicing.setup import Setup
 from app.domain.invoicing.vault import Vault
+from app.domain.sample.days import SEED, Day, DrawnSale, draw_sale
+from app.domain.sample.history import History
+from app.domain.sample.people import NIT, NITS
 from app.domain.tenants.plans import switch_module
 from app.lib import clock
 from app.settings import Settings
@@ -46,7 +47,7 @@ async def issue_today(
     settings: Settings, shop: DemoShop, history: History, number: int, told: Callable[[str], None]
 ) -> None:
     """Enable the shop at the simulator and sell; without a simulator of this machine it issues nothing."""
-    clock.stand_at(None)
+    clock.stand_here(None)
     url = settings.dian_url
     if url is None or urlsplit(url).hostname not in _LOOPBACK:
         return
@@ -57,7 +58,7 @@ async def issue_today(
         return
     await _set_up(settings, shop, taxpayer, used)
     await history.live(today_until(clock.now(), number))
-    clock.stand_at(None)
+    clock.stand_here(None)
     told(f"{TICKETS} tickets of today with their documents, which the worker sends to DIAN's simulator")
 
 

@@ -1,60 +1,19 @@
-"""Who works in the demo shop and who buys there: invented, with documents whose digits are right."""
+"""Who works in the demo shop: invented, with addresses that lead nowhere."""
 
-from typing import Any, Final
+from typing import Final
 
 from app.domain.accounts.schemas import SignUp, SignUpCompany, SignUpOwner
-from app.domain.customers.schemas import CreateCustomer
-from app.domain.tenants.schemas import ChangeCompany
+from app.domain.sample.people import DV, NIT
 
 SHOP: Final = "Ferretería El Tornillo Demo S.A.S."
-NIT: Final = "901555123"
 EMAIL: Final = "demo@mostrador.test"
+MAILBOX: Final = "facturacion@mostrador.test"
 CASHIERS: Final = (("caja1@mostrador.test", "Yuly Pardo"), ("caja2@mostrador.test", "Wilson Rojas"))
 """E-mail and name; each has a till."""
-
-_CUSTOMERS: Final[tuple[dict[str, Any], ...]] = (
-    {
-        "identification_type": "31",
-        "identification": "900373115",
-        "name": "Constructora Los Cerros S.A.S.",
-        "email": "facturas@loscerros.test",
-    },
-    {"identification_type": "31", "identification": "830114921", "name": "Conjunto Residencial El Nogal P.H."},
-    {"identification_type": "31", "identification": "901204876", "name": "Acabados y Reformas del Norte S.A.S."},
-    {
-        "identification_type": "13",
-        "identification": "52418903",
-        "name": "Marta Lucía Peña",
-        "phone": "310 555 0101",
-        "email": "marta@correo.test",
-    },
-    {"identification_type": "13", "identification": "79865432", "name": "Jairo Quintero", "phone": "311 555 0102"},
-    {"identification_type": "13", "identification": "1020765431", "name": "Andrés Felipe Mora"},
-    {"identification_type": "13", "identification": "41567890", "name": "Rosalba Ñústez"},
-    {"identification_type": "22", "identification": "487215", "name": "Piero Bianchi"},
-)
-
-NITS: Final = 3
-"""The first of them are companies."""
 
 
 def sign_up(password: str) -> SignUp:
     return SignUp(
-        company=SignUpCompany(name=SHOP, nit=f"{NIT}-8"),
+        company=SignUpCompany(name=SHOP, nit=f"{NIT}-{DV}"),
         owner=SignUpOwner(name="Gloria Torres", email=EMAIL, password=password),
     )
-
-
-def company() -> ChangeCompany:
-    return ChangeCompany(
-        cash_rounding=50,
-        address="Carrera 24 # 63-18",
-        municipality_code="11001",
-        phone="601 555 0100",
-        email="facturacion@mostrador.test",
-        ticket_footer="Cambios con este tiquete, dentro de los 8 días.",
-    )
-
-
-def customers() -> list[CreateCustomer]:
-    return [CreateCustomer(**each) for each in _CUSTOMERS]

@@ -13,34 +13,24 @@ from uuid_utils.compat import uuid7
 from app.db.lane import Lane
 from app.db.session import Database, Work
 from app.dev.demo import people
-from app.dev.demo.goods import GOODS, barcode
 from app.domain.accounts.models import AppUser, Role
 from app.domain.accounts.schemas import LogIn
 from app.domain.accounts.service import AccountService, Device, add_member, normalise_email
-from app.domain.catalog.schemas import CreateProduct, PackIn
-from app.domain.catalog.service.categories import CategoryService
-from app.domain.catalog.service.creating import ProductCreation
-from app.domain.catalog.tree_schemas import CreateCategory
 from app.domain.customers.service import CustomerService
 from app.domain.invoicing.vault import Vault
 from app.domain.sales.post import Caller, SalePoster
 from app.domain.sales.schemas import PostSale
+from app.domain.sample.people import company as company_of
+from app.domain.sample.people import customers
+from app.domain.sample.stage import Product, create_categories, create_products, numbered
 from app.domain.tenants.service import TenantService
 from app.lib import clock
 from app.lib.actor import Actor
-from app.lib.money import SomeUnits, ZeroOrMorePrice, ZeroOrMoreUnits
 from app.lib.passwords import hash_password
 from app.lib.permissions import ROLES
 from app.lib.tokens import AccessTokens, Claims
 
 _DEVICE: Final = Device("127.0.0.1", "demo", "demo")
-
-
-class Product(msgspec.Struct):
-    """A good with its id and what is on the shelf."""
-
-    id: UUID
-    left: Decimal
 
 
 class DemoShop:
@@ -65,17 +55,18 @@ class DemoShop:
             self.cashiers.append(await self._hire(email, name, password))
         async with self.work(self.owner) as work:
             tenants = TenantService(work)
-            company = await tenants.change(people.company())
+            company = await tenants.change(company_of(people.MAILBOX))
             first = company.registers[0]
             second = await tenants.add_register(first.branch_id, first.warehouse_id, "Caja 2")
             self.registers = [first.id, second.id]
         async with self.work(self.owner) as work:
-            for customer in people.customers():
+            for customer in customers():
                 made, _ = await CustomerService(work).create(customer)
                 self.customers.append(made.id)
         async with self.work(self.owner) as work:
-            await self._fill_catalogue(work)
-        clock.stand_at(at)
+            ids = await create_products(work, numbered(), await create_categories(work))
+            self.products = {sku: Product(product_id, Decimal(0)) for sku, product_id in ids.items()}
+        clock.stand_here(at)
 
     @asynccontextmanager
     async def work(self, who: Claims) -> AsyncIterator[Work]:
@@ -85,7 +76,7 @@ class DemoShop:
 
     async def sell(self, who: Claims, sale: PostSale, at: datetime) -> Any:
         """Post a ticket at an instant; answers it decoded."""
-        clock.stand_at(at)
+        clock.stand_here(at)
         key = uuid7().hex
         answer = await self._poster.post(sale, Caller(who, key, key.encode(), _DEVICE.address, _DEVICE.request_id))
         return msgspec.json.decode(answer)
@@ -129,36 +120,3 @@ class DemoShop:
             await add_member(work, user_id, Role.CASHIER, name)
         begun = await self._accounts.log_in(LogIn(email=email, password=password), _DEVICE)
         return self._tokens.read(begun.access_token)
-
-    async def _fill_catalogue(self, work: Work) -> None:
-        categories: dict[str, UUID] = {}
-        for name in dict.fromkeys(good.category for good in GOODS):
-            made, _ = await CategoryService(work).create(CreateCategory(name=name))
-            categories[name] = made.id
-        for number, good in enumerate(GOODS, start=1):
-            pack = good.pack
-            created, _ = await ProductCreation(work).create(
-                CreateProduct(
-                    sku=good.sku,
-                    name=good.name,
-                    price=ZeroOrMorePrice(good.price),
-                    tax_class=good.tax_class,
-                    barcodes=[barcode(number)],
-                    unit_code=good.unit_code,
-                    packs=[
-                        PackIn(
-                            unit_code=pack.unit_code,
-                            factor=SomeUnits(pack.factor),
-                            price=ZeroOrMorePrice(pack.price),
-                            barcode=barcode(900 + number),
-                        )
-                    ]
-                    if pack
-                    else [],
-                    cost=ZeroOrMorePrice(good.cost),
-                    min_stock=ZeroOrMoreUnits(good.stock // 10),
-                    category_id=categories[good.category],
-                    brand=good.brand,
-                )
-            )
-            self.products[good.sku] = Product(created.id, Decimal(0))

@@ -11,7 +11,7 @@ from app.domain.tenants.models import Tenant
 
 
 async def memberships_of(work: Work, user_id: UUID) -> list[MembershipOut]:
-    """Active memberships, oldest first. Leaves the transaction pinned to the person and the last of the companies."""
+    """Active memberships, oldest first, a sample last. Leaves the transaction pinned to the person and the last of the companies."""
     rows = list(
         await work.session.scalars(
             select(Membership)
@@ -23,8 +23,10 @@ async def memberships_of(work: Work, user_id: UUID) -> list[MembershipOut]:
     for row in rows:
         await work.pin(tenant_id=row.tenant_id, user_id=user_id)
         tenant = await tenant_of(work, row.tenant_id)
-        found.append(MembershipOut(tenant_id=row.tenant_id, tenant_name=tenant.name, role=row.role))
-    return found
+        found.append(
+            MembershipOut(tenant_id=row.tenant_id, tenant_name=tenant.name, role=row.role, is_sample=tenant.is_sample)
+        )
+    return sorted(found, key=lambda one: one.is_sample)
 
 
 async def member_of(work: Work, user_id: UUID, tenant_id: UUID) -> Membership | None:

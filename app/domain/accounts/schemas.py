@@ -122,6 +122,8 @@ class MembershipOut(Output):
     tenant_id: UUID
     tenant_name: str
     role: str
+    is_sample: bool
+    """The person's sample company; it comes last, and logging in begins elsewhere."""
 
 
 class SessionOut(Output):

@@ -106,7 +106,10 @@ class AccountService:
             begun = await Sessions(work).begin(user_id, tenant_id, device.address, device.agent)
             work.ask("accounts.send-verification", {"userId": str(user_id)})
         return self._session(
-            user, tenant, begun, [MembershipOut(tenant_id=tenant_id, tenant_name=tenant.name, role=Role.OWNER)]
+            user,
+            tenant,
+            begun,
+            [MembershipOut(tenant_id=tenant_id, tenant_name=tenant.name, role=Role.OWNER, is_sample=False)],
         )
 
     async def log_in(self, data: LogIn, device: Device, counted: Counted = nullcontext) -> SessionOut:
@@ -241,14 +244,15 @@ async def found_company(
     email: str,
     plan: str | None = None,
     is_demo: bool = False,
+    is_sample: bool = False,
     reason: str | None = None,
 ) -> Tenant:
-    """A company that can sell at once, whoever makes it: by signing up, or the operator. Raises 422 `unknown-plan`.
+    """A company that can sell at once, whoever makes it: by signing up, the operator, or a person's sample. Raises 422 `unknown-plan`.
 
     The one place for what must follow from every new company: a job asked for here is written with it or not at all.
     """
     tenant = await TenantService(work).create(
-        name=name, nit=nit, dv=dv, email=email, plan=plan, is_demo=is_demo, reason=reason
+        name=name, nit=nit, dv=dv, email=email, plan=plan, is_demo=is_demo, is_sample=is_sample, reason=reason
     )
     await create_final_consumer(work)
     # Its subscription, on trial: from here on the operator sees it among all.

@@ -25,6 +25,7 @@ from app.domain.invoicing.schemas import (
 from app.domain.invoicing.upkeep_models import DianFormerSecret
 from app.domain.invoicing.vault import CertificateFile, Vault
 from app.domain.tenants.models import Tenant
+from app.domain.tenants.sample import refuse_sample
 from app.integrations.dian.certificate import CertificateUnusable, check_credential
 from app.integrations.dian.upload import open_upload
 from app.lib import clock
@@ -32,6 +33,8 @@ from app.lib.errors import FieldError, RuleBroken
 
 ENVIRONMENTS: Final[dict[EnvironmentName, str]] = {"production": "1", "habilitation": "2"}
 NAMES: Final[dict[str, EnvironmentName]] = {code: name for name, code in ENVIRONMENTS.items()}
+
+_SAMPLE: Final = "La empresa de muestra no expide documentos a la DIAN."
 
 
 class NotReady(RuleBroken):
@@ -54,8 +57,9 @@ class Setup:
     async def put(self, data: PutDianSettings, check: Callable[[DianSettingsOut], None]) -> DianSettingsOut:
         """Write the settings. `check` may refuse the version that is being changed.
 
-        Raises `NotReady` when they would enable a company that cannot issue.
+        Raises `NotReady` when they would enable a company that cannot issue, 422 `sample-company`.
         """
+        await refuse_sample(self._work, _SAMPLE)
         tenant_id = self._work.tenant_id
         row = await self._row(lock=True)
         before = await self._out(row)
@@ -100,8 +104,9 @@ class Setup:
     async def put_certificate(self, data: PutCertificate) -> CertificateOut:
         """Keep a certificate after asking it everything; the key of the earlier one is forgotten.
 
-        Raises `CertificateUnusable`.
+        Raises `CertificateUnusable`, 422 `sample-company`.
         """
+        await refuse_sample(self._work, _SAMPLE)
         tenant_id, now = self._work.tenant_id, clock.now()
         kept, password, credential = await open_upload(_decoded(data.file), data.password)
         tenant = await self._tenant()

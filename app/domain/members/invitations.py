@@ -17,6 +17,7 @@ from app.domain.members.company import lock_company, refuse_to_grant, reserve_se
 from app.domain.members.models import Invitation
 from app.domain.members.roles import RoleService
 from app.domain.members.schemas import InvitationOut, InvitationPage, Invite
+from app.domain.tenants.sample import refuse_sample
 from app.domain.tenants.scope import branch_refusal
 from app.lib import clock
 from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, NotFound, RuleBroken
@@ -147,6 +148,7 @@ class InvitationService:
 
     async def _send(self, row: Invitation) -> InvitationOut:
         work = self._work
+        await refuse_sample(work, "La empresa de muestra no invita a nadie.")
         row.token_hash = token_hash(invitation_token(work, row))
         work.session.add(row)
         await work.flush()

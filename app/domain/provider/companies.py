@@ -58,6 +58,8 @@ class CompanyFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Part of the name, or the beginning of the NIT."""
     status: str | None = None
     plan: str | None = None
+    samples: bool = False
+    """Whether samples that people look around in are listed as well; they are nobody's customers."""
 
 
 class Companies:
@@ -69,6 +71,8 @@ class Companies:
     async def page(self, wanted: CompanyFilter, limit: int, cursor: str | None) -> CompanyPage:
         """Companies, the newest first, with what they use of their plans."""
         statement = select(Tenant).limit(limit + 1)
+        if not wanted.samples:
+            statement = statement.where(~Tenant.is_sample)
         if wanted.status is not None:
             statement = statement.where(Tenant.status == wanted.status)
         if wanted.plan is not None:
@@ -256,6 +260,7 @@ def _item(row: Tenant, usage: Mapping[str, int]) -> CompanyItem:
         plan=row.plan,
         trial_ends_at=row.trial_ends_at,
         is_demo=row.is_demo,
+        is_sample=row.is_sample,
         created_at=row.created_at,
         usage=dict(usage),
     )

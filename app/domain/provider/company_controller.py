@@ -29,6 +29,9 @@ SearchParam = Annotated[
     str | None, QueryParameter(name="search", max_length=100, description="Parte del nombre, o comienzo del NIT.")
 ]
 StatusParam = Annotated[CompanyStatus | None, QueryParameter(name="status", description="Estado de la cuenta.")]
+SamplesParam = Annotated[
+    bool, QueryParameter(name="samples", description="También las empresas de muestra, que no son de ningún cliente.")
+]
 PlanParam = Annotated[str | None, QueryParameter(name="plan", max_length=40, description="Código del plan.")]
 
 
@@ -48,11 +51,13 @@ class ProviderCompanyController(Controller):
         search: SearchParam = None,
         status: StatusParam = None,
         plan: PlanParam = None,
+        samples: SamplesParam = False,
         limit: LimitParam = DEFAULT_LIMIT,
         cursor: CursorParam = None,
     ) -> CompanyPage:
         """Las empresas, de la más nueva a la más vieja, con su estado y lo que usan de su plan."""
-        return await companies.page(CompanyFilter(search=search, status=status, plan=plan), limit, cursor)
+        wanted = CompanyFilter(search=search, status=status, plan=plan, samples=samples)
+        return await companies.page(wanted, limit, cursor)
 
     @post(operation_id="CreateTenant", guards=[requires_staff("companies:create")])
     async def create_company(

@@ -80,6 +80,7 @@ class CompanyItem(Output):
     plan: str
     trial_ends_at: datetime | None
     is_demo: bool
+    is_sample: bool
     created_at: datetime
     usage: dict[str, int]
     """Resource to how many; storage in bytes."""

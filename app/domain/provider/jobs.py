@@ -10,6 +10,7 @@ from app.db.jobs import JobContext
 from app.domain.accounts.company_sessions import addresses_of
 from app.domain.accounts.models import Membership
 from app.domain.support.models import SupportAccess
+from app.domain.tenants.sample import is_sample
 from app.domain.tenants.service import TenantService
 from app.integrations.mail import MailRefused, MailSender
 from app.integrations.mail.templating import write_mail
@@ -33,6 +34,8 @@ class TellOwner(Input):
 async def tell_owners(context: JobContext, payload: TellOwners) -> None:
     """Ask for a mail to each owner of a company that support looks into: one that is refused keeps nobody from the rest."""
     async with context.transaction() as work:
+        if await is_sample(work):
+            return
         owners = await work.session.scalars(
             select(Membership.user_id).where(
                 Membership.tenant_id == work.tenant_id, Membership.role == OWNER, Membership.is_active

@@ -162,6 +162,8 @@ class Tenant(Editable, DefaultBase):
     phone: Mapped[str] = mapped_column(server_default="")
     email: Mapped[str] = mapped_column(server_default="")
     is_demo: Mapped[bool] = mapped_column(server_default="false")
+    is_sample: Mapped[bool] = mapped_column(server_default="false")
+    """A person's own sample to look around in: issues nothing, mails nobody, is not sold to and not counted."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     trade_name: Mapped[str] = mapped_column(server_default="")
     """Nombre comercial; empty when it is the razón social."""

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db.session import Work
 from app.domain.tenants.lifecycle import lock
 from app.domain.tenants.models import Plan, PlanVersion, Tenant, TenantModule
+from app.domain.tenants.sample import refuse_sample
 from app.lib import clock
 from app.lib.errors import FieldError, RuleBroken
 from app.lib.modules import CORE, MODULES, Span
@@ -35,7 +36,9 @@ async def change_plan(work: Work, code: str, reason: str, version: int | None = 
     """Give the company another plan: a version that it bought, else the plan as it is sold.
 
     What it has beyond a smaller plan's limits stays; nothing can be added to it.
+    Raises 422 `unknown-plan`, and `sample-company`: a sample is not sold to.
     """
+    await refuse_sample(work, "La empresa de muestra no cambia de plan.")
     plan: Plan | PlanVersion
     if version is None:
         plan = await find_plan(work, code)

@@ -44,6 +44,7 @@ class TenantOut(Output):
     time_zone: str
     currency: str
     is_demo: bool
+    is_sample: bool
     plan: str
     trial_ends_at: datetime | None
 
@@ -96,6 +97,7 @@ class CompanyOut(Output):
     email: str
     logo: LogoOut | None
     is_demo: bool
+    is_sample: bool
     created_at: datetime
     branches: list[BranchOut]
     warehouses: list[WarehouseOut]

@@ -40,16 +40,17 @@ class TenantService:
         email: str,
         plan: str | None = None,
         is_demo: bool = False,
+        is_sample: bool = False,
         reason: str | None = None,
     ) -> Tenant:
         """A company that can sell at once: one branch, one warehouse, one register, numbering, an empty audit chain.
 
         The transaction must already be pinned to the new company's id, which becomes its `tenant_id`. It begins with a
-        trial; the demonstration shop is simply active. Raises 422 `unknown-plan`.
+        trial; a demonstration or a sample is simply active. Raises 422 `unknown-plan`.
         """
         work = self._work
         chosen = await find_plan(work, plan or TRIAL_PLAN)
-        status = TenantStatus.ACTIVE if is_demo else TenantStatus.TRIAL
+        status = TenantStatus.ACTIVE if is_demo or is_sample else TenantStatus.TRIAL
         said = reason or ("Demostración." if is_demo else "Registro de la empresa.")
         begun_at = await lifecycle.begin(work, status, said)
         days = work.database.settings.trial_days
@@ -61,10 +62,11 @@ class TenantService:
             status=status,
             status_seq=1,
             status_since=begun_at,
-            trial_ends_at=None if is_demo else lifecycle.trial_end(begun_at, days),
+            trial_ends_at=None if is_demo or is_sample else lifecycle.trial_end(begun_at, days),
             plan=chosen.code,
             email=email,
             is_demo=is_demo,
+            is_sample=is_sample,
         )
         work.session.add(tenant)
         await work.flush()
@@ -160,6 +162,7 @@ class TenantService:
             email=tenant.email,
             logo=await find_logo(self._work),
             is_demo=tenant.is_demo,
+            is_sample=tenant.is_sample,
             created_at=tenant.created_at,
             branches=[branch_out(row) for row in branches],
             warehouses=[warehouse_out(row) for row in warehouses],
@@ -177,6 +180,7 @@ def tenant_out(tenant: Tenant) -> TenantOut:
         time_zone=tenant.time_zone,
         currency=tenant.currency,
         is_demo=tenant.is_demo,
+        is_sample=tenant.is_sample,
         plan=tenant.plan,
         trial_ends_at=tenant.trial_ends_at,
     )

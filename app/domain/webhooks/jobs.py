@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.db.jobs import JobContext
 from app.db.session import Work
 from app.domain.accounts.models import AppUser, Membership
+from app.domain.tenants.sample import is_sample
 from app.domain.tenants.service import TenantService
 from app.domain.webhooks.deliveries import ask_to_send, ask_to_send_later
 from app.domain.webhooks.endpoints import find_endpoint
@@ -121,6 +122,8 @@ async def tell_owner(context: JobContext, payload: ToOwner) -> None:
 
 
 async def _tell_owners(work: Work, endpoint_id: UUID, reason: str) -> None:
+    if await is_sample(work):
+        return
     owners = await work.session.scalars(
         select(Membership.user_id).where(
             Membership.tenant_id == work.tenant_id, Membership.role == OWNER, Membership.is_active

@@ -112,7 +112,9 @@ async def green(context: Context) -> Sequence[Fault]:
     except msgspec.MsgspecError as error:
         return [Fault(f"{context.evidence} no se entiende: {error}", "Corra .ci/release otra vez.")]
     if evidence.commit != known:
-        return [Fault(f"las pruebas son de {evidence.commit[:12]}, el código de {known[:12]}", "Corra .ci/release aquí.")]
+        return [
+            Fault(f"las pruebas son de {evidence.commit[:12]}, el código de {known[:12]}", "Corra .ci/release aquí.")
+        ]
     if evidence.audit != "clean":
         unknown = evidence.audit.startswith("nobody could say")
         cure = (

@@ -6,17 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from app.dev.demo.days import (
-    RESTOCK_EVERY,
-    SHORT_DAY,
-    VOID_DAY,
-    WARRANTY_DAY,
-    Day,
-    DrawnLine,
-    DrawnSale,
-)
-from app.dev.demo.goods import GOODS
-from app.dev.demo.shop import DemoShop
 from app.domain.cash.close import DENOMINATIONS, CloseService
 from app.domain.cash.movements import MovementService
 from app.domain.cash.schemas import CloseSession, MakeMovement, OpenSession, SessionOut
@@ -25,6 +14,17 @@ from app.domain.inventory.schemas import AdjustLine, PostAdjustment
 from app.domain.inventory.service import AdjustmentService
 from app.domain.sales.giveback import GiveBackService
 from app.domain.sales.schemas import Payment, PostReturn, PostSale, PostSaleLine, Refund, ReturnLine, VoidSale
+from app.domain.sample.days import (
+    RESTOCK_EVERY,
+    SHORT_DAY,
+    VOID_DAY,
+    WARRANTY_DAY,
+    Day,
+    DrawnLine,
+    DrawnSale,
+)
+from app.domain.sample.goods import GOODS
+from app.domain.sample.stage import Stage
 from app.lib import clock
 from app.lib.money import Pesos, SomePesos, SomeUnits, Units, ZeroOrMorePesos, ZeroOrMorePrice, cents, times
 from app.lib.schemas import decode_special
@@ -43,7 +43,7 @@ _WARRANTY: Final = "BOM-9W"
 class History:
     """One shop's days, in their order."""
 
-    def __init__(self, shop: DemoShop) -> None:
+    def __init__(self, shop: Stage) -> None:
         self._shop = shop
         self._drawers: list[UUID] = []
         self._bulb: tuple[dict[str, Any], Decimal] | None = None
@@ -54,10 +54,15 @@ class History:
         """Opening stock of everything."""
         await self._restock("opening", "Inventario inicial", Decimal(1), full=True)
 
+    async def close_left(self, day: Day, drawers: list[UUID]) -> None:
+        """Count the drawers that were left open when a day was cut short."""
+        self._drawers = drawers
+        await self._close(day)
+
     async def live(self, day: Day) -> None:
         """One day from opening to close."""
         if day.number and day.number % RESTOCK_EVERY == 0:
-            clock.stand_at(day.at(7))
+            clock.stand_here(day.at(7))
             # Prices of suppliers creep up, so that the average cost moves.
             rise = Decimal(1) + Decimal(day.number) / 2_000
             await self._restock("other", "Compra de mercancía", rise, full=False)
@@ -70,7 +75,7 @@ class History:
     async def _open(self, day: Day) -> None:
         self._drawers = []
         for till in range(day.tills):
-            clock.stand_at(day.at(7, 45 + till))
+            clock.stand_here(day.at(7, 45 + till))
             async with self._shop.work(self._shop.cashiers[till]) as work:
                 opened, _ = await SessionService(work).open(
                     OpenSession(register_id=self._shop.registers[till], opening_amount=_FLOAT)
@@ -120,12 +125,12 @@ class History:
             return
         (sold, price), self._bulb = self._bulb, None
         line = next(line for line in sold["lines"] if line["sku"] == _WARRANTY)
-        clock.stand_at(day.at(8, 5))
+        clock.stand_here(day.at(8, 5))
         await self._give_back(sold, line, Decimal(1), price, "Garantía: el bombillo no enciende", self._drawers[0])
 
     async def _special(self, day: Day, posted: list[dict[str, Any]]) -> None:
         """What does not happen every day: a return of one line, a ticket undone."""
-        clock.stand_at(day.at(18, 55))
+        clock.stand_here(day.at(18, 55))
         if day.number % _RETURN_EVERY == 4:  # noqa: PLR2004 - some days, not the first
             for sold in posted:
                 line = sold["lines"][0]
@@ -163,7 +168,7 @@ class History:
 
     async def _close(self, day: Day) -> None:
         for till, drawer in enumerate(self._drawers):
-            clock.stand_at(day.at(19, 5 + till))
+            clock.stand_here(day.at(19, 5 + till))
             async with self._shop.work(self._shop.owner) as work:
                 session = await SessionService(work).find(drawer)
                 spare = _expected(session, "cash") - _KEPT
@@ -181,7 +186,7 @@ class History:
             is_short = day.number == SHORT_DAY and till == 0
             # A difference above the tolerance is the owner's to accept.
             who = self._shop.owner if is_short else self._shop.cashiers[till]
-            clock.stand_at(day.at(19, 15 + till))
+            clock.stand_here(day.at(19, 15 + till))
             async with self._shop.work(who) as work:
                 await CloseService(work).close(drawer, _count(session, _SHORTAGE if is_short else Decimal(0)))
 

@@ -1,4 +1,4 @@
-"""What the demo hardware shop sells: names, prices and codes are invented, units and taxes are real."""
+"""What the sample hardware store sells: names, prices and codes are invented, units and taxes are real."""
 
 from decimal import Decimal
 from typing import Final, Literal
@@ -40,7 +40,7 @@ class Good(msgspec.Struct, frozen=True):
 
 
 def barcode(number: int) -> str:
-    """EAN-13 of the demo shop's own range."""
+    """EAN-13 of the store's own range."""
     body = f"{_PREFIX}{number:03}"
     return body + str(ean.calc_check_digit(body))
 
