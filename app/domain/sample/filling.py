@@ -147,7 +147,7 @@ class SampleShop:
             return row.days_begun
 
     @asynccontextmanager
-    async def work(self, _who: Claims) -> AsyncIterator[Work]:
+    async def work(self, who: Claims) -> AsyncIterator[Work]:  # noqa: ARG002 - the name that the protocol gives it
         """A transaction in the owner's name. Raises `Abandoned` once this run is not the one that writes."""
         async with self._database.tenant_transaction(self._actor) as work:
             await self._check(work)
