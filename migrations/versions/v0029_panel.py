@@ -46,6 +46,11 @@ CREATE INDEX ix_support_message_ticket ON support_message (tenant_id, ticket_id,
 """
 
 
+def _reasons(allowed: str) -> None:
+    op.execute("ALTER TABLE company_backup DROP CONSTRAINT ck_company_backup_reason")
+    op.execute(f"ALTER TABLE company_backup ADD CONSTRAINT ck_company_backup_reason CHECK (reason IN ({allowed}))")
+
+
 def upgrade() -> None:
     for statement in _TABLES.split(";\n"):
         if statement.strip():
@@ -55,11 +60,14 @@ def upgrade() -> None:
     tenancy.protect("support_message")
     op.execute("CREATE INDEX ix_payment_event_queued ON payment_event (tenant_id) WHERE outcome = 'queued'")
     op.execute("ALTER TABLE subscription ADD COLUMN trial_ends_at timestamptz")
+    _reasons("'schedule','demand','closing'")
     values = ", ".join(f"('{before}','{after}')" for before, after in _MOVES)
     op.execute(f"INSERT INTO tenant_move (from_status, to_status) VALUES {values} ON CONFLICT DO NOTHING")
 
 
 def downgrade() -> None:
+    op.execute("UPDATE company_backup SET reason = 'demand' WHERE reason = 'closing'")
+    _reasons("'schedule','demand'")
     # A company that took one of these steps keeps its history, and so the steps it points at.
     op.execute(
         "DELETE FROM tenant_move m WHERE m.to_status = 'trial' AND m.from_status IN ('suspended','read-only') "

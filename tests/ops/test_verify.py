@@ -39,6 +39,7 @@ class House:
 
     environ: dict[str, str]
     outside: Outside
+    stripe: Secured
     front: Secured
     ending: Secured
     postgres: EmbeddedPostgres
@@ -69,7 +70,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(redis.start)
     mail = mail_server()
-    outside, front, ending = Outside(), Secured(folder, 60), Secured(folder, 5)
+    outside, stripe, front, ending = Outside(), Secured(folder, 61), Secured(folder, 60), Secured(folder, 5)
     (folder / "checkpoints").mkdir()
     evidence, lock = folder / "green.json", folder / "requirements.txt"
     evidence.write_bytes(json_of({"commit": commit(), "at": "2026-11-24T12:00:00Z", "audit": "clean"}))
@@ -77,6 +78,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     outside.answers = {
         "/slack": (400, b"no_text"),
         "/alert": (204, b""),
+    }
+    stripe.answers = {
         "/v1/webhook_endpoints": (
             200,
             json_of(
@@ -99,7 +102,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "/metrics": (401, b""),
         }
     authorities = folder / "authorities.pem"
-    authorities.write_bytes(front.authority.read_bytes() + ending.authority.read_bytes())
+    authorities.write_bytes(b"".join(server.authority.read_bytes() for server in (stripe, front, ending)))
     environ = {
         "ENVIRONMENT": "production",
         "DATABASE_ADMIN_URL": postgres.admin_url("mostrador"),
@@ -125,28 +128,38 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         "AUDIT_CHECKPOINT_DIR": str(folder / "checkpoints"),
         "STRIPE_SECRET_KEY": "sk_live_of_a_right_installation",
         "STRIPE_WEBHOOK_SECRET": "whsec_of_a_right_installation",
-        "STRIPE_URL": outside.url,
+        "STRIPE_URL": stripe.url,
         "BACKUP_STORAGE_URL": (folder / "copies").as_uri(),
     }
-    built = House(environ, outside, front, ending, postgres, redis, folder, evidence, lock)
+    built = House(environ, outside, stripe, front, ending, postgres, redis, folder, evidence, lock)
     admin = await asyncpg.connect(postgres.admin_url())
     await admin.execute("CREATE DATABASE mostrador")
     await admin.close()
     await migrate(read_settings(environ))
-    await built.run(*WORKING)
-    kept = os.environ.get("SSL_CERT_FILE")
+    await built.run(*WORKING, kept("backup_run", "good", "1 hour"), kept("backup_drill", "good", "1 day"))
+    authority = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(authorities)
     yield built
     os.environ.pop("SSL_CERT_FILE")
-    if kept is not None:
-        os.environ["SSL_CERT_FILE"] = kept
-    for closing in (outside, front, ending):
+    if authority is not None:
+        os.environ["SSL_CERT_FILE"] = authority
+    for closing in (outside, stripe, front, ending):
         closing.shutdown()
         closing.server_close()
     mail.stop()
     for embedded in (redis, postgres):
         await asyncio.to_thread(embedded.stop)
         await asyncio.to_thread(embedded.remove)
+
+
+def kept(table: str, status: str, ago: str, error: str | None = None) -> str:
+    """That adds a backup, or a drill, that ended so long ago."""
+    more = (", reason, object_name", ", 'demand', 'x'") if table == "backup_run" else ("", "")
+    said = "NULL" if error is None else f"'{error}'"
+    return (
+        f"INSERT INTO {table} (id, status, finished_at, error, requested_by{more[0]}) "
+        f"VALUES (gen_random_uuid(), '{status}', now() - interval '{ago}', {said}, 'test'{more[1]})"
+    )
 
 
 WORKING = (
@@ -164,7 +177,7 @@ async def test_a_right_installation_is_green(house: House) -> None:
     assert [(result.name, result.seen) for result in results if result.state == "red"] == []
     assert names(results, "warning") <= {"development-packages", "DEADMAN_URL"}
     # Whatever was not asked has its reason, and there is little of it.
-    assert names(results, "skipped") <= {"pooler", "dian-companies", "storage", "backup", "restore-drill"}
+    assert names(results, "skipped") <= {"pooler", "dian-companies"}
     assert len(names(results, "ok")) >= 28
 
 
@@ -395,7 +408,7 @@ async def test_a_worker_that_is_silent(house: House) -> None:
 
 
 async def test_stripe_that_tells_somebody_else(house: House) -> None:
-    kept = house.outside.answers["/v1/webhook_endpoints"]
+    right = house.stripe.answers["/v1/webhook_endpoints"]
     try:
         for endpoint in (
             {"url": "https://other.test", "status": "enabled", "enabled_events": ["*"]},
@@ -406,12 +419,12 @@ async def test_stripe_that_tells_somebody_else(house: House) -> None:
                 "enabled_events": ["invoice.paid"],
             },
         ):
-            house.outside.answers["/v1/webhook_endpoints"] = (200, json_of({"data": [endpoint]}))
+            house.stripe.answers["/v1/webhook_endpoints"] = (200, json_of({"data": [endpoint]}))
             assert names(await verify(house.context(), _only("stripe-endpoint"))) == {"stripe-endpoint"}
-        house.outside.answers["/v1/webhook_endpoints"] = (401, b"{}")
+        house.stripe.answers["/v1/webhook_endpoints"] = (401, b"{}")
         assert names(await verify(house.context(), _only("stripe-endpoint"))) == {"STRIPE_SECRET_KEY"}
     finally:
-        house.outside.answers["/v1/webhook_endpoints"] = kept
+        house.stripe.answers["/v1/webhook_endpoints"] = right
 
 
 async def test_a_company_that_issues_and_cannot_go_on_is_named(house: House) -> None:
@@ -431,42 +444,19 @@ async def test_a_company_that_issues_and_cannot_go_on_is_named(house: House) -> 
 
 @pytest.mark.parametrize(("table", "check"), [("backup_run", "backup"), ("backup_drill", "restore-drill")])
 async def test_backups_that_are_old_or_failed(house: House, table: str, check: str) -> None:
-    """On the tables of this revision, or on ones of the agreed shape where it has none."""
-    shape = "(id uuid PRIMARY KEY, status text, finished_at timestamptz, error text)"
-    there = await _exists(house, "backup_run")
-    if not there:
-        await house.run(
-            *(f"CREATE TABLE {name} {shape}" for name in ("backup_run", "backup_drill")),
-            "GRANT SELECT ON backup_run, backup_drill TO mostrador_platform",
-        )
-    extra = (", reason, object_name", ", 'demand', 'x'") if there and table == "backup_run" else ("", "")
-    asked = (", requested_by", ", 'test'") if there else ("", "")
-    row = (
-        f"INSERT INTO {table} (id, status, finished_at, error{extra[0]}{asked[0]}) "
-        f"VALUES (gen_random_uuid(), '{{}}', now() - interval '{{}}', {{}}{extra[1]}{asked[1]})"
-    )
     try:
+        await house.run(f"DELETE FROM {table}")
         assert names(await verify(house.context(), _only(check))) == {check}
-        await house.run(row.format("good", "20 days", "NULL"))
+        await house.run(kept(table, "good", "20 days"))
         assert names(await verify(house.context(), _only(check))) == {check}
-        await house.run(row.format("good", "1 hour", "NULL"))
+        await house.run(kept(table, "good", "1 hour"))
         assert names(await verify(house.context(), _only(check))) == set()
-        await house.run(row.format("failed", "1 minute", "'disk full'"))
+        await house.run(kept(table, "failed", "1 minute", "disk full"))
         results = await verify(house.context(), _only(check))
         assert names(results) == {check}
         assert any("disk full" in result.seen for result in results)
     finally:
-        await house.run(f"DELETE FROM {table}")
-        if not there:
-            await house.run("DROP TABLE backup_run, backup_drill")
-
-
-async def _exists(house: House, table: str) -> bool:
-    connection = await asyncpg.connect(house.environ["DATABASE_ADMIN_URL"])
-    try:
-        return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table) is True
-    finally:
-        await connection.close()
+        await house.run(f"DELETE FROM {table}", kept(table, "good", "1 hour"))
 
 
 async def test_a_check_that_breaks_is_red_and_stops_no_other(house: House) -> None:

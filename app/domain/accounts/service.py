@@ -255,8 +255,9 @@ async def found_company(
         name=name, nit=nit, dv=dv, email=email, plan=plan, is_demo=is_demo, is_sample=is_sample, reason=reason
     )
     await create_final_consumer(work)
-    # Its subscription, on trial: from here on the operator sees it among all.
-    work.ask("billing.look", {})
+    if not is_sample:
+        # Its subscription, on trial: from here on the operator sees it among all.
+        work.ask("billing.look", {})
     return tenant
 
 

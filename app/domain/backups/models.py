@@ -104,7 +104,7 @@ class CompanyBackup(TenantRow, DefaultBase):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
         CheckConstraint("kind IN ('backup','export')", name="kind"),
-        CheckConstraint("reason IN ('schedule','demand')", name="reason"),
+        CheckConstraint("reason IN ('schedule','demand','closing')", name="reason"),
         CheckConstraint("status IN ('running','good','failed')", name="status"),
         CheckConstraint("status <> 'good' OR (object_name IS NOT NULL AND root_hash IS NOT NULL)", name="good"),
         CheckConstraint(HELD, name="held"),

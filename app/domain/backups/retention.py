@@ -32,7 +32,7 @@ _RUN_GONE: Final = text(
     "UPDATE backup_run SET deleted_at = :now WHERE id = :id AND held_at IS NULL AND deleted_at IS NULL"
 )
 _COMPANIES: Final = text(
-    "SELECT b.tenant_id, b.id, b.snapshot_at, b.object_name, b.kind, b.held_at IS NOT NULL AS held, t.plan FROM company_backup b "
+    "SELECT b.tenant_id, b.id, b.snapshot_at, b.object_name, b.kind, b.reason, b.held_at IS NOT NULL AS held, t.plan FROM company_backup b "
     "JOIN tenant t ON t.tenant_id = b.tenant_id WHERE b.status = 'good' AND b.deleted_at IS NULL"
 )
 _COMPANY_GONE: Final = text(
@@ -44,6 +44,8 @@ _UNFINISHED: Final = timedelta(days=2)
 """After which a file on its way is one whose writer was killed."""
 _EXPORT_DAYS: Final = 7
 """An export is for taking away."""
+_CLOSING_DAYS: Final = 90
+"""That of a company that was closed: its people may come for it late."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -132,9 +134,14 @@ async def _prune_companies(database: Database, storage: Storage) -> int:
 
 def _staying(rows: Sequence[Any], kind: str, policies: dict[str, Any]) -> set[UUID]:
     if kind == "export":
-        return {row.id for row in rows if (clock.now() - row.snapshot_at).days < _EXPORT_DAYS}
+        now = clock.now()
+        return {row.id for row in rows if (now - row.snapshot_at).days < _export_days(row.reason)}
     policy = policies.get(rows[0].plan) or policies["*"]
     return kept([(row.id, row.snapshot_at) for row in rows], policy_of(policy))
+
+
+def _export_days(reason: str) -> int:
+    return _CLOSING_DAYS if reason == "closing" else _EXPORT_DAYS
 
 
 def policy_of(row: Any) -> Policy:

@@ -32,7 +32,7 @@ class RestoreBackup(Input):
 class BackupOut(Output):
     id: UUID
     kind: Kind
-    reason: Literal["schedule", "demand"]
+    reason: Literal["schedule", "demand", "closing"]
     status: Literal["running", "good", "failed"]
     """`good` solo después de leerlo de vuelta completo y compararlo."""
     created_at: datetime

@@ -32,6 +32,7 @@ from app.domain.billing.schemas import (
 from app.domain.billing.sync import rules_of
 from app.domain.tenants.models import PlanVersion, Tenant
 from app.domain.tenants.plans import change_plan, find_version
+from app.domain.tenants.sample import refuse_sample
 from app.lib.errors import Conflict, RuleBroken
 from app.lib.payments import Payments, PaymentsRefused, PaymentsUnavailable, SubscriptionFacts
 
@@ -66,7 +67,11 @@ class Flows:
         return subscription_out(row, tenant, self._work)
 
     async def checkout(self, data: StartCheckout) -> PageOut:
-        """A page where the company pays for a plan. Raises 409 `already-subscribed`, 422 `unknown-plan`, `unknown-coupon`."""
+        """A page where the company pays for a plan.
+
+        Raises 409 `already-subscribed`, 422 `unknown-plan`, `unknown-coupon`, `sample-company`.
+        """
+        await refuse_sample(self._work, "La empresa de muestra no contrata planes.")
         payments = collecting(self._work.database)
         version = await self._paid_plan(data.plan)
         await scheduled.check_fits(self._work, version)

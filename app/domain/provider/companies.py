@@ -19,6 +19,7 @@ from app.db.desk import Desk
 from app.db.locks import AdvisoryLock, take_turn
 from app.db.session import Work
 from app.domain.accounts.service import found_company, refuse_blank
+from app.domain.backups.closing import export_of_closing
 from app.domain.billing.standing import follow, may_be_active, refuse_while_owing, stand, way_back
 from app.domain.invoicing.reads import issues_documents
 from app.domain.members.invitations import InvitationService, invitation_out
@@ -178,7 +179,7 @@ class Companies:
         return await self._move(tenant_id, TenantStatus.SUSPENDED, reason)
 
     async def close(self, tenant_id: UUID, reason: str) -> CompanyDetail:
-        """End the company's account; its data stays. Raises 404, 409 `move-not-allowed`."""
+        """End the company's account; its data stays, and an export of it is made. Raises 404, 409 `move-not-allowed`."""
         return await self._move(tenant_id, TenantStatus.CLOSED, reason)
 
     async def reactivate(self, tenant_id: UUID, data: Reactivate) -> CompanyDetail:
@@ -218,6 +219,8 @@ class Companies:
         tenant = await lifecycle.move(work, status, reason, trial_ends_at=trial_ends_at)
         if before != tenant.status:
             await follow(work)
+            if tenant.status == TenantStatus.CLOSED:
+                await export_of_closing(work, work.actor.user_id)
         detail = await _detail(work)
         if before != tenant.status:
             moved = {"from": before, "to": tenant.status, "reason": reason.strip()}

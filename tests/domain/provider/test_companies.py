@@ -187,7 +187,11 @@ async def test_a_suspended_company_stops_at_once_and_comes_back(boss: StaffPerso
     assert (never.status_code, never.json()["code"]) == (409, "move-not-allowed")
     full = await boss.post(f"{path}/reactivate", {"reason": "x", "status": "active"})
     assert (full.status_code, full.json()["code"]) == (409, "move-not-allowed")
+    again = await boss.post(f"{path}/close", {"reason": "otra vez"})
+    assert again.status_code == 200, "again: nothing happens"
     assert (await boss.post(f"{path}/reactivate", {"reason": "x"})).json()["status"] == "read-only"
+    kept = (await shop.get("/v1/backups")).json()["items"]
+    assert [(one["kind"], one["reason"]) for one in kept] == [("export", "closing")], "what it takes with it"
     await boss.post(f"{path}/suspend", {"reason": "x"})
     assert (await boss.post(f"{path}/reactivate", {"reason": "x"})).json()["status"] == "read-only", "as it was"
     blank = await boss.post(f"{path}/close", {"reason": "  "})

@@ -6,7 +6,7 @@ import signal
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -238,6 +238,6 @@ async def test_whatever_the_state_of_the_real_company(estate: Estate, status: st
     from app.domain.tenants.models import TenantStatus
 
     shop = await sign_up(estate.http)
-    async with estate.house.database.tenant_transaction(system_actor(shop.tenant["id"])) as work:
+    async with estate.house.database.tenant_transaction(system_actor(UUID(shop.tenant["id"]))) as work:
         await move(work, TenantStatus(status), "prueba")
     assert (await shop.post("/v1/demo")).status_code == 202
