@@ -50,6 +50,7 @@ UNREAD = {
     "/v1/me/sessions/revoke-all": "no body",
     "/v1/billing/portal-session": "no body",
     "/v1/billing/resume": "no body",
+    "/v1/demo": "no body",
     "/v1/support-tickets/{ticket_id}/close": "no body",
     "/v1/invitations/{invitation_id}/resend": "no body",
     "/v1/support-accesses/{support_access_id}/end": "no body",

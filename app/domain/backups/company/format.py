@@ -30,6 +30,7 @@ NOT_OF_THE_COMPANY: Final = {
     "audit_origin": "of the place where a trail was brought in, signed by it",
     "support_access": "the operator's looks into the company, by its own staff: never turned back",
     "support_route": "what those looked at",
+    "sample_company": "whose sample the company is: a fact of a person",
     "payment_event": "what the operator's payment provider told, about any company",
 }
 """Tables of a company that its archive leaves out, and why. Every other one is in it."""
