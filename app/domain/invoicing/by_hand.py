@@ -14,11 +14,11 @@ from app.domain.invoicing.ceilings import check_ceiling
 from app.domain.invoicing.documents import check_document_branch
 from app.domain.invoicing.drafts import MEANS, draft
 from app.domain.invoicing.issue import keys_of, read_issuer, write_document
-from app.domain.invoicing.kinds import KINDS, SUPPORT_KINDS, Kind
+from app.domain.invoicing.kinds import KINDS, OF_RETURNS, SUPPORT_KINDS, Kind
+from app.domain.invoicing.known import Known, find_document
 from app.domain.invoicing.lists import country_names
 from app.domain.invoicing.model import NIT, Address, Correction, Delivery, Line, Paper, Payment, Tax
 from app.domain.invoicing.models import Document
-from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.papers import check_paper_age, keep_paper
 from app.domain.invoicing.schemas import DocumentLine, IssueDocument
 from app.domain.invoicing.totals import DISCOUNT, HUNDRED, allowance
@@ -128,6 +128,12 @@ class ByHand:
             raise unknown_reference("/correctsId", "No existe ese documento.")
         if found.content.kind not in KINDS[kind].corrects:
             raise _refuse("/correctsId", "other-kind", f"Una {KINDS[kind].name.lower()} no corrige ese documento.")
+        if found.row.sale_id is not None and KINDS[kind].root == "CreditNote" and data.concept in OF_RETURNS:
+            raise _refuse(
+                "/concept",
+                "goods-by-return",
+                "Lo que vuelve o se anula se hace en la venta, para que vuelva al inventario.",
+            )
         if found.status == "rejected":
             raise Conflict("La DIAN rechazó ese documento: corríjalo y envíelo otra vez.", code="document-rejected")
         return found

@@ -1,4 +1,4 @@
-"""How much notes by hand may take from, or add to, what they correct."""
+"""How much notes may take from, or add to, what they correct."""
 
 from decimal import Decimal
 
@@ -6,10 +6,10 @@ from sqlalchemy import and_, func, select
 
 from app.db.session import Work
 from app.domain.invoicing.kinds import ANNULMENT, Kind
+from app.domain.invoicing.known import Known
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
-from app.domain.invoicing.notes import Known
 from app.lib.errors import Conflict, FieldError, RuleBroken
 from app.lib.money import ZERO
 

@@ -11,6 +11,7 @@ from app.db.session import Work
 from app.domain.invoicing.former import keys_of_document, opened_or_none
 from app.domain.invoicing.identify import Keys
 from app.domain.invoicing.kinds import Environment, Kind, family_of_set
+from app.domain.invoicing.known import Known, find_document
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import (
@@ -23,7 +24,6 @@ from app.domain.invoicing.models import (
     DocumentState,
     DocumentVersion,
 )
-from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.vault import Vault
 from app.domain.invoicing.versions import Version
 from app.lib import clock

@@ -253,6 +253,8 @@ CONCEPTS: Final[dict[Kind, dict[str, str]]] = {
 }
 """Why a note corrects, by kind of note."""
 ANNULMENT: Final = "2"
+OF_RETURNS: Final = frozenset({"1", ANNULMENT})
+"""Concepts of goods that come back: of a sale, only its return or void makes these."""
 
 KINDS_OF_SET: Final[dict[str, tuple[Kind, Kind, Kind | None]]] = {
     "invoice": (Kind.INVOICE, Kind.CREDIT_NOTE, Kind.DEBIT_NOTE),

@@ -6,16 +6,17 @@ from decimal import Decimal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import insert
 
 from app.db.session import Work
+from app.domain.invoicing.ceilings import check_ceiling
 from app.domain.invoicing.drafts import draft, payments_of
 from app.domain.invoicing.issue import NotIssuing, keys_of, read_issuer, write_document
 from app.domain.invoicing.issuing import Issuing
 from app.domain.invoicing.kinds import ANNULMENT, KINDS, Kind
-from app.domain.invoicing.model import Correction, Line, Reference, thaw
-from app.domain.invoicing.model import Document as Frozen
-from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
+from app.domain.invoicing.known import Known, find_document
+from app.domain.invoicing.model import Correction, Line
+from app.domain.invoicing.models import Document
 from app.domain.invoicing.totals import SoldLine, line_of
 from app.domain.invoicing.upkeep_models import OwedNote
 from app.domain.invoicing.vault import SecretsUnreadable
@@ -55,23 +56,6 @@ class ReturnedGoods(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Known(msgspec.Struct, frozen=True):
-    """A document with its current version."""
-
-    row: Document
-    status: str
-    uuid: str
-    content: Frozen
-
-    def as_reference(self) -> Reference:
-        return Reference(
-            kind=self.content.kind,
-            number=self.row.number,
-            uuid=self.uuid,
-            issued_on=self.content.local_time.date(),
-        )
-
-
 async def issue_note(work: Work, goods: ReturnedGoods) -> None:
     """Write the note of a return, pending until what it corrects is valid. Nothing for a sale without document.
 
@@ -108,10 +92,11 @@ async def _owe(work: Work, corrected: Known, goods: ReturnedGoods, reason: str) 
     work.record("document.note-owed", goods.return_id, after=after)
 
 
-async def write_note(work: Work, corrected: Known, goods: ReturnedGoods) -> bool:
+async def write_note(work: Work, corrected: Known, goods: ReturnedGoods, *, owed: bool = False) -> bool:
     """The note of a return, with its number; answers whether the document wants one.
 
-    Raises `NotIssuing`, `SecretsUnreadable`, `NoNumbers` and `DocumentInvalid`.
+    Raises `NotIssuing`, `SecretsUnreadable`, `NoNumbers` and `DocumentInvalid`; 422 `note-above-document` for goods whose
+    price was lowered by hand since, unless it is `owed`: those goods are back already.
     """
     kind = note_for(corrected.content.kind)
     issuing = await read_issuer(work, [kind], branch_id=goods.branch_id, register_id=goods.register_id)
@@ -133,6 +118,8 @@ async def write_note(work: Work, corrected: Known, goods: ReturnedGoods) -> bool
             description=goods.reason,
         ),
     )
+    if not owed:
+        await check_ceiling(work, corrected, made.document)
     await write_document(
         work,
         made,
@@ -142,36 +129,6 @@ async def write_note(work: Work, corrected: Known, goods: ReturnedGoods) -> bool
         branch_id=goods.branch_id,
     )
     return True
-
-
-async def find_document(work: Work, condition: object) -> Known | None:
-    """The one document of a condition, as it stands now."""
-    found = (
-        await work.session.execute(
-            select(
-                Document,
-                DocumentState.status,
-                DocumentState.uuid,
-                func.coalesce(DocumentVersion.content, Document.content),
-            )
-            .join(
-                DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id)
-            )
-            .outerjoin(
-                DocumentVersion,
-                and_(
-                    DocumentVersion.tenant_id == work.tenant_id,
-                    DocumentVersion.document_id == Document.id,
-                    DocumentVersion.version == DocumentState.version,
-                ),
-            )
-            .where(Document.tenant_id == work.tenant_id, condition)  # type: ignore[arg-type]
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    row, status, uuid, content = found
-    return Known(row, status, uuid, msgspec.structs.replace(thaw(content.encode()), number=row.number))
 
 
 def note_for(kind: Kind) -> Kind:

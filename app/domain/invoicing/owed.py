@@ -13,8 +13,9 @@ from app.db.session import Work
 from app.domain.invoicing.events import event
 from app.domain.invoicing.issue import NotIssuing
 from app.domain.invoicing.kinds import ANNULMENT
+from app.domain.invoicing.known import find_document
 from app.domain.invoicing.models import Document, DocumentState
-from app.domain.invoicing.notes import ReturnedGoods, find_document, write_note
+from app.domain.invoicing.notes import ReturnedGoods, write_note
 from app.domain.invoicing.schemas import WithdrawDocument
 from app.domain.invoicing.upkeep_models import OwedNote
 from app.domain.invoicing.vault import SecretsUnreadable
@@ -80,7 +81,7 @@ class OwedNotes:
         if corrected is None or corrected.status == "rejected":
             return
         goods = msgspec.json.decode(row.goods, type=ReturnedGoods)
-        is_wanted = await write_note(work, corrected, msgspec.structs.replace(goods, at=clock.now()))
+        is_wanted = await write_note(work, corrected, msgspec.structs.replace(goods, at=clock.now()), owed=True)
         await _settle(work, OwedNote.return_id == return_id, "issued" if is_wanted else "withdrawn")
 
 

@@ -14,10 +14,10 @@ from app.domain.invoicing.goods import called_today
 from app.domain.invoicing.issue import read_issuer
 from app.domain.invoicing.keys import keys_of_range
 from app.domain.invoicing.kinds import SUPPORT_KINDS, Kind
+from app.domain.invoicing.known import Known, find_document
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import Party, thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
-from app.domain.invoicing.notes import Known, find_document
 from app.domain.invoicing.numbering import frozen_range
 from app.domain.invoicing.versions import USUAL, Version, as_it_stands, redated, write_version
 from app.lib import clock

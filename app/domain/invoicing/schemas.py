@@ -16,7 +16,7 @@ EnvironmentName = Literal["production", "habilitation"]
 SaleDocument = Literal["auto", "invoice"]
 RangeKind = Literal["01", "03", "05", "20", "91", "92", "93", "94", "95"]
 """Kinds with numbers of their own; an export (02) and the contingencies of DIAN (04, 08) use those of what they replace."""
-IssuedKind = Literal["02", "03", "05", "92", "93", "95"]
+IssuedKind = Literal["02", "03", "05", "91", "92", "93", "94", "95"]
 Family = Literal["invoice", "pos", "support"]
 Prefix = Annotated[str, Meta(max_length=4, pattern=r"^[A-Za-z0-9]*$(?!\n)", examples=["SETP"])]
 Nit = Annotated[str, Meta(pattern=r"^[0-9]{6,10}$(?!\n)", description="Sin dígito de verificación.")]
@@ -294,9 +294,10 @@ class ForeignAddress(Input):
 
 
 class IssueDocument(Input):
-    """A document that no sale makes: 02 export, 03 from paper, 05 documento soporte, 92, 93 and 95 notes.
+    """A document that no sale makes: 02 export, 03 from paper, 05 documento soporte, and notes.
 
-    A note names what it corrects; the others name a customer, for a documento soporte the seller.
+    A note names what it corrects; the others name a customer, for a documento soporte the seller. A credit note of a sale
+    (91, 94) takes from its price alone: goods come back through the sale's return or void.
     """
 
     kind: IssuedKind

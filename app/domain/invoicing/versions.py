@@ -10,9 +10,9 @@ from sqlalchemy import insert, select
 from app.db.session import Work
 from app.domain.invoicing.identify import Keys, identify
 from app.domain.invoicing.kinds import CONTINGENCY, Kind
+from app.domain.invoicing.known import Known
 from app.domain.invoicing.model import BOGOTA, FREEZER, Document, Paper
 from app.domain.invoicing.models import DianContingency, DocumentVersion
-from app.domain.invoicing.notes import Known
 
 Reason = Literal["redated", "contingency", "corrected"]
 CONTINGENT: Final = frozenset(CONTINGENCY.values())
