@@ -5,7 +5,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from app.cli.replay.plan import FileLine, Ticket, read_plan
+from app.lib import clock
 from app.lib.money import as_price
 from tests.dian_totals import totals_errors
 from tests.dian_verify import certificate_in, schema_errors, verify_with_signxml, verify_with_xmlsec
@@ -198,7 +199,12 @@ async def sell_all(house: DianHouse, counter: Till, tickets: list[Ticket]) -> No
                 )
             case 2:
                 await counter.by_hand(
-                    "03", lines, paper={"number": f"T-{place}", "issuedOn": datetime.now(UTC).date().isoformat()}
+                    "03",
+                    lines,
+                    paper={
+                        "number": f"T-{place}",
+                        "issuedOn": clock.business_day(clock.now(), "America/Bogota").isoformat(),
+                    },
                 )
             case 3:
                 support.append((await counter.by_hand("05", lines, customerId=counter.seller), lines))

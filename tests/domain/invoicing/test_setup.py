@@ -14,6 +14,7 @@ from app.dev.dian_simulator.registry import TestSet
 from app.dev.dian_simulator.server import Simulator
 from app.domain.invoicing.setup import renew_secrets
 from app.domain.invoicing.vault import Vault
+from app.lib import clock
 from tests.dian_keys import END, p12
 from tests.domain.invoicing.issuer import PASSWORD, PIN, Company
 from tests.shop import sign_up
@@ -197,7 +198,11 @@ async def test_documents_that_no_sale_makes_are_issued_and_accepted(company: Com
             "delivery": {"incoterm": "FOB"},
             "address": {"line": "221B Baker Street", "city": "London", "countryCode": "GB"},
         },
-        {"kind": "03", "lines": [taxed], "paper": {"number": "T-1", "issuedOn": datetime.now(UTC).date().isoformat()}},
+        {
+            "kind": "03",
+            "lines": [taxed],
+            "paper": {"number": "T-1", "issuedOn": clock.business_day(clock.now(), "America/Bogota").isoformat()},
+        },
         {"kind": "05", "customerId": seller.json()["id"], "lines": [line]},
     ]
     made: dict[str, str] = {}
