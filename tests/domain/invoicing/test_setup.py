@@ -190,6 +190,7 @@ async def test_documents_that_no_sale_makes_are_issued_and_accepted(company: Com
     )
     line = {"code": "A1", "description": "Algo", "quantity": "2", "unitPrice": "10000.00"}
     taxed = line | {"taxClass": "iva19", "discount": "1000.00"}
+    today = clock.business_day(clock.now(), "America/Bogota")
     bodies: list[dict[str, Any]] = [
         {
             "kind": "02",
@@ -201,7 +202,7 @@ async def test_documents_that_no_sale_makes_are_issued_and_accepted(company: Com
         {
             "kind": "03",
             "lines": [taxed],
-            "paper": {"number": "T-1", "issuedOn": clock.business_day(clock.now(), "America/Bogota").isoformat()},
+            "paper": {"number": "T-1", "issuedOn": today.isoformat()},
         },
         {"kind": "05", "customerId": seller.json()["id"], "lines": [line]},
     ]
