@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
+from app.db.provider_trail import append
 from app.db.session import Database, Work
 from app.domain.accounts.service import Device, normalise_email
 from app.domain.provider.models import ProviderSession, ProviderUser
@@ -25,6 +26,7 @@ from app.domain.provider.staff_schemas import StaffLogIn, StaffOut, StaffRole, S
 from app.lib import clock
 from app.lib.errors import Unauthenticated
 from app.lib.passwords import verify_password
+from app.lib.staff import Staff
 from app.lib.tokens import LIFETIME, NO_COMPANY, AccessTokens
 
 LONGEST: Final = timedelta(hours=12)
@@ -93,6 +95,15 @@ class StaffLogins:
             )
             work.session.add(session)
             await work.flush()
+            person = Staff(
+                id=user.id,
+                session_id=session.id,
+                name=user.name,
+                role=user.role,
+                address=device.address,
+                request_id=device.request_id,
+            )
+            await append(work, person, "staff.logged-in", user.id, after={"session": session.id})
         return self._begun(user, session.id, 0)
 
     async def knows_address(self, email: str, address: str) -> bool:

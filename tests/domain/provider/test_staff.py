@@ -181,6 +181,7 @@ async def test_staff_is_made_changed_and_put_out_by_administrators(http: httpx.A
     told = (await boss.get("/v1/provider/trail", staffId=boss.id)).json()["items"]
     assert [entry["action"] for entry in told][:4] == ["staff.reset", "staff.changed", "staff.changed", "staff.changed"]
     assert all(entry["staff"] == {"id": boss.id, "name": "Marta Ruiz", "role": "admin"} for entry in told)
+    assert told[-1]["action"] == "staff.logged-in", "when and from where somebody came in"
 
 
 async def test_two_administrators_cannot_put_each_other_out_at_once(
