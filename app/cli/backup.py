@@ -7,7 +7,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from uuid import UUID, uuid4
@@ -22,7 +23,7 @@ from app.db.session import SYSTEM_USER, Database
 from app.domain.backups.company.differences import differences
 from app.domain.backups.company.export import export
 from app.domain.backups.company.format import CompanyManifest
-from app.domain.backups.company.reading import CompanyArchive, open_plain, open_sealed
+from app.domain.backups.company.reading import CompanyArchive, is_signed_here, open_plain, open_sealed
 from app.domain.backups.company.restore import RestoreReport, restore_new, restore_same
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.platform import desk, reads, runs
@@ -148,8 +149,6 @@ async def _fetch(database: Database, arguments: argparse.Namespace) -> int:
 
         kind: type[Manifest] = CompanyManifest if "empresas/" in name else PlatformManifest
         await fetch(storage, name, BackupKeys.of(database.settings), sink, kind)
-        file.flush()
-        os.fsync(file.fileno())
     print(f"{arguments.out} opens alone, with the current key")
     return 0
 
@@ -215,6 +214,11 @@ async def _restore_company(database: Database, arguments: argparse.Namespace) ->
     path = Path(arguments.object)
     if path.suffix == ".zip":
         async with open_plain(path) as archive:
+            if arguments.into == "same" and not is_signed_here(database.audit_seal, archive.contents):
+                raise ValueError(
+                    "this installation did not sign the ZIP as it is: it may be brought in as another company, "
+                    "but not over a live one; take the .mbk of the store"
+                )
             return await _bring(database, archive, arguments)
     storage, name = source_of(database.settings, arguments.object)
     async with open_sealed(storage, name, BackupKeys.of(database.settings)) as archive:
@@ -235,17 +239,24 @@ async def _bring(database: Database, archive: CompanyArchive, arguments: argpars
     else:
         live = await _is_here(database, contents.tenant_id)
         new_tenant_id = uuid7() if live or arguments.into == "new" else contents.tenant_id
-        owner = (await archive.people())[:1]
-        user_id = owner[0].id if owner else SYSTEM_USER
         beside = arguments.into == "new"
-        report = await restore_new(database, archive, new_tenant_id, user_id, beside=beside, trail=trail)
+        report = await restore_new(database, archive, new_tenant_id, SYSTEM_USER, beside=beside, trail=trail)
     _tell(report)
     return 0
 
 
-def _new_file(name: str) -> BinaryIO:
-    """Over no file that is there."""
-    return Path(name).open("xb")
+@contextmanager
+def _new_file(name: str) -> Iterator[BinaryIO]:
+    """Over no file that is there, readable by its owner alone; gone again when what was to be in it did not arrive."""
+    path = Path(name)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _tell(report: RestoreReport) -> None:

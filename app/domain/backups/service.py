@@ -11,7 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import ColumnElement, func, insert, select, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database, Work
@@ -29,6 +29,7 @@ LINK_LIFE: Final = timedelta(hours=24)
 _TOKEN: Final = struct.Struct(">16s16sQ")
 _MAC: Final = 32
 
+NOT_THERE: Final = Conflict("Esa copia no está disponible: no terminó bien, o ya no se guarda.", code="backup-not-good")
 BROKEN_CONSTRAINTS["uq_company_backup_running"] = Conflict(
     "Ya se está haciendo una copia; espere a que termine.", code="backup-running"
 )
@@ -39,6 +40,21 @@ BROKEN_CONSTRAINTS["uq_company_restore_running"] = Conflict(
 _QUOTA: Final = text(
     "SELECT p.on_demand_per_month FROM backup_policy p JOIN tenant t ON t.tenant_id = :tenant_id "
     "WHERE p.plan IN (t.plan, '*') ORDER BY p.plan = '*' LIMIT 1"
+)
+_LIVE_JOB: Final = (
+    "EXISTS (SELECT FROM outbox o WHERE o.tenant_id = :tenant_id AND o.kind = :kind AND o.payload ->> '{name}' = {id} "
+    "AND o.status IN ('pending','queued','running'))"
+)
+_CHECKING: Final = text(f"SELECT {_LIVE_JOB.format(name='backup_id', id='CAST(:id AS text)')}")
+_GIVE_UP: Final = (
+    "UPDATE {table} r SET status = 'failed', finished_at = CAST(:now AS timestamptz), error = 'El proceso que lo hacía murió.' "
+    "WHERE r.tenant_id = :tenant_id AND r.status = 'running' AND r.created_at < CAST(:now AS timestamptz) - interval '1 minute' AND NOT {job}"
+)
+_GIVE_UP_BACKUP: Final = text(
+    _GIVE_UP.format(table="company_backup", job=_LIVE_JOB.format(name="backup_id", id="r.id::text"))
+)
+_GIVE_UP_RESTORE: Final = text(
+    _GIVE_UP.format(table="company_restore", job=_LIVE_JOB.format(name="restore_id", id="r.id::text"))
 )
 _NIT: Final = text("SELECT nit FROM tenant WHERE tenant_id = :tenant_id")
 
@@ -70,19 +86,10 @@ class BackupService:
     async def ask(self, data: AskBackup) -> BackupOut:
         """Want an archive, made in the background. Raises 409 `backup-running`, 422 `quota-reached`."""
         work, now = self._work, clock.now()
-        month = now.astimezone(ZoneInfo(work.actor.time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        asked = await work.session.scalar(
-            select(func.count()).where(
-                CompanyBackup.tenant_id == work.tenant_id,
-                CompanyBackup.reason == "demand",
-                CompanyBackup.created_at >= month,
-            )
+        await work.session.execute(
+            _GIVE_UP_BACKUP, {"tenant_id": work.tenant_id, "now": now, "kind": make_company_backup.kind}
         )
-        quota = await work.session.scalar(_QUOTA, {"tenant_id": work.tenant_id}) or 0
-        if (asked or 0) >= quota:
-            raise RuleBroken(
-                "Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota
-            )
+        await self._check_quota(CompanyBackup, CompanyBackup.reason == "demand")
         row = {
             "tenant_id": work.tenant_id,
             "id": uuid7(),
@@ -97,14 +104,21 @@ class BackupService:
         return backup_out(made)
 
     async def check(self, backup_id: UUID) -> BackupOut:
-        """Want an archive read back and compared. Raises `NotFound`, 409 `backup-not-good`."""
-        found = await self._stored(backup_id)
-        check_company_backup.ask(self._work, OfBackup(backup_id))
+        """Want an archive read back and compared, also one that did not read once. Raises `NotFound`, 409 `backup-not-good`."""
+        work, found = self._work, await self.find(backup_id)
+        if found.status == "running" or found.object_name is None or found.deleted_at is not None:
+            raise NOT_THERE
+        waiting = {"tenant_id": work.tenant_id, "id": str(backup_id), "kind": check_company_backup.kind}
+        if not await work.session.scalar(_CHECKING, waiting):
+            check_company_backup.ask(work, OfBackup(backup_id))
         return backup_out(found)
 
     async def restore(self, backup_id: UUID, data: RestoreBackup) -> RestoreOut:
-        """Want a restore, or the trial of one. Raises `NotFound`, 409, and 422 `not-confirmed`."""
-        work = self._work
+        """Want a restore, or the trial of one. Raises `NotFound`, 409, 422 `not-confirmed` and `quota-reached`."""
+        work, now = self._work, clock.now()
+        await work.session.execute(
+            _GIVE_UP_RESTORE, {"tenant_id": work.tenant_id, "now": now, "kind": restore_company.kind}
+        )
         found = await self._stored(backup_id)
         if not data.dry_run:
             if work.database.settings.database_admin_url is None:
@@ -113,6 +127,11 @@ class BackupService:
                 )
             if data.into == "same":
                 await self._confirm(data.confirm)
+            else:
+                # Each copy is another company's worth of room.
+                await self._check_quota(
+                    CompanyRestore, CompanyRestore.target == "new", CompanyRestore.dry_run.is_(False)
+                )
         row = {
             "tenant_id": work.tenant_id,
             "id": uuid7(),
@@ -120,7 +139,7 @@ class BackupService:
             "target": data.into,
             "dry_run": data.dry_run,
             "requested_by": work.actor.user_id,
-            "created_at": clock.now(),
+            "created_at": now,
         }
         made = (await work.session.scalars(insert(CompanyRestore).values(row).returning(CompanyRestore))).one()
         restore_company.ask(work, OfRestore(made.id))
@@ -167,8 +186,22 @@ class BackupService:
     async def _stored(self, backup_id: UUID) -> CompanyBackup:
         found = await self.find(backup_id)
         if found.status != "good" or found.deleted_at is not None:
-            raise Conflict("Esa copia no está disponible: no terminó bien, o ya no se guarda.", code="backup-not-good")
+            raise NOT_THERE
         return found
+
+    async def _check_quota(self, model: type[CompanyBackup | CompanyRestore], *which: ColumnElement[bool]) -> None:
+        """How many of a kind may be asked for in a calendar month of the company. Raises 422 `quota-reached`."""
+        work = self._work
+        zone = ZoneInfo(work.actor.time_zone)
+        month = clock.now().astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        asked = await work.session.scalar(
+            select(func.count()).where(model.tenant_id == work.tenant_id, model.created_at >= month, *which)
+        )
+        quota = await work.session.scalar(_QUOTA, {"tenant_id": work.tenant_id}) or 0
+        if (asked or 0) >= quota:
+            raise RuleBroken(
+                "Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota
+            )
 
     async def _confirm(self, said: str | None) -> None:
         nit = await self._work.session.scalar(_NIT, {"tenant_id": self._work.tenant_id})
@@ -231,7 +264,7 @@ def _prove(secret: bytes, body: bytes) -> bytes:
 
 async def _content(database: Database, row: CompanyBackup) -> tuple[str, AsyncIterator[bytes]]:
     day = f"{row.snapshot_at:%Y%m%d-%H%M}" if row.snapshot_at else "empresa"
-    return f"mostrador-{day}.zip", content_of(database.settings, row.object_name or "")
+    return f"mostrador-{day}.zip", content_of(database.settings, row.object_name or "", row.id)
 
 
 def backup_out(row: CompanyBackup) -> BackupOut:
