@@ -52,7 +52,7 @@ _MAKE: Final = text(
 )
 _ASK: Final = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
-    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(:id AS text)), :now)"
+    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(CAST(:id AS uuid) AS text)), :now)"
 )
 
 

@@ -1,5 +1,6 @@
 """What people of a company may ask of its archives."""
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -11,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+import structlog
 from sqlalchemy import ColumnElement, func, insert, select, text
 from uuid_utils.compat import uuid7
 
@@ -20,11 +22,17 @@ from app.domain.backups.company.restore import RestoreReport
 from app.domain.backups.jobs import OfBackup, OfRestore, check_company_backup, make_company_backup, restore_company
 from app.domain.backups.models import CompanyBackup, CompanyRestore
 from app.domain.backups.schemas import AskBackup, BackupOut, BackupPage, LinkOut, RestoreBackup, RestoreOut, RestorePage
+from app.domain.backups.sealed import ArchiveBroken
 from app.domain.backups.stored import content_of
+from app.integrations.storage.store import ObjectMissing, StorageFailed
 from app.lib import clock
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, Unavailable
 from app.lib.pages import after, cut
 
+_LOG = structlog.stdlib.get_logger("mostrador.backups")
+
+_FIRST_PIECE: Final = 10.0
+"""Seconds a store may take to begin; the request's transaction waits meanwhile."""
 LINK_LIFE: Final = timedelta(hours=24)
 _TOKEN: Final = struct.Struct(">16s16sQ")
 _MAC: Final = 32
@@ -48,7 +56,8 @@ _LIVE_JOB: Final = (
 _CHECKING: Final = text(f"SELECT {_LIVE_JOB.format(name='backup_id', id='CAST(:id AS text)')}")
 _GIVE_UP: Final = (
     "UPDATE {table} r SET status = 'failed', finished_at = CAST(:now AS timestamptz), error = 'El proceso que lo hacía murió.' "
-    "WHERE r.tenant_id = :tenant_id AND r.status = 'running' AND r.created_at < CAST(:now AS timestamptz) - interval '1 minute' AND NOT {job}"
+    "WHERE r.tenant_id = :tenant_id AND r.status = 'running' AND r.created_at < CAST(:now AS timestamptz) - interval '1 minute' "
+    "AND NOT {job}"
 )
 _GIVE_UP_BACKUP: Final = text(
     _GIVE_UP.format(table="company_backup", job=_LIVE_JOB.format(name="backup_id", id="r.id::text"))
@@ -263,8 +272,30 @@ def _prove(secret: bytes, body: bytes) -> bytes:
 
 
 async def _content(database: Database, row: CompanyBackup) -> tuple[str, AsyncIterator[bytes]]:
+    """The first piece is read before anything is answered: what cannot be had is said, not broken off.
+
+    Raises 409 `backup-not-good` for what is not the archive, 503 `storage-away`.
+    """
     day = f"{row.snapshot_at:%Y%m%d-%H%M}" if row.snapshot_at else "empresa"
-    return f"mostrador-{day}.zip", content_of(database.settings, row.object_name or "", row.id)
+    pieces = content_of(database.settings, row.object_name or "", row.id)
+    try:
+        async with asyncio.timeout(_FIRST_PIECE):
+            first = await anext(pieces, b"")
+    except (ArchiveBroken, ObjectMissing) as error:
+        _LOG.error("archive of a company is not good", id=str(row.id), reason=str(error))
+        raise NOT_THERE from error
+    except (StorageFailed, TimeoutError) as error:
+        _LOG.error("store of archives is away", reason=str(error))
+        raise Unavailable(
+            "El almacenamiento de copias no contesta; intente de nuevo en unos minutos.", code="storage-away"
+        ) from error
+    return f"mostrador-{day}.zip", _rest(first, pieces)
+
+
+async def _rest(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
 
 
 def backup_out(row: CompanyBackup) -> BackupOut:
