@@ -43,7 +43,8 @@ _LATE = (
     "(SELECT b.every_hours::int FROM backup_policy b WHERE b.plan IN (t.plan, '*') ORDER BY b.plan = '*' LIMIT 1))) "
     "AS every) e WHERE t.status <> 'closed' AND t.created_at < $1::timestamptz - 2 * e.every - interval '1 day' "
     "AND NOT EXISTS (SELECT FROM company_backup b WHERE b.tenant_id = t.tenant_id AND b.kind = 'backup' "
-    "AND b.status = 'good' AND b.created_at BETWEEN $1::timestamptz - 2 * e.every - interval '1 day' AND $1::timestamptz + interval '5 minutes')"
+    "AND b.status = 'good' AND b.created_at BETWEEN $1::timestamptz - 2 * e.every - interval '1 day' "
+    "AND $1::timestamptz + interval '5 minutes')"
 )
 
 
