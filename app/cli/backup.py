@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -25,18 +25,25 @@ from app.domain.backups.company.export import export
 from app.domain.backups.company.format import CompanyManifest
 from app.domain.backups.company.reading import CompanyArchive, is_signed_here, open_plain, open_sealed
 from app.domain.backups.company.restore import RestoreReport, restore_new, restore_same
+from app.domain.backups.jobs import MADE, NOT_MADE, of_made
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.platform import desk, reads, runs
 from app.domain.backups.platform.dump import PlatformManifest
 from app.domain.backups.retention import prune
 from app.domain.backups.sealed import ArchiveBroken, Manifest
 from app.domain.backups.stored import BESIDE, SUFFIX, fetch, read_archive, rewrap
+from app.lib import clock
 from app.lib.errors import DomainError
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
 from app.settings import read_settings
 
 _MEGA: Final = 1_000_000
+_WANT_COMPANY: Final = text(
+    "INSERT INTO company_backup (tenant_id, id, kind, reason, requested_by, created_at) "
+    "SELECT t.tenant_id, :id, 'backup', 'schedule', :user_id, :now FROM tenant t WHERE t.tenant_id = :tenant_id "
+    "ON CONFLICT DO NOTHING RETURNING true"
+)
 _DONE: Final = {"stored", "good", "failed"}
 
 
@@ -187,14 +194,25 @@ async def _rotate(database: Database, _arguments: argparse.Namespace) -> int:
 
 async def _company(database: Database, arguments: argparse.Namespace) -> int:
     settings = database.settings
-    made = await export(
-        database,
-        desk.storage_of(settings),
-        BackupKeys.of(settings),
-        arguments.company,
-        uuid4(),
-        lambda rows: print(f"{rows} rows", flush=True),
-    )
+    row = {"tenant_id": arguments.company, "id": uuid7()}
+    async with database.platform_transaction() as session:
+        if not await session.scalar(_WANT_COMPANY, row | {"now": clock.now(), "user_id": SYSTEM_USER}):
+            raise ValueError("there is no such company, or it is being backed up already")
+    try:
+        made = await export(
+            database,
+            desk.storage_of(settings),
+            BackupKeys.of(settings),
+            arguments.company,
+            row["id"],
+            lambda rows: print(f"{rows} rows", flush=True),
+        )
+    except BaseException as error:
+        async with database.platform_transaction() as session:
+            await session.execute(NOT_MADE, row | {"now": clock.now(), "error": f"{error}"[:1000]})
+        raise
+    async with database.platform_transaction() as session:
+        await session.execute(MADE, row | of_made(made))
     contents = made.read.manifest.contents
     print(f"{made.object_name}: {contents.rows} rows, root hash {contents.root_hash}")
     if arguments.out is not None:

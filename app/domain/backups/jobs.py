@@ -15,7 +15,7 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.backups.catalogue import CatalogueRefused
 from app.domain.backups.company.differences import differences
-from app.domain.backups.company.export import CompanyGone, export
+from app.domain.backups.company.export import CompanyGone, CompanyMade, export
 from app.domain.backups.company.format import CompanyManifest, RestoreRefused
 from app.domain.backups.company.reading import CompanyArchive, open_sealed
 from app.domain.backups.company.restore import RestoreOver, Wish, restore_new, restore_same
@@ -46,12 +46,12 @@ _REFUSED: Final = (
 
 _WANTED: Final = text("SELECT kind, status FROM company_backup WHERE tenant_id = :tenant_id AND id = :id")
 _PROGRESS: Final = text("UPDATE company_backup SET done_rows = :rows WHERE tenant_id = :tenant_id AND id = :id")
-_GOOD: Final = text(
+MADE: Final = text(
     "UPDATE company_backup SET status = 'good', finished_at = :now, checked_at = :now, snapshot_at = :at, "
     "object_name = :name, size_bytes = :size, object_sha256 = :sha256, row_count = :rows, done_rows = :rows, "
     "root_hash = :root, error = NULL WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'"
 )
-_FAILED: Final = text(
+NOT_MADE: Final = text(
     "UPDATE company_backup SET status = 'failed', finished_at = :now, error = :error "
     "WHERE tenant_id = :tenant_id AND id = :id"
 )
@@ -90,6 +90,20 @@ def storage_of(settings: Settings) -> Storage:
     return Storage(settings.backup_storage_url, settings.backup_storage_options)
 
 
+def of_made(made: CompanyMade) -> dict[str, Any]:
+    """What `MADE` writes down of an archive."""
+    contents = made.read.manifest.contents
+    return {
+        "now": clock.now(),
+        "at": made.snapshot_at,
+        "name": made.object_name,
+        "size": made.read.object_bytes,
+        "sha256": made.read.object_sha256,
+        "rows": contents.rows,
+        "root": bytes.fromhex(contents.root_hash),
+    }
+
+
 @job("backups.make-company", queue="long", timeout=_LIMIT, attempts=3)
 async def make_company_backup(context: JobContext, payload: OfBackup) -> None:
     """Make the archive that a row wants; run again, it makes it anew under the same name only if none is good yet."""
@@ -111,20 +125,12 @@ async def make_company_backup(context: JobContext, payload: OfBackup) -> None:
                 told.tell,
             )
     except _REFUSED as error:
-        await _write(context, _FAILED, row | {"error": _said(error)})
+        await _write(context, NOT_MADE, row | {"error": _said(error)})
         _LOG.error("company not backed up", reason=_said(error))
         return
     contents = made.read.manifest.contents
-    values = {
-        "at": made.snapshot_at,
-        "name": made.object_name,
-        "size": made.read.object_bytes,
-        "sha256": made.read.object_sha256,
-        "rows": contents.rows,
-        "root": bytes.fromhex(contents.root_hash),
-    }
     async with context.transaction() as work:
-        await work.session.execute(_GOOD, row | values | {"now": clock.now()})
+        await work.session.execute(MADE, row | of_made(made))
         work.record(
             "backup.made",
             payload.backup_id,
@@ -157,7 +163,7 @@ async def check_company_backup(context: JobContext, payload: OfBackup) -> None:
         if read.manifest.contents.root_hash != stored.root_hash.hex():
             raise ArchiveBroken("the archive is not the one that was made")
     except (ArchiveBroken, ObjectMissing, SealBroken) as error:
-        await _write(context, _FAILED, row | {"error": _said(error)})
+        await _write(context, NOT_MADE, row | {"error": _said(error)})
         _LOG.error("archive of a company is not good", id=str(payload.backup_id), reason=_said(error))
         return
     await _write(context, _CHECKED, row)

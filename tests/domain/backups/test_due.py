@@ -1,11 +1,14 @@
 """When companies come due, what is told of them, and what a killed drill leaves behind."""
 
+from argparse import Namespace
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from app.cli import backup as backup_cli
 from app.db.session import Database
 from app.domain.backups.platform.drill import _sweep
 from app.domain.backups.platform.scratch import SCRATCH, leftovers
@@ -15,6 +18,7 @@ from app.domain.backups.state import last_good
 from app.domain.tenants.lifecycle import move
 from app.domain.tenants.models import TenantStatus
 from app.domain.tenants.plans import change_plan
+from app.integrations.storage.store import StorageFailed
 from app.lib import clock
 from app.settings import read_settings
 from tests.shop import Shop
@@ -108,7 +112,7 @@ async def test_a_closed_company_is_no_alarm_for_ever(
     await admin.execute("UPDATE tenant SET created_at = now()")
     looks = BackupLooks(read_settings(environ))
     await was_backed_up(admin, shop, timedelta(hours=1), "failed")
-    assert "falló: 1" in (await looks.companies() or "")
+    assert "falló: 1" in str(await looks.companies())
     assert (await last_good(admin)).failed_companies == 1
     async with database.job_transaction(UUID(shop.tenant_id)) as work:
         await move(work, TenantStatus.CLOSED, "Se fue")
@@ -125,7 +129,7 @@ async def test_a_company_without_a_backup_in_time_is_told(
     await was_backed_up(admin, shop, timedelta(hours=30))
     assert await looks.companies() is None
     await admin.execute("UPDATE company_backup SET created_at = now() - interval '5 days'")
-    assert "sin copia a tiempo según su plan: 1" in (await looks.companies() or "")
+    assert "sin copia a tiempo según su plan: 1" in str(await looks.companies())
 
 
 async def test_a_clock_that_ran_ahead_hides_no_missing_backup(
@@ -141,7 +145,7 @@ async def test_a_clock_that_ran_ahead_hides_no_missing_backup(
         await admin.execute(add, timedelta(days=-2))
         assert await looks.backup() is not None
         await admin.execute(add, timedelta(days=300))
-        assert "de hace 48 horas" in (await looks.backup() or "")
+        assert "de hace 48 horas" in str(await looks.backup())
         state = await last_good(admin)
         assert state.stored_at is not None
         assert state.stored_at < clock.now()
@@ -165,3 +169,25 @@ async def test_a_drill_that_was_killed_leaves_no_copy(database: Database, admin:
         for drill_id in (running, foreign):
             await admin.execute(f'DROP DATABASE IF EXISTS "{SCRATCH}{drill_id.hex}"')
         await admin.execute("DELETE FROM backup_drill")
+
+
+async def test_the_command_backs_a_company_up_for_its_owner_to_see(
+    shop: Shop, database: Database, admin: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """What it made counts, and is pruned in its turn; a clear ZIP is its reader's alone, and never half there."""
+    tenant_id = UUID(shop.tenant_id)
+    await was_backed_up(admin, shop, timedelta(hours=1), "failed")
+    out = tmp_path / "empresa.zip"
+    assert await backup_cli._company(database, Namespace(company=tenant_id, out=str(out))) == 0
+    newest = (await shop.get("/v1/backups")).json()["items"][0]
+    assert (newest["status"], newest["reason"]) == ("good", "schedule")
+    assert out.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        await backup_cli._company(database, Namespace(company=tenant_id, out=str(out)))
+    with pytest.raises(ValueError, match="no such company"):
+        await backup_cli._company(database, Namespace(company=uuid4(), out=None))
+    broken = tmp_path / "broken"
+    with pytest.raises(StorageFailed), backup_cli._new_file(str(broken)) as file:
+        file.write(b"half")
+        raise StorageFailed("away")
+    assert not broken.exists()

@@ -293,7 +293,7 @@ async def archive_row(shop: Shop, database: Database) -> str:
     async with database.job_transaction(UUID(shop.tenant_id)) as work:
         row = {"tenant_id": UUID(shop.tenant_id), "id": UUID(asked["id"]), "now": clock.now(), "at": clock.now()}
         values = {"name": f"x/{asked['id']}.mbk", "size": 1, "sha256": b"x", "rows": 1, "root": b"x"}
-        await work.session.execute(jobs._GOOD, row | values)
+        await work.session.execute(jobs.MADE, row | values)
     return str(asked["id"])
 
 
