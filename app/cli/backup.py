@@ -7,10 +7,11 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -22,20 +23,27 @@ from app.db.session import SYSTEM_USER, Database
 from app.domain.backups.company.differences import differences
 from app.domain.backups.company.export import export
 from app.domain.backups.company.format import CompanyManifest
-from app.domain.backups.company.reading import CompanyArchive, open_plain, open_sealed
+from app.domain.backups.company.reading import CompanyArchive, is_signed_here, open_plain, open_sealed
 from app.domain.backups.company.restore import RestoreReport, restore_new, restore_same
+from app.domain.backups.jobs import MADE, NOT_MADE, of_made
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.platform import desk, reads, runs
 from app.domain.backups.platform.dump import PlatformManifest
 from app.domain.backups.retention import prune
 from app.domain.backups.sealed import ArchiveBroken, Manifest
 from app.domain.backups.stored import BESIDE, SUFFIX, fetch, read_archive, rewrap
+from app.lib import clock
 from app.lib.errors import DomainError
 from app.lib.jobs import Bell
 from app.lib.redis import connect_redis
 from app.settings import read_settings
 
 _MEGA: Final = 1_000_000
+_WANT_COMPANY: Final = text(
+    "INSERT INTO company_backup (tenant_id, id, kind, reason, requested_by, created_at) "
+    "SELECT t.tenant_id, :id, 'backup', 'schedule', :user_id, :now FROM tenant t WHERE t.tenant_id = :tenant_id "
+    "ON CONFLICT DO NOTHING RETURNING true"
+)
 _DONE: Final = {"stored", "good", "failed"}
 
 
@@ -148,8 +156,6 @@ async def _fetch(database: Database, arguments: argparse.Namespace) -> int:
 
         kind: type[Manifest] = CompanyManifest if "empresas/" in name else PlatformManifest
         await fetch(storage, name, BackupKeys.of(database.settings), sink, kind)
-        file.flush()
-        os.fsync(file.fileno())
     print(f"{arguments.out} opens alone, with the current key")
     return 0
 
@@ -188,14 +194,25 @@ async def _rotate(database: Database, _arguments: argparse.Namespace) -> int:
 
 async def _company(database: Database, arguments: argparse.Namespace) -> int:
     settings = database.settings
-    made = await export(
-        database,
-        desk.storage_of(settings),
-        BackupKeys.of(settings),
-        arguments.company,
-        uuid4(),
-        lambda rows: print(f"{rows} rows", flush=True),
-    )
+    row = {"tenant_id": arguments.company, "id": uuid7()}
+    async with database.platform_transaction() as session:
+        if not await session.scalar(_WANT_COMPANY, row | {"now": clock.now(), "user_id": SYSTEM_USER}):
+            raise ValueError("there is no such company, or it is being backed up already")
+    try:
+        made = await export(
+            database,
+            desk.storage_of(settings),
+            BackupKeys.of(settings),
+            arguments.company,
+            row["id"],
+            lambda rows: print(f"{rows} rows", flush=True),
+        )
+    except BaseException as error:
+        async with database.platform_transaction() as session:
+            await session.execute(NOT_MADE, row | {"now": clock.now(), "error": f"{error}"[:1000]})
+        raise
+    async with database.platform_transaction() as session:
+        await session.execute(MADE, row | of_made(made))
     contents = made.read.manifest.contents
     print(f"{made.object_name}: {contents.rows} rows, root hash {contents.root_hash}")
     if arguments.out is not None:
@@ -215,6 +232,11 @@ async def _restore_company(database: Database, arguments: argparse.Namespace) ->
     path = Path(arguments.object)
     if path.suffix == ".zip":
         async with open_plain(path) as archive:
+            if arguments.into == "same" and not is_signed_here(database.audit_seal, archive.contents):
+                raise ValueError(
+                    "this installation did not sign the ZIP as it is: it may be brought in as another company, "
+                    "but not over a live one; take the .mbk of the store"
+                )
             return await _bring(database, archive, arguments)
     storage, name = source_of(database.settings, arguments.object)
     async with open_sealed(storage, name, BackupKeys.of(database.settings)) as archive:
@@ -235,17 +257,24 @@ async def _bring(database: Database, archive: CompanyArchive, arguments: argpars
     else:
         live = await _is_here(database, contents.tenant_id)
         new_tenant_id = uuid7() if live or arguments.into == "new" else contents.tenant_id
-        owner = (await archive.people())[:1]
-        user_id = owner[0].id if owner else SYSTEM_USER
         beside = arguments.into == "new"
-        report = await restore_new(database, archive, new_tenant_id, user_id, beside=beside, trail=trail)
+        report = await restore_new(database, archive, new_tenant_id, SYSTEM_USER, beside=beside, trail=trail)
     _tell(report)
     return 0
 
 
-def _new_file(name: str) -> BinaryIO:
-    """Over no file that is there."""
-    return Path(name).open("xb")
+@contextmanager
+def _new_file(name: str) -> Iterator[BinaryIO]:
+    """Over no file that is there, readable by its owner alone; gone again when what was to be in it did not arrive."""
+    path = Path(name)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _tell(report: RestoreReport) -> None:

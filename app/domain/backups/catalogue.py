@@ -124,8 +124,7 @@ async def company_tables(connection: Connection) -> list[Table]:
     """
     names = [row["name"] for row in await connection.fetch(_TABLES) if row["owned"]]
     graph: dict[str, set[str]] = {name: set() for name in names}
-    for row in await connection.fetch(_REFERENCES):
-        child, parent = row["child"].strip('"'), row["parent"].strip('"')
+    for child, parent in await references(connection):
         if child in graph and parent in graph:
             graph[child].add(parent)
     try:
@@ -284,11 +283,16 @@ def children_first(tables: Sequence[Table]) -> list[Table]:
     return list(reversed(tables))
 
 
+async def references(connection: Connection) -> list[tuple[str, str]]:
+    """Tables with those they point at."""
+    return [(row["child"].strip('"'), row["parent"].strip('"')) for row in await connection.fetch(_REFERENCES)]
+
+
 async def parents_of(connection: Connection, tables: Iterable[str]) -> set[str]:
     """Tables that these point at, and those point at, and so on."""
     points: dict[str, set[str]] = {}
-    for row in await connection.fetch(_REFERENCES):
-        points.setdefault(row["child"].strip('"'), set()).add(row["parent"].strip('"'))
+    for child, parent in await references(connection):
+        points.setdefault(child, set()).add(parent)
     found: set[str] = set()
     waiting = list(tables)
     while waiting:

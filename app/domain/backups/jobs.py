@@ -15,14 +15,14 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.domain.backups.catalogue import CatalogueRefused
 from app.domain.backups.company.differences import differences
-from app.domain.backups.company.export import CompanyGone, export
-from app.domain.backups.company.format import CompanyManifest
+from app.domain.backups.company.export import CompanyGone, CompanyMade, export
+from app.domain.backups.company.format import CompanyManifest, RestoreRefused
 from app.domain.backups.company.reading import CompanyArchive, open_sealed
-from app.domain.backups.company.restore import RestoreRefused, restore_new, restore_same
+from app.domain.backups.company.restore import RestoreOver, Wish, restore_new, restore_same
 from app.domain.backups.keys import BackupKeys, SealBroken
 from app.domain.backups.sealed import ArchiveBroken
 from app.domain.backups.stored import read_archive
-from app.integrations.storage.store import Storage, StorageFailed
+from app.integrations.storage.store import ObjectMissing, Storage, StorageFailed
 from app.lib import clock
 from app.lib.driver import POSTGRES_AWAY
 from app.lib.jobs import job
@@ -46,12 +46,12 @@ _REFUSED: Final = (
 
 _WANTED: Final = text("SELECT kind, status FROM company_backup WHERE tenant_id = :tenant_id AND id = :id")
 _PROGRESS: Final = text("UPDATE company_backup SET done_rows = :rows WHERE tenant_id = :tenant_id AND id = :id")
-_GOOD: Final = text(
+MADE: Final = text(
     "UPDATE company_backup SET status = 'good', finished_at = :now, checked_at = :now, snapshot_at = :at, "
     "object_name = :name, size_bytes = :size, object_sha256 = :sha256, row_count = :rows, done_rows = :rows, "
     "root_hash = :root, error = NULL WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'"
 )
-_FAILED: Final = text(
+NOT_MADE: Final = text(
     "UPDATE company_backup SET status = 'failed', finished_at = :now, error = :error "
     "WHERE tenant_id = :tenant_id AND id = :id"
 )
@@ -67,9 +67,9 @@ _RESTORE: Final = text(
     "JOIN company_backup b ON b.tenant_id = r.tenant_id AND b.id = r.backup_id "
     "WHERE r.tenant_id = :tenant_id AND r.id = :id AND r.status = 'running'"
 )
-_RESTORED: Final = text(
-    "UPDATE company_restore SET status = 'done', finished_at = :now, report = CAST(:report AS jsonb), "
-    "new_tenant_id = :new_tenant_id WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'"
+_TRIED: Final = text(
+    "UPDATE company_restore SET status = 'done', finished_at = :now, report = CAST(:report AS jsonb) "
+    "WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'"
 )
 _NOT_RESTORED: Final = text(
     "UPDATE company_restore SET status = 'failed', finished_at = :now, error = :error "
@@ -88,6 +88,20 @@ class OfRestore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def storage_of(settings: Settings) -> Storage:
     """The store of archives. Raises `StorageFailed`."""
     return Storage(settings.backup_storage_url, settings.backup_storage_options)
+
+
+def of_made(made: CompanyMade) -> dict[str, Any]:
+    """What `MADE` writes down of an archive."""
+    contents = made.read.manifest.contents
+    return {
+        "now": clock.now(),
+        "at": made.snapshot_at,
+        "name": made.object_name,
+        "size": made.read.object_bytes,
+        "sha256": made.read.object_sha256,
+        "rows": contents.rows,
+        "root": bytes.fromhex(contents.root_hash),
+    }
 
 
 @job("backups.make-company", queue="long", timeout=_LIMIT, attempts=3)
@@ -111,20 +125,12 @@ async def make_company_backup(context: JobContext, payload: OfBackup) -> None:
                 told.tell,
             )
     except _REFUSED as error:
-        await _write(context, _FAILED, row | {"error": _said(error)})
+        await _write(context, NOT_MADE, row | {"error": _said(error)})
         _LOG.error("company not backed up", reason=_said(error))
         return
     contents = made.read.manifest.contents
-    values = {
-        "at": made.snapshot_at,
-        "name": made.object_name,
-        "size": made.read.object_bytes,
-        "sha256": made.read.object_sha256,
-        "rows": contents.rows,
-        "root": bytes.fromhex(contents.root_hash),
-    }
     async with context.transaction() as work:
-        await work.session.execute(_GOOD, row | values | {"now": clock.now()})
+        await work.session.execute(MADE, row | of_made(made))
         work.record(
             "backup.made",
             payload.backup_id,
@@ -139,7 +145,7 @@ async def make_company_backup(context: JobContext, payload: OfBackup) -> None:
 
 @job("backups.check-company", queue="long", timeout=_LIMIT, attempts=3)
 async def check_company_backup(context: JobContext, payload: OfBackup) -> None:
-    """Read an archive back, every byte and hash of it."""
+    """Read an archive back, every byte and hash of it. A store that is away says nothing of the archive: tried again."""
     row = {"tenant_id": context.tenant_id, "id": payload.backup_id}
     async with context.transaction() as work:
         stored = (await work.session.execute(_STORED, row)).one_or_none()
@@ -147,11 +153,18 @@ async def check_company_backup(context: JobContext, payload: OfBackup) -> None:
         return
     settings = context.settings
     try:
-        read = await read_archive(storage_of(settings), stored.object_name, BackupKeys.of(settings), CompanyManifest)
+        read = await read_archive(
+            storage_of(settings),
+            stored.object_name,
+            BackupKeys.of(settings),
+            CompanyManifest,
+            wanted=payload.backup_id,
+        )
         if read.manifest.contents.root_hash != stored.root_hash.hex():
             raise ArchiveBroken("the archive is not the one that was made")
-    except _REFUSED as error:
-        await _write(context, _FAILED, row | {"error": _said(error)})
+    except (ArchiveBroken, ObjectMissing, SealBroken) as error:
+        await _write(context, NOT_MADE, row | {"error": _said(error)})
+        _LOG.error("archive of a company is not good", id=str(payload.backup_id), reason=_said(error))
         return
     await _write(context, _CHECKED, row)
 
@@ -166,27 +179,29 @@ async def restore_company(context: JobContext, payload: OfRestore) -> None:
         return
     settings = context.settings
     try:
-        async with open_sealed(storage_of(settings), wanted.object_name, BackupKeys.of(settings)) as archive:
-            report, new_tenant_id = await _restore(context.database, archive, wanted, payload.restore_id)
+        opening = open_sealed(storage_of(settings), wanted.object_name, BackupKeys.of(settings), wanted.backup_id)
+        async with opening as archive:
+            if archive.contents.tenant_id != context.tenant_id:
+                raise ArchiveBroken("the archive is of another company")
+            if wanted.dry_run:
+                report = await differences(context.database, archive)
+                told = msgspec.json.encode(report).decode()
+                await _write(context, _TRIED, row | {"report": told})
+            else:
+                await _restore(context.database, archive, wanted, Wish(context.tenant_id, payload.restore_id))
+    except RestoreOver as error:
+        _LOG.info("company not restored again", reason=_said(error))
     except _REFUSED as error:
         await _write(context, _NOT_RESTORED, row | {"error": _said(error)})
         _LOG.error("company not restored", reason=_said(error))
-        return
-    text_of = msgspec.json.encode(report).decode()
-    await _write(context, _RESTORED, row | {"report": text_of, "new_tenant_id": new_tenant_id})
 
 
-async def _restore(
-    database: Database, archive: CompanyArchive, wanted: Any, restore_id: UUID
-) -> tuple[object, UUID | None]:
-    if wanted.dry_run:
-        return await differences(database, archive), None
-    trail: dict[str, object] = {"backupId": wanted.backup_id, "restoreId": restore_id}
+async def _restore(database: Database, archive: CompanyArchive, wanted: Any, wish: Wish) -> None:
+    trail: dict[str, object] = {"backupId": wanted.backup_id, "restoreId": wish.restore_id}
     if wanted.target == "same":
-        return await restore_same(database, archive, wanted.requested_by, trail=trail), None
-    new_tenant_id = uuid7()
-    report = await restore_new(database, archive, new_tenant_id, wanted.requested_by, beside=True, trail=trail)
-    return report, new_tenant_id
+        await restore_same(database, archive, wanted.requested_by, trail=trail, wish=wish)
+    else:
+        await restore_new(database, archive, uuid7(), wanted.requested_by, beside=True, trail=trail, wish=wish)
 
 
 async def _write(context: JobContext, statement: Any, values: dict[str, Any]) -> None:

@@ -22,7 +22,9 @@ class BackupKeys:
     def of(cls, settings: Settings) -> "BackupKeys":
         if settings.backup_key is None:
             return cls(settings.secret_key, settings.former_secret_keys)
-        return cls(settings.backup_key, (*settings.former_backup_keys, settings.secret_key))
+        return cls(
+            settings.backup_key, (*settings.former_backup_keys, settings.secret_key, *settings.former_secret_keys)
+        )
 
     def make(self, archive_id: UUID) -> tuple[bytes, bytes]:
         """A new key, and the same wrapped for its archive."""

@@ -32,8 +32,11 @@ _RUN_GONE: Final = text(
     "UPDATE backup_run SET deleted_at = :now WHERE id = :id AND held_at IS NULL AND deleted_at IS NULL"
 )
 _COMPANIES: Final = text(
-    "SELECT b.tenant_id, b.id, b.snapshot_at, b.object_name, b.kind, b.reason, b.held_at IS NOT NULL AS held, t.plan FROM company_backup b "
-    "JOIN tenant t ON t.tenant_id = b.tenant_id WHERE b.status = 'good' AND b.deleted_at IS NULL"
+    "SELECT b.tenant_id, b.id, b.snapshot_at, b.object_name, b.kind, b.reason, b.status, b.held_at IS NOT NULL AS held, t.plan, "
+    "v.backup_policy AS sold FROM company_backup b JOIN tenant t ON t.tenant_id = b.tenant_id "
+    "LEFT JOIN plan p ON p.code = t.plan "
+    "LEFT JOIN plan_version v ON v.plan = t.plan AND v.version = coalesce(t.plan_version, p.version) "
+    "WHERE b.object_name IS NOT NULL AND b.status <> 'running' AND b.deleted_at IS NULL"
 )
 _COMPANY_GONE: Final = text(
     "UPDATE company_backup SET deleted_at = :now WHERE tenant_id = :tenant_id AND id = :id AND held_at IS NULL "
@@ -42,6 +45,8 @@ _COMPANY_GONE: Final = text(
 _POLICIES: Final = text("SELECT * FROM backup_policy")
 _UNFINISHED: Final = timedelta(days=2)
 """After which a file on its way is one whose writer was killed."""
+_DOUBTFUL: Final = timedelta(days=35)
+"""How long an archive that does not read is kept for another try."""
 _EXPORT_DAYS: Final = 7
 """An export is for taking away."""
 _CLOSING_DAYS: Final = 90
@@ -136,17 +141,28 @@ def _staying(rows: Sequence[Any], kind: str, policies: dict[str, Any]) -> set[UU
     if kind == "export":
         now = clock.now()
         return {row.id for row in rows if (now - row.snapshot_at).days < _export_days(row.reason)}
-    policy = policies.get(rows[0].plan) or policies["*"]
-    return kept([(row.id, row.snapshot_at) for row in rows], policy_of(policy))
+    policy = policy_of(policies.get(rows[0].plan) or policies["*"], rows[0].sold)
+    stays = kept([(row.id, row.snapshot_at) for row in rows if row.status == "good"], policy)
+    # What did not read once is no backup, but may be by tomorrow.
+    return stays | {row.id for row in rows if row.status != "good" and clock.now() - row.snapshot_at < _DOUBTFUL}
 
 
 def _export_days(reason: str) -> int:
     return _CLOSING_DAYS if reason == "closing" else _EXPORT_DAYS
 
 
-def policy_of(row: Any) -> Policy:
-    """From a row of `backup_policy`."""
-    return Policy(*(getattr(row, name) for name in Policy.__struct_fields__))
+def policy_of(row: Any, sold: dict[str, Any] | None) -> Policy:
+    """From a row of `backup_policy`; what the company's version of its plan promises goes before it."""
+    policy = Policy(*(getattr(row, name) for name in Policy.__struct_fields__))
+    if not sold:
+        return policy
+    return msgspec.structs.replace(
+        policy,
+        every_hours=sold["everyHours"],
+        keep_daily=sold["daily"],
+        keep_weekly=sold["weekly"],
+        keep_monthly=sold["monthly"],
+    )
 
 
 async def _delete(database: Database, storage: Storage, name: str, statement: Any, values: dict[str, Any]) -> None:

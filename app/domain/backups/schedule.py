@@ -19,22 +19,32 @@ _LOG = structlog.stdlib.get_logger("mostrador.backups")
 
 _SOON: Final = timedelta(minutes=5)
 """A chore is not called to the second."""
-_LAST: Final = text("SELECT max(created_at) FROM backup_run WHERE status <> 'failed'")
-_LAST_DRILL: Final = text("SELECT max(created_at) FROM backup_drill WHERE status <> 'failed'")
-_LAST_TRIED: Final = text("SELECT max(created_at) FROM backup_drill")
+# What was written while the clock was wrong, ahead of today, says nothing of when the last one was.
+_LAST: Final = text("SELECT max(created_at) FROM backup_run WHERE status <> 'failed' AND created_at <= :soon")
+_LAST_DRILL: Final = text("SELECT max(created_at) FROM backup_drill WHERE status <> 'failed' AND created_at <= :soon")
+_LAST_TRIED: Final = text("SELECT max(created_at) FROM backup_drill WHERE created_at <= :soon")
 _STORED: Final = text("SELECT 1 FROM backup_run WHERE status IN ('stored','good') AND deleted_at IS NULL LIMIT 1")
 _DRILL_AGAIN: Final = timedelta(hours=6)
 _LOST: Final = text(
-    "UPDATE company_backup SET status = 'failed', finished_at = :now, error = 'El proceso que la hacía murió.' "
-    "WHERE status = 'running' AND created_at < :now - interval '3 hours'"
+    "UPDATE company_backup b SET status = 'failed', finished_at = CAST(:now AS timestamptz), error = 'El proceso que la hacía murió.' "
+    "WHERE b.status = 'running' AND b.created_at < CAST(:now AS timestamptz) - interval '15 minutes' AND NOT EXISTS (SELECT FROM outbox o "
+    "WHERE o.tenant_id = b.tenant_id AND o.kind = :kind AND o.payload ->> 'backup_id' = b.id::text "
+    "AND o.status IN ('pending','queued','running'))"
 )
+_AT_ONCE: Final = 200
+"""Companies of one turn: of the queue's room, what a quarter of an hour works off."""
 _DUE: Final = text(
-    "SELECT t.tenant_id FROM tenant t CROSS JOIN LATERAL ("
-    "SELECT p.every_hours FROM backup_policy p WHERE p.plan IN (t.plan, '*') ORDER BY p.plan = '*' LIMIT 1) p "
-    "WHERE t.status <> 'closed' AND NOT EXISTS (SELECT FROM company_backup b WHERE b.tenant_id = t.tenant_id "
-    "AND b.kind = 'backup' AND (b.status = 'running' OR b.created_at > :now - make_interval(hours => p.every_hours::int) "
-    "AND b.status = 'good' OR b.created_at > :now - interval '1 hour')) "
-    "AND t.created_at < :now - interval '1 hour' ORDER BY t.tenant_id LIMIT 50"
+    "SELECT t.tenant_id FROM tenant t LEFT JOIN plan p ON p.code = t.plan "
+    "LEFT JOIN plan_version v ON v.plan = t.plan AND v.version = coalesce(t.plan_version, p.version) "
+    "CROSS JOIN LATERAL (SELECT coalesce(CAST(v.backup_policy ->> 'everyHours' AS int), (SELECT b.every_hours "
+    "FROM backup_policy b WHERE b.plan IN (t.plan, '*') ORDER BY b.plan = '*' LIMIT 1)) AS hours) e "
+    "CROSS JOIN LATERAL (SELECT max(b.created_at) FILTER (WHERE b.status = 'good') AS good, "
+    "max(b.created_at) AS tried, coalesce(bool_or(b.status = 'running'), false) AS running FROM company_backup b "
+    "WHERE b.tenant_id = t.tenant_id AND b.kind = 'backup' AND b.created_at <= CAST(:soon AS timestamptz)) l "
+    "WHERE t.status <> 'closed' AND t.created_at < CAST(:now AS timestamptz) - interval '1 hour' AND NOT l.running "
+    "AND (l.good IS NULL OR l.good < CAST(:soon AS timestamptz) - make_interval(hours => e.hours::int)) "
+    "AND (l.tried IS NULL OR l.tried < CAST(:soon AS timestamptz) - interval '1 hour') "
+    "ORDER BY l.tried NULLS FIRST, t.tenant_id LIMIT :most"
 )
 _MAKE: Final = text(
     "INSERT INTO company_backup (tenant_id, id, kind, reason, requested_by, created_at) "
@@ -42,7 +52,7 @@ _MAKE: Final = text(
 )
 _ASK: Final = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
-    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(:id AS text)), :now)"
+    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(CAST(:id AS uuid) AS text)), :now)"
 )
 
 
@@ -53,8 +63,9 @@ async def ask_due(database: Database) -> None:
         return
     now = clock.now()
     async with database.platform_transaction() as session:
-        last, drilled = await session.scalar(_LAST), await session.scalar(_LAST_DRILL)
-        tried, stored = await session.scalar(_LAST_TRIED), await session.scalar(_STORED)
+        by = {"soon": now + _SOON}
+        last, drilled = await session.scalar(_LAST, by), await session.scalar(_LAST_DRILL, by)
+        tried, stored = await session.scalar(_LAST_TRIED, by), await session.scalar(_STORED)
     if last is None or now - last >= timedelta(hours=database.settings.backup_hours) - _SOON:
         await runs.ask_backup(database, "horario", "schedule")
     may_drill = database.settings.database_drill_url or database.settings.database_admin_url
@@ -69,8 +80,9 @@ async def ask_companies(database: Database) -> None:
         return
     now = clock.now()
     async with database.platform_transaction() as session:
-        await session.execute(_LOST, {"now": now})
-        for tenant_id in (await session.scalars(_DUE, {"now": now})).all():
+        await session.execute(_LOST, {"now": now, "kind": make_company_backup.kind})
+        due = {"now": now, "soon": now + _SOON, "most": _AT_ONCE}
+        for tenant_id in (await session.scalars(_DUE, due)).all():
             values = {"tenant_id": tenant_id, "id": uuid7(), "job_id": uuid7(), "now": now, "user_id": SYSTEM_USER}
             made = await session.execute(_MAKE, values)
             if made.rowcount:  # type: ignore[attr-defined]

@@ -116,9 +116,13 @@ class Sealing:
 class Opening:
     """Opens an archive piece by piece and answers its content. Every method raises `ArchiveBroken`."""
 
-    def __init__(self, keys: BackupKeys, wrapped: bytes | None = None) -> None:
-        """`wrapped`: the archive's key as it was wrapped anew since; by default the header's own is taken."""
+    def __init__(self, keys: BackupKeys, wrapped: bytes | None = None, wanted: UUID | None = None) -> None:
+        """`wrapped`: the archive's key as it was wrapped anew since; by default the header's own is taken.
+
+        `wanted`: the only archive it may be, whatever lies under the name: a store can be made to mix them up.
+        """
         self._keys = keys
+        self._wanted = wanted
         self._wrapped = wrapped
         self._raw = bytearray()
         self._clear = bytearray()
@@ -192,6 +196,8 @@ class Opening:
             wrapped = self._wrapped or base64.b64decode(header.wrapped_key, validate=True)
         except (msgspec.MsgspecError, binascii.Error) as error:
             raise ArchiveBroken(f"the header does not read: {error}") from error
+        if self._wanted is not None and header.id != self._wanted:
+            raise ArchiveBroken("another archive lies under this name")
         try:
             self.key = self._keys.open(header.id, wrapped)
         except SealBroken as error:

@@ -1,5 +1,6 @@
 """What people of a company may ask of its archives."""
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -11,7 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import func, insert, select, text
+import structlog
+from sqlalchemy import ColumnElement, func, insert, select, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database, Work
@@ -20,15 +22,22 @@ from app.domain.backups.company.restore import RestoreReport
 from app.domain.backups.jobs import OfBackup, OfRestore, check_company_backup, make_company_backup, restore_company
 from app.domain.backups.models import CompanyBackup, CompanyRestore
 from app.domain.backups.schemas import AskBackup, BackupOut, BackupPage, LinkOut, RestoreBackup, RestoreOut, RestorePage
+from app.domain.backups.sealed import ArchiveBroken
 from app.domain.backups.stored import content_of
+from app.integrations.storage.store import ObjectMissing, StorageFailed
 from app.lib import clock
-from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken
+from app.lib.errors import BROKEN_CONSTRAINTS, Conflict, FieldError, NotFound, RuleBroken, Unavailable
 from app.lib.pages import after, cut
 
+_LOG = structlog.stdlib.get_logger("mostrador.backups")
+
+_FIRST_PIECE: Final = 10.0
+"""Seconds a store may take to begin; the request's transaction waits meanwhile."""
 LINK_LIFE: Final = timedelta(hours=24)
 _TOKEN: Final = struct.Struct(">16s16sQ")
 _MAC: Final = 32
 
+NOT_THERE: Final = Conflict("Esa copia no está disponible: no terminó bien, o ya no se guarda.", code="backup-not-good")
 BROKEN_CONSTRAINTS["uq_company_backup_running"] = Conflict(
     "Ya se está haciendo una copia; espere a que termine.", code="backup-running"
 )
@@ -39,6 +48,22 @@ BROKEN_CONSTRAINTS["uq_company_restore_running"] = Conflict(
 _QUOTA: Final = text(
     "SELECT p.on_demand_per_month FROM backup_policy p JOIN tenant t ON t.tenant_id = :tenant_id "
     "WHERE p.plan IN (t.plan, '*') ORDER BY p.plan = '*' LIMIT 1"
+)
+_LIVE_JOB: Final = (
+    "EXISTS (SELECT FROM outbox o WHERE o.tenant_id = :tenant_id AND o.kind = :kind AND o.payload ->> '{name}' = {id} "
+    "AND o.status IN ('pending','queued','running'))"
+)
+_CHECKING: Final = text(f"SELECT {_LIVE_JOB.format(name='backup_id', id='CAST(:id AS text)')}")
+_GIVE_UP: Final = (
+    "UPDATE {table} r SET status = 'failed', finished_at = CAST(:now AS timestamptz), error = 'El proceso que lo hacía murió.' "
+    "WHERE r.tenant_id = :tenant_id AND r.status = 'running' AND r.created_at < CAST(:now AS timestamptz) - interval '1 minute' "
+    "AND NOT {job}"
+)
+_GIVE_UP_BACKUP: Final = text(
+    _GIVE_UP.format(table="company_backup", job=_LIVE_JOB.format(name="backup_id", id="r.id::text"))
+)
+_GIVE_UP_RESTORE: Final = text(
+    _GIVE_UP.format(table="company_restore", job=_LIVE_JOB.format(name="restore_id", id="r.id::text"))
 )
 _NIT: Final = text("SELECT nit FROM tenant WHERE tenant_id = :tenant_id")
 
@@ -70,19 +95,10 @@ class BackupService:
     async def ask(self, data: AskBackup) -> BackupOut:
         """Want an archive, made in the background. Raises 409 `backup-running`, 422 `quota-reached`."""
         work, now = self._work, clock.now()
-        month = now.astimezone(ZoneInfo(work.actor.time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        asked = await work.session.scalar(
-            select(func.count()).where(
-                CompanyBackup.tenant_id == work.tenant_id,
-                CompanyBackup.reason == "demand",
-                CompanyBackup.created_at >= month,
-            )
+        await work.session.execute(
+            _GIVE_UP_BACKUP, {"tenant_id": work.tenant_id, "now": now, "kind": make_company_backup.kind}
         )
-        quota = await work.session.scalar(_QUOTA, {"tenant_id": work.tenant_id}) or 0
-        if (asked or 0) >= quota:
-            raise RuleBroken(
-                "Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota
-            )
+        await self._check_quota(CompanyBackup, CompanyBackup.reason == "demand")
         row = {
             "tenant_id": work.tenant_id,
             "id": uuid7(),
@@ -97,14 +113,21 @@ class BackupService:
         return backup_out(made)
 
     async def check(self, backup_id: UUID) -> BackupOut:
-        """Want an archive read back and compared. Raises `NotFound`, 409 `backup-not-good`."""
-        found = await self._stored(backup_id)
-        check_company_backup.ask(self._work, OfBackup(backup_id))
+        """Want an archive read back and compared, also one that did not read once. Raises `NotFound`, 409 `backup-not-good`."""
+        work, found = self._work, await self.find(backup_id)
+        if found.status == "running" or found.object_name is None or found.deleted_at is not None:
+            raise NOT_THERE
+        waiting = {"tenant_id": work.tenant_id, "id": str(backup_id), "kind": check_company_backup.kind}
+        if not await work.session.scalar(_CHECKING, waiting):
+            check_company_backup.ask(work, OfBackup(backup_id))
         return backup_out(found)
 
     async def restore(self, backup_id: UUID, data: RestoreBackup) -> RestoreOut:
-        """Want a restore, or the trial of one. Raises `NotFound`, 409, and 422 `not-confirmed`."""
-        work = self._work
+        """Want a restore, or the trial of one. Raises `NotFound`, 409, 422 `not-confirmed` and `quota-reached`."""
+        work, now = self._work, clock.now()
+        await work.session.execute(
+            _GIVE_UP_RESTORE, {"tenant_id": work.tenant_id, "now": now, "kind": restore_company.kind}
+        )
         found = await self._stored(backup_id)
         if not data.dry_run:
             if work.database.settings.database_admin_url is None:
@@ -113,6 +136,11 @@ class BackupService:
                 )
             if data.into == "same":
                 await self._confirm(data.confirm)
+            else:
+                # Each copy is another company's worth of room.
+                await self._check_quota(
+                    CompanyRestore, CompanyRestore.target == "new", CompanyRestore.dry_run.is_(False)
+                )
         row = {
             "tenant_id": work.tenant_id,
             "id": uuid7(),
@@ -120,7 +148,7 @@ class BackupService:
             "target": data.into,
             "dry_run": data.dry_run,
             "requested_by": work.actor.user_id,
-            "created_at": clock.now(),
+            "created_at": now,
         }
         made = (await work.session.scalars(insert(CompanyRestore).values(row).returning(CompanyRestore))).one()
         restore_company.ask(work, OfRestore(made.id))
@@ -167,8 +195,22 @@ class BackupService:
     async def _stored(self, backup_id: UUID) -> CompanyBackup:
         found = await self.find(backup_id)
         if found.status != "good" or found.deleted_at is not None:
-            raise Conflict("Esa copia no está disponible: no terminó bien, o ya no se guarda.", code="backup-not-good")
+            raise NOT_THERE
         return found
+
+    async def _check_quota(self, model: type[CompanyBackup | CompanyRestore], *which: ColumnElement[bool]) -> None:
+        """How many of a kind may be asked for in a calendar month of the company. Raises 422 `quota-reached`."""
+        work = self._work
+        zone = ZoneInfo(work.actor.time_zone)
+        month = clock.now().astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        asked = await work.session.scalar(
+            select(func.count()).where(model.tenant_id == work.tenant_id, model.created_at >= month, *which)
+        )
+        quota = await work.session.scalar(_QUOTA, {"tenant_id": work.tenant_id}) or 0
+        if (asked or 0) >= quota:
+            raise RuleBroken(
+                "Ya pidió todas las copias que su plan incluye este mes.", code="quota-reached", quota=quota
+            )
 
     async def _confirm(self, said: str | None) -> None:
         nit = await self._work.session.scalar(_NIT, {"tenant_id": self._work.tenant_id})
@@ -230,8 +272,30 @@ def _prove(secret: bytes, body: bytes) -> bytes:
 
 
 async def _content(database: Database, row: CompanyBackup) -> tuple[str, AsyncIterator[bytes]]:
+    """The first piece is read before anything is answered: what cannot be had is said, not broken off.
+
+    Raises 409 `backup-not-good` for what is not the archive, 503 `storage-away`.
+    """
     day = f"{row.snapshot_at:%Y%m%d-%H%M}" if row.snapshot_at else "empresa"
-    return f"mostrador-{day}.zip", content_of(database.settings, row.object_name or "")
+    pieces = content_of(database.settings, row.object_name or "", row.id)
+    try:
+        async with asyncio.timeout(_FIRST_PIECE):
+            first = await anext(pieces, b"")
+    except (ArchiveBroken, ObjectMissing) as error:
+        _LOG.error("archive of a company is not good", id=str(row.id), reason=str(error))
+        raise NOT_THERE from error
+    except (StorageFailed, TimeoutError) as error:
+        _LOG.error("store of archives is away", reason=str(error))
+        raise Unavailable(
+            "El almacenamiento de copias no contesta; intente de nuevo en unos minutos.", code="storage-away"
+        ) from error
+    return f"mostrador-{day}.zip", _rest(first, pieces)
+
+
+async def _rest(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
 
 
 def backup_out(row: CompanyBackup) -> BackupOut:

@@ -11,18 +11,19 @@ _SILENT: Final = timedelta(minutes=2)
 
 _STATE: Final = """
 SELECT
-    (SELECT max(snapshot_at) FROM backup_run WHERE status IN ('stored','good')) AS stored_at,
-    (SELECT max(r.snapshot_at) FROM backup_run r WHERE r.status = 'good') AS good_at,
-    (SELECT max(finished_at) FROM backup_drill WHERE status = 'good') AS proven_at,
+    (SELECT max(snapshot_at) FROM backup_run WHERE status IN ('stored','good') AND snapshot_at <= {soon}) AS stored_at,
+    (SELECT max(snapshot_at) FROM backup_run WHERE status = 'good' AND snapshot_at <= {soon}) AS good_at,
+    (SELECT max(finished_at) FROM backup_drill WHERE status = 'good' AND finished_at <= {soon}) AS proven_at,
     (SELECT min(created_at) FROM backup_run) AS first_at,
     (SELECT error FROM (SELECT error, status FROM backup_run WHERE status NOT IN ('waiting','running')
         ORDER BY created_at DESC, id DESC LIMIT 1) l WHERE l.status = 'failed') AS backup_error,
     (SELECT error FROM (SELECT error, status FROM backup_drill WHERE status NOT IN ('waiting','running')
         ORDER BY created_at DESC, id DESC LIMIT 1) l WHERE l.status = 'failed') AS drill_error,
     (SELECT max(now() - progress_at) FROM backup_run WHERE status = 'running') AS silent,
-    (SELECT count(*) FROM (SELECT DISTINCT ON (tenant_id) status FROM company_backup WHERE status <> 'running'
-        ORDER BY tenant_id, created_at DESC) l WHERE status = 'failed') AS failed_companies
-"""
+    (SELECT count(*) FROM (SELECT DISTINCT ON (b.tenant_id) b.status FROM company_backup b
+        JOIN tenant t ON t.tenant_id = b.tenant_id WHERE b.status <> 'running' AND b.kind = 'backup' AND t.status <> 'closed'
+        ORDER BY b.tenant_id, b.created_at DESC) l WHERE status = 'failed') AS failed_companies
+""".format(soon="now() + interval '5 minutes'")
 
 
 class Reader(Protocol):

@@ -112,14 +112,22 @@ class Sealer:
 
 
 async def read_archive(
-    storage: Storage, name: str, keys: BackupKeys, kind: type[_Manifest], sink: Sink | None = None
+    storage: Storage,
+    name: str,
+    keys: BackupKeys,
+    kind: type[_Manifest],
+    sink: Sink | None = None,
+    *,
+    wanted: UUID | None = None,
 ) -> Read[_Manifest]:
     """Read an archive to its end, every chunk and hash of it; `sink` gets the content on the way, before the end is known.
+
+    `wanted` says which archive it must be.
 
     Raises `ArchiveBroken` for one that is not what was written, `StorageFailed`.
     """
     beside = await read_beside(storage, name)
-    opening = Opening(keys, None if beside is None else _wrapped(beside))
+    opening = Opening(keys, None if beside is None else _wrapped(beside), wanted)
     whole, size = sha256(), 0
     async for raw in storage.read(name):
         whole.update(raw)
@@ -209,14 +217,14 @@ def _wrapped(beside: Beside) -> bytes:
         raise ArchiveBroken("the manifest beside the archive does not read: its key is no base64") from error
 
 
-async def content_of(settings: Settings, name: str) -> AsyncIterator[bytes]:
+async def content_of(settings: Settings, name: str, wanted: UUID) -> AsyncIterator[bytes]:
     """The content of an archive in clear, as it is read: no piece that does not open is ever passed on.
 
     Raises `ArchiveBroken`, `StorageFailed`; in the middle, the reader gets no end.
     """
     storage, keys = Storage(settings.backup_storage_url, settings.backup_storage_options), BackupKeys.of(settings)
     beside = await read_beside(storage, name)
-    opening = Opening(keys, None if beside is None else _wrapped(beside))
+    opening = Opening(keys, None if beside is None else _wrapped(beside), wanted)
     async for raw in storage.read(name):
         for content in opening.feed(raw):
             yield content

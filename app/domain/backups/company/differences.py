@@ -5,15 +5,16 @@ from uuid import UUID
 import asyncpg
 
 from app.db.session import Database
-from app.domain.backups.catalogue import SETTINGS, company_tables, export_query, line_key
+from app.domain.backups.catalogue import SETTINGS, export_query, line_key
 from app.domain.backups.company.copying import STAGED, make_stage, stage
-from app.domain.backups.company.format import NOT_OF_THE_COMPANY
+from app.domain.backups.company.living import LIVE
 from app.domain.backups.company.reading import CompanyArchive
-from app.domain.backups.company.restore import RestoreRefused
+from app.domain.backups.company.restore import fitting_tables
 from app.lib.schemas import Output
 from app.settings import SettingsError
 
 _SAMPLES = 10
+_THERE = "SELECT true FROM tenant WHERE tenant_id = $1"
 
 
 class TableDifference(Output):
@@ -30,6 +31,8 @@ class TableDifference(Output):
     changes: int
     examples: list[str]
     """Keys of some of them."""
+    stays: bool
+    """Differs, but a restore in place leaves it as it is now."""
 
 
 class Differences(Output):
@@ -53,11 +56,8 @@ async def differences(database: Database, archive: CompanyArchive) -> Difference
         await make_stage(connection)
         found: list[TableDifference] = []
         async with connection.transaction(isolation="repeatable_read"):
-            for table in await company_tables(connection):
-                if table.name in NOT_OF_THE_COMPANY:
-                    continue
-                if contents.file_of(table.name) is None:
-                    raise RestoreRefused(f"the archive has no table {table.name}")
+            there = bool(await connection.fetchval(_THERE, contents.tenant_id))
+            for table in await fitting_tables(connection, contents):
                 archived = await stage(connection, archive.lines(table.name))
                 key = line_key(table)
                 row = await connection.fetchrow(
@@ -82,6 +82,7 @@ async def differences(database: Database, archive: CompanyArchive) -> Difference
                             goes=row["goes"],
                             changes=row["changes"],
                             examples=list(row["examples"]),
+                            stays=there and table.name in LIVE,
                         )
                     )
     finally:

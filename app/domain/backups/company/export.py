@@ -150,7 +150,7 @@ async def export(
             )
             await sealer.finish(writer, manifest)
     await storage.put(name + BESIDE, sealer.beside())
-    read = await read_archive(storage, name, keys, CompanyManifest)
+    read = await read_archive(storage, name, keys, CompanyManifest, wanted=archive_id)
     return CompanyMade(object_name=name, read=read, snapshot_at=at)
 
 

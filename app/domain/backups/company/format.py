@@ -23,6 +23,11 @@ README: Final = "LEAME.txt"
 _FOLDER: Final = "datos/"
 _ENDING: Final = ".ndjson"
 
+
+class RestoreRefused(Exception):
+    """The archive does not fit this place; nothing was written. The message says why."""
+
+
 NOT_OF_THE_COMPANY: Final = {
     "outbox": "jobs of the machinery; what is still due is asked for again by sweeps",
     "company_backup": "tells of archives, which would tell of themselves",

@@ -20,6 +20,7 @@ from app.domain.backups.company.format import (
     CompanyManifest,
     Contents,
     TableFile,
+    chain_statement,
     member,
     root_hash,
 )
@@ -27,6 +28,7 @@ from app.domain.backups.keys import BackupKeys
 from app.domain.backups.sealed import ArchiveBroken
 from app.domain.backups.stored import read_archive
 from app.integrations.storage.store import Storage
+from app.lib.audit_seal import AuditSeal
 
 _PIECE: Final = 1 << 20
 _LARGEST_MANIFEST: Final = 16 << 20
@@ -65,15 +67,17 @@ class CompanyArchive:
 
 
 @asynccontextmanager
-async def open_sealed(storage: Storage, name: str, keys: BackupKeys) -> AsyncIterator[CompanyArchive]:
-    """An archive of the store, opened and checked. Raises `ArchiveBroken`, `StorageFailed`."""
+async def open_sealed(
+    storage: Storage, name: str, keys: BackupKeys, wanted: UUID | None = None
+) -> AsyncIterator[CompanyArchive]:
+    """An archive of the store, opened and checked; `wanted` says which one it must be. Raises `ArchiveBroken`, `StorageFailed`."""
     # Unlinked before the first byte: nothing of it outlives the block.
     with tempfile.TemporaryFile(prefix="mostrador-") as file:
 
         async def sink(piece: bytes) -> None:
             file.write(piece)
 
-        read = await read_archive(storage, name, keys, CompanyManifest, sink)
+        read = await read_archive(storage, name, keys, CompanyManifest, sink, wanted=wanted)
         async with _opened(file) as archive:
             if archive.contents != read.manifest.contents:
                 raise ArchiveBroken("the ZIP's manifest is not the archive's")
@@ -86,6 +90,15 @@ async def open_plain(path: Path) -> AsyncIterator[CompanyArchive]:
     with path.open("rb") as file:
         async with _opened(file) as archive:
             yield archive
+
+
+def is_signed_here(seal: AuditSeal, contents: Contents) -> bool:
+    """Whether this installation made it, as it is: a plain ZIP proves nothing by hashes that whoever changed it may count anew."""
+    said = chain_statement(contents.tenant_id, contents.chain.seq, contents.chain.hash, contents.root_hash)
+    try:
+        return seal.holds(said, bytes.fromhex(contents.chain.signature))
+    except ValueError:
+        return False
 
 
 @asynccontextmanager

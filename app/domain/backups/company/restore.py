@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from app.db.session import Database
 from app.domain.backups.catalogue import (
@@ -26,25 +27,31 @@ from app.domain.backups.catalogue import (
     quoted,
     revision_of,
 )
-from app.domain.backups.company import aftermath
+from app.domain.backups.company import aftermath, living
 from app.domain.backups.company.copying import STAGED, copy_out, make_stage, stage
-from app.domain.backups.company.format import NOT_OF_THE_COMPANY, TRAIL, Contents
+from app.domain.backups.company.format import NOT_OF_THE_COMPANY, TRAIL, Contents, RestoreRefused
 from app.domain.backups.company.people import match_people
 from app.domain.backups.company.reading import CompanyArchive
+from app.lib import clock
 from app.lib.schemas import Output
 from app.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+_CLAIM: Final = "SELECT true FROM company_restore WHERE tenant_id = $1 AND id = $2 AND status = 'running' FOR UPDATE"
+_DONE: Final = (
+    "UPDATE company_restore SET status = 'done', finished_at = $3, report = $4::jsonb, new_tenant_id = $5 "
+    "WHERE tenant_id = $1 AND id = $2"
+)
 _LOCKS: Final = (
     "SELECT 1 FROM tenant WHERE tenant_id = $1 FOR UPDATE",
     "SELECT 1 FROM audit_head WHERE tenant_id = $1 FOR UPDATE",
 )
 
 
-class RestoreRefused(Exception):
-    """The archive does not fit this place; nothing was written. The message says why."""
+class RestoreOver(Exception):
+    """Somebody carried this restore out already, or gave it up: nothing was written."""
 
 
 class RestoreReport(Output):
@@ -63,6 +70,13 @@ class RestoreReport(Output):
     seconds_per_million_rows: int
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """The row of `company_restore` that a restore carries out: it is done in the restore's own transaction, so never twice."""
+
+    tenant_id: UUID
+    restore_id: UUID
+
+
 def owner_url(settings: Settings) -> str:
     """Raises `SettingsError` where this process has no owner's role."""
     if settings.database_admin_url is None:
@@ -71,20 +85,30 @@ def owner_url(settings: Settings) -> str:
 
 
 async def restore_same(
-    database: Database, archive: CompanyArchive, user_id: UUID, *, trail: dict[str, object]
+    database: Database,
+    archive: CompanyArchive,
+    user_id: UUID,
+    *,
+    trail: dict[str, object],
+    wish: Wish | None = None,
 ) -> RestoreReport:
-    """Put the company of the archive back in its own place, whatever is there now. Raises `RestoreRefused`."""
+    """Put the company of the archive back in its own place, whatever is there now.
+
+    Raises `RestoreRefused`, and `RestoreOver` for a wish that nobody has any more.
+    """
     begun = time.perf_counter()
     contents = archive.contents
     tenant_id = contents.tenant_id
     async with _owner(database.settings) as connection:
-        tables = await _tables(connection, contents)
+        await _claim(connection, wish)
+        tables = await fitting_tables(connection, contents)
         for statement in _LOCKS:
             await connection.execute(statement, tenant_id)
         keeps_trail = await _goes_on(connection, contents, tables)
         kept = {*NOT_OF_THE_COMPANY, *(TRAIL if keeps_trail else ())}
         stays = await parents_of(connection, kept)
-        before = await aftermath.remember(connection, tenant_id)
+        by_name = {table.name: table for table in tables}
+        await living.remember(connection, tenant_id, by_name)
         wanted = [table for table in tables if table.name not in kept]
         for table in children_first(wanted):
             if table.name not in stays:
@@ -95,11 +119,14 @@ async def restore_same(
             if table.name in stays:
                 await _drop_others(connection, archive, table, tenant_id)
         await _compare(connection, contents, wanted, tenant_id, {})
-        notes = await aftermath.in_place(connection, tenant_id, before)
+        notes = await living.put_back(connection, tenant_id, by_name)
+        notes += await aftermath.in_place(connection, tenant_id)
         if keeps_trail:
             notes.append("La auditoría no retrocedió: conserva lo que se hizo después de la copia.")
         await aftermath.record(connection, database, tenant_id, user_id, "company.restored", contents, notes, trail)
-    return _report(tenant_id, contents, keeps_trail, notes, begun)
+        report = _report(tenant_id, contents, keeps_trail, notes, begun)
+        await _finish(connection, wish, report, None)
+    return report
 
 
 async def restore_new(
@@ -110,15 +137,17 @@ async def restore_new(
     *,
     beside: bool,
     trail: dict[str, object],
+    wish: Wish | None = None,
 ) -> RestoreReport:
     """Bring the archive in as a new company. `beside`: as a copy next to the one it was made of, else as the company itself.
 
-    Raises `RestoreRefused`.
+    Raises `RestoreRefused`, `RestoreOver`.
     """
     begun = time.perf_counter()
     contents = archive.contents
     async with _owner(database.settings) as connection:
-        tables = await _tables(connection, contents)
+        await _claim(connection, wish)
+        tables = await fitting_tables(connection, contents)
         if await connection.fetchval("SELECT 1 FROM tenant WHERE tenant_id = $1", new_tenant_id):
             raise RestoreRefused(f"there is a company {new_tenant_id} already")
         renamed = await match_people(connection, await archive.people())
@@ -131,7 +160,9 @@ async def restore_new(
             notes.append(f"Personas que ya tenían cuenta aquí con el mismo correo: {len(renamed)}.")
         action = "company.copied" if beside else "company.imported"
         await aftermath.record(connection, database, new_tenant_id, user_id, action, contents, notes, trail)
-    return _report(new_tenant_id, contents, False, notes, begun)
+        report = _report(new_tenant_id, contents, False, notes, begun)
+        await _finish(connection, wish, report, new_tenant_id)
+    return report
 
 
 @asynccontextmanager
@@ -147,8 +178,19 @@ async def _owner(settings: Settings) -> "AsyncIterator[Connection]":
         connection.terminate()
 
 
-async def _tables(connection: Connection, contents: Contents) -> list[Table]:
-    """The company's tables, parents first, if the archive is of this shape."""
+async def _claim(connection: Connection, wish: Wish | None) -> None:
+    if wish is not None and not await connection.fetchval(_CLAIM, wish.tenant_id, wish.restore_id):
+        raise RestoreOver("the restore was carried out or given up already")
+
+
+async def _finish(connection: Connection, wish: Wish | None, report: RestoreReport, new_tenant_id: UUID | None) -> None:
+    if wish is not None:
+        told = msgspec.json.encode(report).decode()
+        await connection.execute(_DONE, wish.tenant_id, wish.restore_id, clock.now(), told, new_tenant_id)
+
+
+async def fitting_tables(connection: Connection, contents: Contents) -> list[Table]:
+    """The company's tables, parents first, if the archive is of this shape. Raises `RestoreRefused`."""
     revision = await revision_of(connection)
     if revision != contents.revision:
         raise RestoreRefused(

@@ -16,7 +16,7 @@ from app.domain.backups.platform.dump import make
 from app.domain.backups.platform.scratch import Unequal
 from app.domain.backups.programs import ProgramFailed
 from app.domain.backups.sealed import ArchiveBroken
-from app.integrations.storage.store import Storage, StorageFailed
+from app.integrations.storage.store import ObjectMissing, Storage, StorageFailed
 from app.lib.driver import POSTGRES_AWAY
 from app.settings import Settings, SettingsError
 
@@ -94,12 +94,14 @@ async def prove(database: Database, drill_id: UUID) -> bool:
         run_id, name = await _backup_of(database, drill_id)
         async with runs.alive(database, "backup_drill", drill_id) as state:
             keys = BackupKeys.of(settings)
-            report = await drill(database, storage_of(settings), keys, name, drill_id, state.tell)
+            report = await drill(database, storage_of(settings), keys, name, run_id, drill_id, state.tell)
     except asyncio.CancelledError:
         await asyncio.shield(runs.give_back(database, "backup_drill", drill_id))
         raise
     except FAILURES as error:
-        await _disprove(database, drill_id)
+        # A store or a server that is away says nothing of the backup.
+        if isinstance(error, (ArchiveBroken, ObjectMissing, SealBroken, Unequal)):
+            await _disprove(database, drill_id)
         await runs.fail(database, "backup_drill", drill_id, error)
         return False
     except Exception as error:

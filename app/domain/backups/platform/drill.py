@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+import structlog
 from msgspec import structs
 from sqlalchemy import text
 
@@ -17,12 +18,25 @@ from app.domain.audit.reconcile import reconcile
 from app.domain.audit.verify import verify_chain
 from app.domain.backups.keys import BackupKeys
 from app.domain.backups.platform.dump import PlatformManifest
-from app.domain.backups.platform.scratch import Unequal, admin_url, compare, fill, in_database, scratch_database
+from app.domain.backups.platform.scratch import (
+    SCRATCH,
+    Unequal,
+    admin_url,
+    compare,
+    drop,
+    fill,
+    in_database,
+    leftovers,
+    scratch_database,
+)
 from app.domain.backups.stored import read_archive
 from app.integrations.storage.store import Storage
 from app.lib.schemas import Output
 
+_LOG = structlog.stdlib.get_logger("mostrador.backups")
+
 _COMPANIES: Final = text("SELECT tenant_id FROM tenant ORDER BY tenant_id")
+_ENDED: Final = text("SELECT id FROM backup_drill WHERE id = ANY(:ids) AND status <> 'running'")
 _MOST_NAMED: Final = 10
 
 Tell = Callable[[str], None]
@@ -47,15 +61,16 @@ class DrillReport(Output):
 
 
 async def drill(
-    database: Database, storage: Storage, keys: BackupKeys, object_name: str, drill_id: UUID, tell: Tell
+    database: Database, storage: Storage, keys: BackupKeys, object_name: str, run_id: UUID, drill_id: UUID, tell: Tell
 ) -> DrillReport:
     """Prove one backup. Raises `ArchiveBroken`, `Unequal`, `ProgramFailed`, `StorageFailed`, `SettingsError`."""
     settings, begun = database.settings, time.perf_counter()
     admin_url(settings)
+    await _sweep(database)
     tell("Leyendo el archivo")
-    read = await read_archive(storage, object_name, keys, PlatformManifest)
+    read = await read_archive(storage, object_name, keys, PlatformManifest, wanted=run_id)
     read_at = time.perf_counter()
-    name = f"mostrador_drill_{drill_id.hex}"
+    name = f"{SCRATCH}{drill_id.hex}"
     async with scratch_database(settings, name) as url:
         tell("Restaurando")
         await fill(settings, storage, object_name, keys, url, lambda _done: None)
@@ -77,6 +92,16 @@ async def drill(
         compare_ms=_ms(compared_at - filled_at),
         total_ms=_ms(time.perf_counter() - begun),
     )
+
+
+async def _sweep(database: Database) -> None:
+    """Remove what a drill whose process was killed left: a whole copy of everything. Another installation's is not ours."""
+    found = await leftovers(database.settings)
+    async with database.platform_transaction() as session:
+        ended = (await session.scalars(_ENDED, {"ids": list(found)})).all()
+    for drill_id in ended:
+        await drop(database.settings, found[drill_id])
+        _LOG.warning("scratch database of a dead drill removed", drill=str(drill_id))
 
 
 def _ms(seconds: float) -> int:

@@ -113,7 +113,7 @@ async def make(
             )
             await sealer.finish(writer, manifest)
     await storage.put(name + BESIDE, sealer.beside())
-    read = await read_archive(storage, name, keys, PlatformManifest)
+    read = await read_archive(storage, name, keys, PlatformManifest, wanted=run_id)
     return Made(
         object_name=name,
         object_bytes=read.object_bytes,

@@ -1,8 +1,9 @@
 """An empty database, filled from an archive: what a drill looks at, and what a platform comes back to."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy.engine import make_url
@@ -15,6 +16,8 @@ from app.domain.backups.stored import read_archive
 from app.integrations.storage.store import Storage
 from app.settings import Settings, SettingsError
 
+SCRATCH: Final = "mostrador_drill_"
+"""Before the drill's id, in the name of its database."""
 Told = Callable[[int], None]
 _MOST_NAMED: Final = 20
 
@@ -46,6 +49,25 @@ async def scratch_database(settings: Settings, name: str) -> AsyncIterator[str]:
         yield in_database(url, name)
     finally:
         await _as_admin(url, f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
+
+
+async def leftovers(settings: Settings) -> dict[UUID, str]:
+    """Scratch databases that are on the server, by the drill they were made for."""
+    connection = await asyncpg.connect(admin_url(settings), timeout=10)
+    try:
+        rows = await connection.fetch("SELECT datname FROM pg_database WHERE datname LIKE $1", f"{SCRATCH}%")
+    finally:
+        await connection.close()
+    found: dict[UUID, str] = {}
+    for row in rows:
+        with suppress(ValueError):
+            found[UUID(row["datname"].removeprefix(SCRATCH))] = row["datname"]
+    return found
+
+
+async def drop(settings: Settings, name: str) -> None:
+    """Remove a scratch database, whoever is in it."""
+    await _as_admin(admin_url(settings), f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
 
 async def _as_admin(url: str, statement: str) -> None:
