@@ -54,8 +54,10 @@ _DEAD = (
     "WHERE status = 'dead' AND finished_at > $1::timestamptz - interval '24 hours'"
 )
 _LATE = (
-    "SELECT name, last_error FROM schedule WHERE next_run_at < $1::timestamptz - $2::interval "
-    "OR last_error IS NOT NULL ORDER BY name"
+    "SELECT name, last_error FROM schedule WHERE (next_run_at < $1::timestamptz - $2::interval "
+    # What others were run an hour past, no worker knows any more: an older release's.
+    "OR last_error IS NOT NULL) AND next_run_at >= coalesce((SELECT max(last_run_at) FROM schedule), '-infinity') "
+    "- interval '1 hour' ORDER BY name"
 )
 _DIAN_AWAY = (
     "SELECT count(*) AS companies, extract(epoch FROM $1::timestamptz - min(opened_at))::float8 AS age "

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Database
 from app.lib import clock
 from app.lib.jobs import Job, declared
+from app.lib.text import writable
 from worker.pace import OUTAGES, Pace, pause, persist
 
 _LOG = structlog.stdlib.get_logger("mostrador.scheduler")
@@ -154,8 +155,11 @@ class Scheduler:
         try:
             found = await chore.run(self._database)
         except OUTAGES as outage:
-            error = f"{type(outage).__name__}: {outage}"
+            error = writable(f"{type(outage).__name__}: {outage}")
             _LOG.warning("chore failed", name=chore.name, reason=error)
+        except Exception as mistake:  # noqa: BLE001 - one broken chore must neither end the worker nor go unseen
+            error = writable(f"{type(mistake).__name__}: {mistake}")
+            _LOG.error("chore broke", name=chore.name, exc_info=mistake)
         async with self._database.platform_transaction() as session:
             now = clock.now()
             await session.execute(_FINISH, {"name": chore.name, "now": now, "error": error})

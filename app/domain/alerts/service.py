@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app import __version__
 from app.db.desk import Desk
 from app.db.platform import MonitorAlert
-from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, ChannelRefused, Channels, shown_secret
+from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, Channels, shown_secret
 from app.domain.alerts.models import AlertDelivery, AlertSilence
 from app.domain.alerts.notices import SEVERITIES, Notice, Severity
 from app.domain.alerts.schemas import (
@@ -239,7 +239,7 @@ async def _try(channels: Channels, channel: Channel, notice: Notice) -> tuple[Al
     if not skipped:
         try:
             await channels.send(channel, str(row_id), notice)
-        except (ChannelAway, ChannelRefused) as error:
+        except ChannelAway as error:
             reason = str(error)
     status = "skipped" if skipped else "sent" if reason is None else "failed"
     now = clock.now()

@@ -21,7 +21,7 @@ from app.domain.alerts.company.mails import MailPlan
 from app.domain.alerts.company.models import CompanyAlert, CompanyAlertLife, CompanyAlertSetting
 from app.domain.alerts.company.rules import Rule, rules_of
 from app.domain.alerts.life import REPEAT_AFTER, Life
-from app.domain.alerts.notices import SEVERITIES, Severity
+from app.domain.alerts.notices import Severity, worse
 from app.domain.tenants.service import TenantService
 
 _AGAIN_AFTER: Final = timedelta(days=1)
@@ -132,9 +132,7 @@ class _Watch:
         self._record("alert.resolved", alert)
 
     def _severity(self, finding: Finding) -> Severity:
-        worse: Severity = finding.severity or "info"
-        # By index: a type checker makes plain words of `max` over literals.
-        return SEVERITIES[max(SEVERITIES.index(self._rule.severity), SEVERITIES.index(worse))]
+        return worse(self._rule.severity, finding.severity or "info")
 
     def _record(self, action: str, alert: CompanyAlert) -> None:
         told = {
