@@ -29,6 +29,8 @@ _SILENT_AFTER: Final = 60.0
 _MISSED_BEATS: Final = 4
 _OVERDUE_AFTER: Final = 300.0
 """Seconds a job may wait for a worker."""
+_STANDING_AFTER: Final = 1800.0
+"""Seconds after which it no longer is a queue that is slow: whatever the workers' signs of life say, it stands."""
 _LATE_SCHEDULE: Final = timedelta(minutes=15)
 _SKEW: Final = 5.0
 """Seconds our clock may differ from a server's."""
@@ -160,7 +162,10 @@ class Looks:
         age = (await self.fetch(_OLDEST, clock.now()))[0][0]
         if age is None or age < _OVERDUE_AFTER:
             return None
-        return f"Un trabajo espera desde hace {round(age / 60)} minutos."
+        return Finding(
+            f"Un trabajo espera desde hace {round(age / 60)} minutos.",
+            severity="critical" if age >= _STANDING_AFTER else None,
+        )
 
     async def dead_jobs(self) -> Answer:
         row = (await self.fetch(_DEAD, clock.now()))[0]

@@ -128,7 +128,10 @@ class Probes:
         except ssl.SSLCertVerificationError as error:
             return Finding(f"El certificado de {host} no vale: {error.verify_message}.", severity="critical")
         except (OSError, TimeoutError) as error:
-            raise Unknown(f"no TLS at {host}:{port}") from error
+            if self._settings.monitor_api_url.startswith(self._settings.public_url):
+                raise Unknown(f"no TLS at {host}:{port}") from error
+            # The check of the API looks at another address, behind the proxy: nobody else would notice.
+            return Finding(f"Nadie atiende en {host}:{port}: {type(error).__name__}.", severity="critical")
         try:
             certificate: Mapping[str, Any] = writer.get_extra_info("peercert") or {}
         finally:

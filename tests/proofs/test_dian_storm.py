@@ -39,7 +39,9 @@ class Storm(msgspec.Struct, frozen=True):
     """How long it is looked at once everything is decided: what a killed worker left behind comes back late."""
 
 
-SMALL = Storm(companies=2, sales=20, faults=20, asked=5, kill_every=5, pace=30, minutes=60, watched=timedelta(minutes=3))
+SMALL = Storm(
+    companies=2, sales=20, faults=20, asked=5, kill_every=5, pace=30, minutes=60, watched=timedelta(minutes=3)
+)
 FULL = Storm(companies=20, sales=91, faults=1000, asked=200, kill_every=15, pace=3)
 
 

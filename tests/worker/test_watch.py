@@ -17,9 +17,12 @@ from app.settings import read_settings
 from tests.worker.house import FAST, House, eventually
 from tests.worker.test_alarm import BASE, WRONG, Open, _check, at, watch
 from tests.worker.test_monitor import Inbox, inbox
-from worker.check import Finding
+from worker.check import Finding, Unknown
+from worker.deadman import DeadMan
 from worker.leader import Leadership
 from worker.looks import Looks
+from worker.monitor import deaf_to
+from worker.probes import Probes
 from worker.scheduler import Chore, Scheduler
 
 __all__ = ["inbox", "watch"]
@@ -320,3 +323,51 @@ async def test_an_error_of_the_database_does_not_tell_the_values(house: House) -
                 text("SELECT CAST(:value AS integer), CAST(:other AS text)"), {"value": 10**12, "other": "PIN-75315"}
             )
     assert "75315" not in str(caught.value)
+
+
+async def test_one_lost_call_to_the_dead_man_is_made_again_soon(house: House, inbox: Inbox) -> None:
+    calls = 0
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        await reader.readuntil(b"\r\n\r\n")
+        status = b"503 Away" if calls == 1 else b"200 OK"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ping"
+    settings = read_settings(house.environ | {"DEADMAN_URL": url, "MONITOR_SECONDS": "3600"})
+    stop = asyncio.Event()
+    running = asyncio.create_task(DeadMan(settings, lambda: True).run(stop))
+
+    async def twice() -> bool:
+        return calls == 2
+
+    await eventually(twice, 20)
+    await asyncio.sleep(1.5)
+    stop.set()
+    await running
+    server.close()
+    assert calls == 2
+
+
+async def test_a_site_that_nobody_answers_is_told_where_the_api_is_asked_behind_it(house: House) -> None:
+    site = house.environ | {"PUBLIC_URL": "https://127.0.0.1:9"}
+    behind = read_settings(site | {"MONITOR_API_URL": "http://127.0.0.1:8000"})
+    said = await Probes(behind).tls()
+    assert isinstance(said, Finding)
+    assert said.severity == "critical"
+    with pytest.raises(Unknown):
+        await Probes(read_settings(site | {"MONITOR_API_URL": ""})).tls()
+
+
+def test_a_watch_that_nobody_would_hear_says_so(environ: dict[str, str]) -> None:
+    silent = dict.fromkeys(
+        ("SLACK_WEBHOOK_URL", "ALERT_WEBHOOK_URL", "DEADMAN_URL", "METRICS_TOKEN", "ALERT_EMAIL"), ""
+    )
+    assert len(deaf_to(read_settings(environ | silent))) == 3
+    heard = {"SLACK_WEBHOOK_URL": "http://x.test", "DEADMAN_URL": "http://x.test", "METRICS_TOKEN": "x"}
+    assert deaf_to(read_settings(environ | silent | heard)) == []

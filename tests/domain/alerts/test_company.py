@@ -395,6 +395,47 @@ async def test_a_mail_server_that_is_away_has_everything_at_the_next_look_once(
     assert await eye.mails(alert["id"]) == [("opened", "sent")]
 
 
+async def test_the_mail_of_a_day_outlives_a_mail_server_that_is_away_at_its_hour(
+    shop: Shop, eye: Eye, database: Database, admin: Admin, sink: Sink
+) -> None:
+    await put(shop, "/v1/alerts/preferences", {"mails": "daily", "digestAt": "06:30"})
+    session, gone = await shop.open_drawer(), await shop.product(stock="1")
+    await sell_out(shop, session, gone)
+    await eye.look(2)
+    due = "UPDATE company_alert_mail SET created_at = now() - interval '25 hours', due_at = $2 WHERE tenant_id = $1"
+    await admin.execute(due, UUID(shop.tenant_id), eye.now)
+    sink.fail("error")
+    await eye.look()
+    await post_mail(sink, database, admin, shop)
+    (alert,) = await eye.alerts()
+    assert await eye.mails(alert["id"]) == [("opened", "pending")]
+    sink.fail(None)
+    await admin.execute(due, UUID(shop.tenant_id), eye.now)
+    await eye.look()
+    await post_mail(sink, database, admin, shop)
+    assert await eye.mails(alert["id"]) == [("opened", "sent")]
+
+
+async def test_who_may_no_longer_see_alerts_is_not_mailed_what_waited(
+    shop: Shop, eye: Eye, database: Database, admin: Admin, sink: Sink
+) -> None:
+    person = await hire(shop, database, "admin")
+    session, gone = await shop.open_drawer(), await shop.product(stock="1")
+    await sell_out(shop, session, gone)
+    await eye.look(2)
+    await admin.execute(
+        "UPDATE membership SET role = 'cashier' WHERE tenant_id = $1 AND user_id = $2",
+        UUID(shop.tenant_id),
+        UUID(person.id),
+    )
+    await post_mail(sink, database, admin, shop)
+    assert len(sink.received(shop.email)) == 1
+    assert sink.received(person.email) == []
+    (alert,) = await eye.alerts()
+    mails = {one["userId"]: one for one in (await shop.get(f"/v1/alerts/{alert['id']}")).json()["mails"]}
+    assert "ya no ve sus alertas" in mails[person.id]["reason"]
+
+
 async def test_an_attended_alert_is_not_repeated_and_an_unattended_one_daily(
     shop: Shop, eye: Eye, admin: Admin, database: Database, sink: Sink
 ) -> None:
