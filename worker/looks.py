@@ -51,9 +51,10 @@ _OLDEST = (
     "SELECT extract(epoch FROM $1::timestamptz - min(coalesce(due_since, due_at)))::float8 FROM outbox "
     "WHERE status IN ('pending','queued') AND coalesce(due_since, due_at) <= $1"
 )
+# Of any age: what nobody retried or gave up is not resolved by a day that passed.
 _DEAD = (
-    "SELECT count(*) AS jobs, count(DISTINCT tenant_id) AS companies, array_agg(DISTINCT kind) AS kinds FROM outbox "
-    "WHERE status = 'dead' AND finished_at > $1::timestamptz - interval '24 hours'"
+    "SELECT count(*) AS jobs, count(DISTINCT tenant_id) AS companies, array_agg(DISTINCT kind) AS kinds, "
+    "count(*) FILTER (WHERE finished_at > $1::timestamptz - interval '24 hours') AS fresh FROM outbox WHERE status = 'dead'"
 )
 _LATE = (
     "SELECT name, last_error FROM schedule WHERE (next_run_at < $1::timestamptz - $2::interval "
@@ -172,8 +173,9 @@ class Looks:
         if not row["jobs"]:
             return None
         return Finding(
-            f"Trabajos que fallaron definitivamente en las últimas 24 horas: {row['jobs']} ({', '.join(row['kinds'])}).",
-            severity="critical" if row["jobs"] > _MANY else None,
+            f"Trabajos que fallaron definitivamente y nadie ha atendido: {row['jobs']}, en las últimas 24 horas "
+            f"{row['fresh']} ({', '.join(row['kinds'])}).",
+            severity="critical" if row["fresh"] > _MANY else None,
             affected=f"A {row['companies']} empresas.",
         )
 

@@ -1,6 +1,7 @@
 """What hurts the watch itself: a frozen leader, answers nobody can write down, a clock that jumps, a crash in the middle."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -371,3 +372,25 @@ def test_a_watch_that_nobody_would_hear_says_so(environ: dict[str, str]) -> None
     assert len(deaf_to(read_settings(environ | silent))) == 3
     heard = {"SLACK_WEBHOOK_URL": "http://x.test", "DEADMAN_URL": "http://x.test", "METRICS_TOKEN": "x"}
     assert deaf_to(read_settings(environ | silent | heard)) == []
+
+
+async def test_a_disk_is_also_full_without_room_for_files_and_useless_when_it_takes_none(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def said(**changed: int) -> str:
+        names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
+        values = [changed.get(name, getattr(real, name)) for name in names]
+        monkeypatch.setattr(os, "statvfs", lambda _folder: os.statvfs_result((*values, real.f_namemax)))
+        found = await Probes(house.settings).disk()
+        assert isinstance(found, Finding)
+        assert found.severity == "critical"
+        return found.detail
+
+    real = os.statvfs(tmp_path)
+    assert "no acepta escrituras" in await said(f_flag=os.ST_RDONLY)
+    assert "no caben más archivos" in await said(f_files=1000, f_favail=9, f_flag=0)
+    monkeypatch.undo()
+    gone = read_settings(house.environ | {"MONITOR_DISKS": str(tmp_path / "gone")})
+    found = await Probes(gone).disk()
+    assert isinstance(found, Finding)
+    assert f"{tmp_path / 'gone'}" in found.detail

@@ -68,6 +68,7 @@ class _Watch:
         self._rule = rule
         self._row = row
         self._open = alert
+        self._rose = False
         self._life = Life() if row is None else Life(failures=row.failures, goods=row.goods, changes=deque(row.changes))
 
     async def turn(self) -> None:
@@ -121,7 +122,8 @@ class _Watch:
         self._record("alert.opened", self._open)
 
     def _seen(self, alert: CompanyAlert, finding: Finding) -> None:
-        alert.last_seen_at, alert.severity = self._shop.now, self._severity(finding)
+        before, alert.last_seen_at, alert.severity = alert.severity, self._shop.now, self._severity(finding)
+        self._rose = worse(before, alert.severity) != before
         for name, value in _evidence(finding).items():
             setattr(alert, name, value)
 
@@ -172,11 +174,11 @@ class _Watch:
         await self._plan.tell(alert, "opened")
 
     async def _remind(self, alert: CompanyAlert) -> None:
-        """Again after a day in which nobody attended to it; sooner, and even so, when it grew."""
+        """Again after a day in which nobody attended to it; sooner, and even so, when it grew; at once when it is worse."""
         assert alert.told_at is not None
         since = self._shop.now - alert.told_at
         grew = alert.item_count > alert.told_count and since >= REPEAT_AFTER
-        if grew or (alert.acknowledged_at is None and since >= _AGAIN_AFTER):
+        if self._rose or grew or (alert.acknowledged_at is None and since >= _AGAIN_AFTER):
             alert.told_at, alert.told_count = self._shop.now, alert.item_count
             await self._plan.tell(alert, "repeated")
 
