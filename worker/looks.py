@@ -57,9 +57,12 @@ _DEAD = (
     "count(*) FILTER (WHERE finished_at > $1::timestamptz - interval '24 hours') AS fresh FROM outbox WHERE status = 'dead'"
 )
 _LATE = (
-    "SELECT name, last_error FROM schedule WHERE (next_run_at < $1::timestamptz - $2::interval "
+    "SELECT name, last_error FROM schedule s WHERE (next_run_at < $1::timestamptz - $2::interval "
+    # A run that an outage took along has its own alert; it is repeated a minute later.
+    "OR last_error IS NOT NULL AND 2 = (SELECT count(error) FROM (SELECT error FROM schedule_run r WHERE r.name = s.name "
+    "AND r.finished_at IS NOT NULL ORDER BY r.started_at DESC LIMIT 2) AS two)) "
     # What others were run an hour past, no worker knows any more: an older release's.
-    "OR last_error IS NOT NULL) AND next_run_at >= coalesce((SELECT max(last_run_at) FROM schedule), '-infinity') "
+    "AND next_run_at >= coalesce((SELECT max(last_run_at) FROM schedule), '-infinity') "
     "- interval '1 hour' ORDER BY name"
 )
 _DIAN_AWAY = (

@@ -291,15 +291,31 @@ async def test_an_alert_of_a_check_that_is_gone_ends(watch: Open, house: House) 
 
 
 async def test_a_chore_that_breaks_is_on_record_and_the_worker_goes_on(house: House) -> None:
-    async def broken(_database: Database) -> None:
-        raise KeyError("missing")
+    mistakes: list[Exception] = [KeyError("missing"), KeyError("missing"), TimeoutError("away")]
 
-    chore = Chore(name="test.broken", every=timedelta(minutes=1), run=broken)
-    scheduler = Scheduler(house.database, [chore], FAST)
+    async def broken(_database: Database) -> None:
+        if mistakes:
+            raise mistakes.pop(0)
+
+    looks = Looks(house.settings)
+    scheduler = Scheduler(house.database, [Chore(name="test.broken", every=timedelta(days=1), run=broken)], FAST)
+
+    async def run() -> timedelta:
+        """Time to the next run."""
+        await house.admin.execute("UPDATE schedule SET next_run_at = now()")
+        assert await scheduler.run_due() == 1
+        left: timedelta = await house.admin.fetchval("SELECT next_run_at - now() FROM schedule")
+        return left
+
     await scheduler.run_due()
-    await house.admin.execute("UPDATE schedule SET next_run_at = now()")
-    await scheduler.run_due()
-    assert "test.broken (KeyError: 'missing')" in str(await Looks(house.settings).schedules())
+    assert await run() <= timedelta(minutes=1), "a day would be long"
+    assert await looks.schedules() is None, "once may be an outage, of which others tell"
+    await run()
+    assert "test.broken (KeyError: 'missing')" in str(await looks.schedules())
+    await run()
+    assert "test.broken (TimeoutError: away)" in str(await looks.schedules())
+    await run()
+    assert await looks.schedules() is None
 
 
 async def test_a_task_that_no_worker_knows_any_more_is_no_alarm_for_ever(house: House) -> None:
