@@ -257,7 +257,8 @@ async def test_what_was_sent_while_postgresql_was_away_is_not_sent_again_by_anot
         await one.fails()
 
         async def written() -> bool:
-            return await house.admin.fetchval("SELECT count(*) FROM alert_delivery WHERE channel = 'webhook'") == 1
+            count = await house.admin.fetchval("SELECT count(*) FROM alert_delivery WHERE channel = 'webhook'")
+            return int(count) == 1
 
         await eventually(written, 10)
         urls = one.store._url, two.store._url
@@ -395,14 +396,14 @@ async def test_a_disk_is_also_full_without_room_for_files_and_useless_when_it_ta
 ) -> None:
     async def said(**changed: int) -> str:
         names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
-        values = [changed.get(name, getattr(real, name)) for name in names]
+        values = [int(changed.get(name, getattr(real, name))) for name in names]
         monkeypatch.setattr(os, "statvfs", lambda _folder: os.statvfs_result((*values, real.f_namemax)))
         found = await Probes(house.settings).disk()
         assert isinstance(found, Finding)
         assert found.severity == "critical"
         return found.detail
 
-    real = os.statvfs(tmp_path)
+    real: Any = os.statvfs(tmp_path)
     assert "no acepta escrituras" in await said(f_flag=os.ST_RDONLY)
     assert "no caben más archivos" in await said(f_files=1000, f_favail=9, f_flag=0)
     monkeypatch.undo()

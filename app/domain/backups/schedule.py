@@ -26,15 +26,15 @@ _STORED: Final = text("SELECT 1 FROM backup_run WHERE status IN ('stored','good'
 _DRILL_AGAIN: Final = timedelta(hours=6)
 _LOST: Final = text(
     "UPDATE company_backup SET status = 'failed', finished_at = :now, error = 'El proceso que la hacía murió.' "
-    "WHERE status = 'running' AND created_at < :now - interval '3 hours'"
+    "WHERE status = 'running' AND created_at < CAST(:now AS timestamptz) - interval '3 hours'"
 )
 _DUE: Final = text(
     "SELECT t.tenant_id FROM tenant t CROSS JOIN LATERAL ("
     "SELECT p.every_hours FROM backup_policy p WHERE p.plan IN (t.plan, '*') ORDER BY p.plan = '*' LIMIT 1) p "
     "WHERE t.status <> 'closed' AND NOT EXISTS (SELECT FROM company_backup b WHERE b.tenant_id = t.tenant_id "
-    "AND b.kind = 'backup' AND (b.status = 'running' OR b.created_at > :now - make_interval(hours => p.every_hours::int) "
-    "AND b.status = 'good' OR b.created_at > :now - interval '1 hour')) "
-    "AND t.created_at < :now - interval '1 hour' ORDER BY t.tenant_id LIMIT 50"
+    "AND b.kind = 'backup' AND (b.status = 'running' "
+    "OR b.created_at > CAST(:now AS timestamptz) - make_interval(hours => p.every_hours::int) AND b.status = 'good' OR b.created_at > CAST(:now AS timestamptz) - interval '1 hour')) "
+    "AND t.created_at < CAST(:now AS timestamptz) - interval '1 hour' ORDER BY t.tenant_id LIMIT 50"
 )
 _MAKE: Final = text(
     "INSERT INTO company_backup (tenant_id, id, kind, reason, requested_by, created_at) "

@@ -21,7 +21,7 @@ from app.domain.alerts.company.mails import MailPlan
 from app.domain.alerts.company.models import CompanyAlert, CompanyAlertLife, CompanyAlertSetting
 from app.domain.alerts.company.rules import Rule, rules_of
 from app.domain.alerts.life import REPEAT_AFTER, Life
-from app.domain.alerts.notices import Severity, worse
+from app.domain.alerts.notices import SEVERITIES, Severity, worse
 from app.domain.tenants.service import TenantService
 
 _AGAIN_AFTER: Final = timedelta(days=1)
@@ -122,8 +122,9 @@ class _Watch:
         self._record("alert.opened", self._open)
 
     def _seen(self, alert: CompanyAlert, finding: Finding) -> None:
-        before, alert.last_seen_at, alert.severity = alert.severity, self._shop.now, self._severity(finding)
-        self._rose = worse(before, alert.severity) != before
+        severity = self._severity(finding)
+        self._rose = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
+        alert.last_seen_at, alert.severity = self._shop.now, severity
         for name, value in _evidence(finding).items():
             setattr(alert, name, value)
 
