@@ -168,8 +168,9 @@ async def test_the_backup_of_a_company_is_asked_for_when_its_policy_says_so(hous
     for _ in range(2):
         await ask_companies(house.database)
         assert await house.admin.fetchval(made, house.tenant_id) == 1
-    asked = "SELECT count(*) FROM outbox WHERE tenant_id = $1 AND kind = $2"
-    assert await house.admin.fetchval(asked, house.tenant_id, make_company_backup.kind) == 1
+    (asked,) = await house.admin.fetch("SELECT payload FROM outbox WHERE kind = $1", make_company_backup.kind)
+    wanted = await house.admin.fetchval("SELECT id FROM company_backup WHERE tenant_id = $1", house.tenant_id)
+    assert make_company_backup.decode(json.loads(asked["payload"])).backup_id == wanted
     await house.admin.execute("UPDATE company_backup SET created_at = now() - interval '4 hours'")
     await ask_companies(house.database)
     found = await house.admin.fetch(

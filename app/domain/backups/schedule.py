@@ -33,7 +33,8 @@ _DUE: Final = text(
     "SELECT p.every_hours FROM backup_policy p WHERE p.plan IN (t.plan, '*') ORDER BY p.plan = '*' LIMIT 1) p "
     "WHERE t.status <> 'closed' AND NOT EXISTS (SELECT FROM company_backup b WHERE b.tenant_id = t.tenant_id "
     "AND b.kind = 'backup' AND (b.status = 'running' "
-    "OR b.created_at > CAST(:now AS timestamptz) - make_interval(hours => p.every_hours::int) AND b.status = 'good' OR b.created_at > CAST(:now AS timestamptz) - interval '1 hour')) "
+    "OR b.created_at > CAST(:now AS timestamptz) - make_interval(hours => p.every_hours::int) "
+    "AND b.status = 'good' OR b.created_at > CAST(:now AS timestamptz) - interval '1 hour')) "
     "AND t.created_at < CAST(:now AS timestamptz) - interval '1 hour' ORDER BY t.tenant_id LIMIT 50"
 )
 _MAKE: Final = text(
@@ -42,7 +43,7 @@ _MAKE: Final = text(
 )
 _ASK: Final = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
-    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(:id AS text)), :now)"
+    "VALUES (:tenant_id, :job_id, 'long', :kind, jsonb_build_object('backup_id', CAST(:id AS uuid)), :now)"
 )
 
 
