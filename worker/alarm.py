@@ -5,8 +5,6 @@ led before. What people have heard is kept apart from what is: a message goes ou
 holds it back, and the record says what did.
 """
 
-import asyncio
-import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,16 +13,18 @@ import msgspec
 import structlog
 from uuid_utils.compat import uuid7
 
-from app.domain.alerts.life import REPEAT_AFTER, Life
-from app.domain.alerts.notices import SEVERITIES, Event, Notice, length_of
+from app.domain.alerts.life import REPEAT_AFTER
+from app.domain.alerts.notices import Event, length_of, worse
 from app.lib import clock
 from app.settings import Settings
-from worker.check import Answer, Check, Finding
+from worker.check import Answer, Check, Finding, readable
 from worker.leader import Leadership
 from worker.post import Post
-from worker.records import Alert
+from worker.records import Alert, Delivery
 from worker.spool import Spool
-from worker.store import Silence, Store
+from worker.state import Heard, State
+from worker.store import Silence, Store, Told
+from worker.wording import Wording
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
@@ -35,42 +35,7 @@ GRACE: Final = timedelta(seconds=30)
 _HOUR: Final = timedelta(hours=1)
 _FEW_CHANGES: Final = 2
 """In an hour; more are told with the message."""
-
-
-class Heard(msgspec.Struct):
-    """What people last heard of a check: that it is wrong."""
-
-    alert: Alert
-    """Whose beginning was told."""
-    channels: frozenset[str]
-    mine: bool
-    """Whether this monitor told it."""
-
-
-class State(Life):
-    """Of one check."""
-
-    open: Alert | None = None
-    ended: Alert | None = None
-    """The last one that ended."""
-    heard: Heard | None = None
-    last_told_at: datetime | None = None
-    recovered_at: datetime | None = None
-    failing_since: datetime | None = None
-    good_at: datetime | None = None
-    """When the last question was asked that had a good answer."""
-    turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
-    version: int = 0
-    """Grows with every change of ours: what was read before it is stale."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is about to change; otherwise the next look comes sooner."""
-        return self.failures == 0 and self.open is None
-
-    def changed(self, now: datetime) -> None:
-        self.changes.append(now)
-        self.version += 1
+_FORGOTTEN: Final = "Esta comprobación ya no existe en la instalación: nada mira ya si sigue mal."
 
 
 class Alarm:
@@ -95,10 +60,7 @@ class Alarm:
         self._silences: list[Silence] = []
         self._unsaved: dict[str, Alert] = {}
         """By id: ended ones that PostgreSQL does not have yet."""
-        self._runbook = settings.runbook_url
-        self._environment = settings.environment
-        self._host = socket.gethostname()
-        self._release = "desconocido: PostgreSQL no ha respondido"
+        self._wording = Wording(settings)
         self._synced = False
 
     def state(self, check: Check) -> State:
@@ -106,7 +68,7 @@ class Alarm:
 
     async def note(self, check: Check, answer: Answer, asked_at: datetime | None = None) -> None:
         """Take a check's answer: what is wrong, or None."""
-        finding = Finding(answer) if isinstance(answer, str) else answer
+        finding = readable(answer)
         state, now = self.state(check), clock.now()
         if finding is not None and check.name == POSTGRESQL:
             self._store.rest()
@@ -122,7 +84,7 @@ class Alarm:
                 state.open = self._opened(check, finding, now)
                 state.changed(now)
             elif finding is not None and state.open is not None:
-                await self._seen(check, state, state.open, finding)
+                await self._seen(check, state.open, finding)
             elif finding is None and state.open is not None and state.ends:
                 await self._ended(state, state.open, now)
             await self._settle(check, state, now)
@@ -161,8 +123,9 @@ class Alarm:
             return
         alerts, told, self._silences = known
         if not self._synced:
-            self._release = await self._store.release() or self._release
+            self._wording.release = await self._store.release() or self._wording.release
         now = clock.now()
+        await self._end_forgotten(alerts, told, now)
         for name, state in self._states.items():
             async with state.turn:
                 if state.version != versions[name]:
@@ -181,7 +144,7 @@ class Alarm:
             elif state.open is None:
                 state.open = alert
                 if alert.told_at is not None:
-                    state.heard = Heard(alert, frozenset(), mine=True)
+                    state.heard = Heard(alert, frozenset(), mine=True, severity=alert.severity)
 
     def _learn(self, state: State, alerts: list[Alert], channels: frozenset[str], now: datetime) -> None:
         """Take over what others wrote of a check; what we have not written yet stays ours."""
@@ -204,7 +167,7 @@ class Alarm:
         unended = next((alert for alert in reversed(alerts) if alert.told_at and not alert.end_told_at), None)
         if unended is not None:
             if state.heard is None or not state.heard.mine:
-                state.heard = Heard(unended, channels, mine=False)
+                state.heard = Heard(unended, channels, mine=False, severity=unended.severity)
             elif not state.heard.channels:
                 state.heard.channels = channels
         elif state.heard is not None and state.heard.alert.saved:
@@ -221,14 +184,10 @@ class Alarm:
             opened_at=now,
         )
 
-    async def _seen(self, check: Check, state: State, alert: Alert, finding: Finding) -> None:
-        severity = finding.severity or check.severity
+    async def _seen(self, check: Check, alert: Alert, finding: Finding) -> None:
         alert.detail, alert.affected = finding.detail, finding.affected or check.affected
-        rose = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
-        alert.severity = severity
-        if rose and state.heard is not None and self._acts(state):
-            # It goes where such a severity goes, also where the milder one did not.
-            state.heard.channels |= self._tell("escalated", check, state, alert, remark="La alerta se agravó.")
+        # As bad as it was at its worst: one that swings is not told of at every swing.
+        alert.severity = worse(alert.severity, finding.severity or check.severity)
         if self._leadership.leads:
             await self._save(alert)
 
@@ -275,7 +234,8 @@ class Alarm:
         """A failing check that explains what this one says, or one that has only just come right."""
         for name in sorted(check.muted_by & self._states.keys()):
             state = self._states[name]
-            fresh = state.recovered_at is not None and now - state.recovered_at < GRACE
+            # Not before it either: the clock may have been put back.
+            fresh = state.recovered_at is not None and timedelta() <= now - state.recovered_at < GRACE
             if state.failures or state.open is not None or fresh:
                 return self._checks[name]
         return None
@@ -287,36 +247,39 @@ class Alarm:
     async def _tell_beginning(self, check: Check, state: State, alert: Alert, quiet: str | None) -> None:
         if alert.told_at is not None:
             # Told before we knew of it.
-            state.heard = Heard(alert, frozenset(), mine=False)
+            state.heard = Heard(alert, frozenset(), mine=False, severity=alert.severity)
             return
         if quiet is not None:
             if alert.quiet != quiet:
                 alert.quiet = quiet
-                self._tell("opened", check, state, alert, skip=quiet)
+                state.version += 1
+                self._post.tell(self._write("opened", check, alert, skip=quiet))
                 await self._save(alert)
             return
-        if alert.saved and not await self._store.claim_beginning(alert):
+        messages = self._write("opened", check, alert)
+        if alert.saved and not await self._store.claim_beginning(alert, messages):
             return
         alert.told_at, alert.quiet = clock.now(), None
-        state.heard = Heard(alert, self._tell("opened", check, state, alert), mine=True)
+        state.heard = Heard(alert, self._bring(state, messages), mine=True, severity=alert.severity)
         await self._save(alert)
 
     async def _tell_end(self, check: Check, state: State, heard: Heard, now: datetime) -> None:
         state.heard = None
         ended = state.ended or heard.alert
         resolved_at = ended.resolved_at or now
-        if heard.alert.saved and not await self._store.claim_end(heard.alert.id):
-            return
-        heard.alert.end_told_at = now
         told = msgspec.structs.replace(
             heard.alert, resolved_at=resolved_at, detail=ended.detail, severity=ended.severity
         )
-        if heard.alert.id != ended.id:
-            await self._save(heard.alert)
         count = len(state.changes)
         remark = f"Cambió {count} veces en la última hora." if count > _FEW_CHANGES else ""
-        self._tell("resolved", check, state, told, only=heard.channels or None, remark=remark)
-        if not told.saved:
+        messages = self._write("resolved", check, told, only=heard.channels or None, remark=remark)
+        if heard.alert.saved and not await self._store.claim_end(heard.alert.id, messages):
+            return
+        heard.alert.end_told_at = now
+        if heard.alert.id != ended.id:
+            await self._save(heard.alert)
+        self._bring(state, messages)
+        if not (heard.alert.saved and self._store.answering):
             await self._save(heard.alert)
 
     async def _remind(self, check: Check, state: State, alert: Alert, now: datetime) -> None:
@@ -329,7 +292,14 @@ class Alarm:
             await self._save(heard.alert)
             heard.alert = alert
             await self._save(alert)
-        if alert.acknowledged_at is not None or self._silence(check.name, now) is not None:
+        if self._silence(check.name, now) is not None:
+            return
+        if worse(alert.severity, heard.severity) != heard.severity:
+            # It goes where such a severity goes, also where the milder one did not.
+            heard.severity = alert.severity
+            heard.channels |= self._tell("escalated", check, state, alert, remark="La alerta se agravó.")
+            return
+        if alert.acknowledged_at is not None:
             return
         since = alert.told_at or alert.opened_at
         if alert.severity == "critical" and alert.escalated_at is None and now - since >= ESCALATE_AFTER:
@@ -350,37 +320,43 @@ class Alarm:
         remark = f"Cambió {len(state.changes)} veces en la última hora; ahora está {'mal' if state.open else 'bien'}."
         self._tell("digest", check, state, msgspec.structs.replace(alert, resolved_at=None), remark=remark)
 
-    def _tell(
+    async def _end_forgotten(self, alerts: list[Alert], told: Told, now: datetime) -> None:
+        """End what no check looks at any more: of an installation that no longer has it, or of an older release."""
+        if not self._leadership.leads:
+            return
+        for alert in alerts:
+            # A colon is in the names of what others find, and end: `app.domain.audit.findings`.
+            if alert.fingerprint in self._states or ":" in alert.fingerprint or alert.resolved_at is not None:
+                continue
+            alert.resolved_at = now
+            if alert.told_at is not None:
+                check = Check(name=alert.fingerprint, title=alert.title, severity=alert.severity, ask=_nothing)
+                channels, _ = told.get(alert.fingerprint, (frozenset(), None))
+                messages = self._write("resolved", check, alert, only=channels or None, remark=_FORGOTTEN)
+                if await self._store.claim_end(alert.id, messages):
+                    alert.end_told_at = now
+                    self._post.tell(messages)
+            await self._save(alert)
+
+    def _tell(self, event: Event, check: Check, state: State, alert: Alert, *, remark: str = "") -> frozenset[str]:
+        return self._bring(state, self._write(event, check, alert, remark=remark))
+
+    def _write(
         self,
         event: Event,
         check: Check,
-        state: State,
         alert: Alert,
         *,
         remark: str = "",
         skip: str | None = None,
         only: frozenset[str] | None = None,
-    ) -> frozenset[str]:
-        notice = Notice(
-            event=event,
-            fingerprint=alert.fingerprint,
-            severity=alert.severity,
-            title=alert.title or check.title,
-            detail=alert.detail,
-            affected=alert.affected or check.affected,
-            opened_at=alert.opened_at,
-            resolved_at=alert.resolved_at if event == "resolved" else None,
-            next_step=check.next_step,
-            runbook=f"{self._runbook}#{check.name}",
-            release=self._release,
-            host=self._host,
-            environment=self._environment,
-            remark=remark,
-        )
+    ) -> list[Delivery]:
+        return self._post.write(self._wording.notice(event, check, alert, remark), alert.id, skip=skip, only=only)
+
+    def _bring(self, state: State, messages: list[Delivery]) -> frozenset[str]:
         state.version += 1
-        if skip is None:
-            state.last_told_at = clock.now()
-        return self._post.tell(notice, alert.id, skip=skip, only=only)
+        state.last_told_at = clock.now()
+        return self._post.tell(messages)
 
     async def _save(self, alert: Alert) -> None:
         """Write an alert, to PostgreSQL or else to the spool."""
@@ -394,3 +370,7 @@ class Alarm:
             self._spool.drop(alert)
         else:
             self._spool.keep(alert)
+
+
+async def _nothing() -> Answer:
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from app.domain.alerts.notices import Severity
+from app.lib.text import writable
 
 
 class Unknown(Exception):
@@ -22,6 +23,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 Answer = str | Finding | None
 """None when all is well, else what is wrong in a Spanish sentence."""
+
+
+def readable(answer: Answer) -> Finding | None:
+    """What is wrong, in text that can be written down whatever a server put into it."""
+    finding = Finding(answer) if isinstance(answer, str) else answer
+    if finding is None:
+        return None
+    affected = writable(finding.affected) if finding.affected else None
+    return msgspec.structs.replace(finding, detail=writable(finding.detail), affected=affected)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -256,11 +256,11 @@ def _optional(settings: Settings, probes: Probes) -> Sequence[Check]:
         found.append(
             Check(
                 name="tls",
-                title="El certificado del sitio está por vencer",
+                title="El certificado del sitio está por vencer o el sitio no atiende",
                 severity="warning",
                 ask=probes.tls,
-                affected="A todas las empresas cuando venza: los navegadores no entran.",
-                next_step="Renueve el certificado en el proxy y recárguelo.",
+                affected="A todas las empresas cuando venza o si nadie atiende: los navegadores no entran.",
+                next_step="Mire el proxy que está delante de la API; renueve el certificado y recárguelo.",
             )
         )
     return found

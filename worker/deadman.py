@@ -16,6 +16,8 @@ _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
 _LIMIT: Final = 10.0
 _SHORTEST: Final = 1.0
+_SOON: Final = 15.0
+"""Seconds before a call that was not taken, or not made, is made again: one lost packet is no dead monitor."""
 
 
 class DeadMan:
@@ -30,18 +32,18 @@ class DeadMan:
 
     async def run(self, stop: asyncio.Event) -> None:
         while self._url is not None and not stop.is_set():
-            if self._alive():
-                await self._call(self._url)
+            went = self._alive() and await self._call(self._url)
             wait = self._every - time.time() % self._every
-            await pause(stop, max(_SHORTEST, wait))
+            await pause(stop, max(_SHORTEST, wait if went else min(wait, _SOON)))
 
-    async def _call(self, url: str) -> None:
+    async def _call(self, url: str) -> bool:
+        """Whether the other side took it."""
         try:
             async with httpx.AsyncClient(timeout=_LIMIT, follow_redirects=False, trust_env=False) as client:
                 answer = await client.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             _LOG.warning("dead-man address away", reason=f"{type(error).__name__}: {error}")
-            return
+            return False
         if not answer.is_success:
             _LOG.warning("dead-man address refused", status=answer.status_code)
         if date := answer.headers.get("date"):
@@ -49,3 +51,4 @@ class DeadMan:
                 self.skew = time.time() - parsedate_to_datetime(date).timestamp()
             except ValueError:
                 self.skew = None
+        return answer.is_success

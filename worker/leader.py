@@ -20,6 +20,8 @@ _KEY: Final = "mostrador:monitor-leader"
 _LOOK_SECONDS: Final = 10.0
 _LIMIT: Final = 3
 """Seconds for each of the two: a leader that hangs with its server must be replaced in time."""
+_LOOKS_MISSED: Final = 2
+"""After which the server takes the lock away: a process that is frozen, or whose machine is gone, keeps its connection."""
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 _RENEW: Final = """
@@ -31,13 +33,18 @@ return 1
 
 
 class Leadership:
-    """`leads` is looked at anew every interval, ten seconds at most; the lock lives and dies with a connection of its own."""
+    """`leads` is looked at anew every interval, ten seconds at most; the lock lives and dies with a connection of its own.
+
+    The server ends that connection when nothing is asked on it for two looks, so a leader that only seems to be there is
+    followed by another.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._every = min(_LOOK_SECONDS, settings.monitor_seconds)
         # One look and what both servers may take to say nothing: a dead holder is followed in time.
         self._key_seconds = int(self._every) + 2 * _LIMIT + 2
+        self._idle_limit = str(int(1000 * (_LOOKS_MISSED * self._every + 2 * _LIMIT)))
         self._has_key = False
         self._identity = secrets.token_hex(8)
         self._connection: asyncpg.Connection | None = None
@@ -49,8 +56,7 @@ class Leadership:
                 await self.look()
                 await pause(stop, self._every)
         finally:
-            if self._connection is not None:
-                self._connection.terminate()
+            self._drop()
             await self._release()
 
     async def look(self) -> None:
@@ -64,23 +70,39 @@ class Leadership:
         """Whether the lock is ours; None while PostgreSQL is away."""
         try:
             async with asyncio.timeout(_LIMIT):
-                connection = self._connection or await self._connect()
-                held = await connection.fetchval(
-                    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid "
-                    "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
-                    int(AdvisoryLock.MONITOR),
-                )
+                if self._connection is not None:
+                    try:
+                        return await self._holds(self._connection)
+                    except POSTGRES_AWAY as error:
+                        # Cut, as after a freeze, which is not a server that is gone: Redis would make two leaders of us.
+                        _LOG.info("leader's connection lost", reason=f"{type(error).__name__}: {error}")
+                        self._drop()
+                return await self._holds(await self._connect())
         except POSTGRES_AWAY:
-            if self._connection is not None:
-                self._connection.terminate()
-                self._connection = None
+            self._drop()
             return None
+
+    async def _holds(self, connection: asyncpg.Connection) -> bool:
+        held = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid "
+            "AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1::bigint)",
+            int(AdvisoryLock.MONITOR),
+        )
         return bool(held)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
     async def _connect(self) -> asyncpg.Connection:
         # `leads` stays what it was meanwhile: a server that hangs gives the lock to nobody, and what is told is claimed first.
         # Past a pooler, which would lend the connection, and the lock, to others.
-        connection: asyncpg.Connection = await asyncpg.connect(self._settings.database_direct_url, timeout=_LIMIT)
+        connection: asyncpg.Connection = await asyncpg.connect(
+            self._settings.database_direct_url,
+            timeout=_LIMIT,
+            server_settings={"application_name": "mostrador-monitor", "idle_session_timeout": self._idle_limit},
+        )
         self._connection = connection
         return connection
 

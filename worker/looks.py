@@ -29,6 +29,8 @@ _SILENT_AFTER: Final = 60.0
 _MISSED_BEATS: Final = 4
 _OVERDUE_AFTER: Final = 300.0
 """Seconds a job may wait for a worker."""
+_STANDING_AFTER: Final = 1800.0
+"""Seconds after which it no longer is a queue that is slow: whatever the workers' signs of life say, it stands."""
 _LATE_SCHEDULE: Final = timedelta(minutes=15)
 _SKEW: Final = 5.0
 """Seconds our clock may differ from a server's."""
@@ -49,13 +51,19 @@ _OLDEST = (
     "SELECT extract(epoch FROM $1::timestamptz - min(coalesce(due_since, due_at)))::float8 FROM outbox "
     "WHERE status IN ('pending','queued') AND coalesce(due_since, due_at) <= $1"
 )
+# Of any age: what nobody retried or gave up is not resolved by a day that passed.
 _DEAD = (
-    "SELECT count(*) AS jobs, count(DISTINCT tenant_id) AS companies, array_agg(DISTINCT kind) AS kinds FROM outbox "
-    "WHERE status = 'dead' AND finished_at > $1::timestamptz - interval '24 hours'"
+    "SELECT count(*) AS jobs, count(DISTINCT tenant_id) AS companies, array_agg(DISTINCT kind) AS kinds, "
+    "count(*) FILTER (WHERE finished_at > $1::timestamptz - interval '24 hours') AS fresh FROM outbox WHERE status = 'dead'"
 )
 _LATE = (
-    "SELECT name, last_error FROM schedule WHERE next_run_at < $1::timestamptz - $2::interval "
-    "OR last_error IS NOT NULL ORDER BY name"
+    "SELECT name, last_error FROM schedule s WHERE (next_run_at < $1::timestamptz - $2::interval "
+    # A run that an outage took along has its own alert; it is repeated a minute later.
+    "OR last_error IS NOT NULL AND 2 = (SELECT count(error) FROM (SELECT error FROM schedule_run r WHERE r.name = s.name "
+    "AND r.finished_at IS NOT NULL ORDER BY r.started_at DESC LIMIT 2) AS two)) "
+    # What others were run an hour past, no worker knows any more: an older release's.
+    "AND next_run_at >= coalesce((SELECT max(last_run_at) FROM schedule), '-infinity') "
+    "- interval '1 hour' ORDER BY name"
 )
 _DIAN_AWAY = (
     "SELECT count(*) AS companies, extract(epoch FROM $1::timestamptz - min(opened_at))::float8 AS age "
@@ -158,15 +166,19 @@ class Looks:
         age = (await self.fetch(_OLDEST, clock.now()))[0][0]
         if age is None or age < _OVERDUE_AFTER:
             return None
-        return f"Un trabajo espera desde hace {round(age / 60)} minutos."
+        return Finding(
+            f"Un trabajo espera desde hace {round(age / 60)} minutos.",
+            severity="critical" if age >= _STANDING_AFTER else None,
+        )
 
     async def dead_jobs(self) -> Answer:
         row = (await self.fetch(_DEAD, clock.now()))[0]
         if not row["jobs"]:
             return None
         return Finding(
-            f"Trabajos que fallaron definitivamente en las últimas 24 horas: {row['jobs']} ({', '.join(row['kinds'])}).",
-            severity="critical" if row["jobs"] > _MANY else None,
+            f"Trabajos que fallaron definitivamente y nadie ha atendido: {row['jobs']}, en las últimas 24 horas "
+            f"{row['fresh']} ({', '.join(row['kinds'])}).",
+            severity="critical" if row["fresh"] > _MANY else None,
             affected=f"A {row['companies']} empresas.",
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from app.domain.alerts.channels import Channels
+from app.domain.alerts.channels import CHANNELS, Channels
 from app.lib import clock
 from app.lib.clock import follow_clock_file
 from app.lib.log import set_up_logging
@@ -47,6 +47,7 @@ class Monitor:
         self.alarm = Alarm(
             settings, self.checks, store=store, spool=self.spool, leadership=self.leadership, post=self.post
         )
+        self._unheard = deaf_to(settings)
         self._asked = dict.fromkeys((check.name for check in self.checks), time.monotonic())
         self._hurry = {check.name: asyncio.Event() for check in self.checks}
         self.longest_delay = 0.0
@@ -59,6 +60,8 @@ class Monitor:
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`. Each check has its own rhythm, so one that hangs holds up no other."""
         _LOG.info("monitor starts", checks=list(self._asked), every=self._every)
+        for said in self._unheard:
+            _LOG.error("nobody would hear", reason=said)
         self.spool.open()
         try:
             await _until(stop, self.leadership.look(), self.alarm.sync())
@@ -112,6 +115,19 @@ class Monitor:
         await self.alarm.note(check, answer, asked_at)
         for suspect in self.alarm.suspects(check):
             self._hurry[suspect.name].set()
+
+
+def deaf_to(settings: Settings) -> list[str]:
+    """What of the watch nobody would hear of, as the installation is configured."""
+    channels = Channels(settings)
+    found = []
+    if all(channels.why_not(channel, "critical", "opened") is not None for channel in CHANNELS):
+        found.append("no channel takes alerts: set ALERT_EMAIL with SMTP_HOST, SLACK_WEBHOOK_URL or ALERT_WEBHOOK_URL")
+    if settings.deadman_url is None:
+        found.append("nobody notices the end of this monitor: set DEADMAN_URL")
+    if not settings.metrics_token:
+        found.append("errors and slowness of the API are not looked at: set METRICS_TOKEN")
+    return found
 
 
 async def run_monitor(settings: Settings, stop: asyncio.Event, checks: Sequence[Check] | None = None) -> None:

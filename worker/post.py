@@ -6,17 +6,18 @@ behind is taken over once nobody has tried it for a while.
 
 import asyncio
 import random
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
 
-from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, ChannelRefused, Channels
+from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, Channels
 from app.domain.alerts.notices import Notice
 from app.lib import clock
+from app.lib.text import writable
 from worker.pace import pause
 from worker.records import Delivery
 from worker.spool import Spool
@@ -31,6 +32,8 @@ TRIES: Final = 400
 """About a day."""
 IDLE: Final = timedelta(seconds=60)
 """Without an attempt that was due: whoever had the message is gone. Longer than the longest attempt."""
+SETTLED: Final = 10.0
+"""Seconds PostgreSQL must have answered before anything is taken over from another monitor."""
 _KEPT_TRIES: Final = 20
 _TURN: Final = 0.2
 _TAKE_OVER_EVERY: Final = 5.0
@@ -49,18 +52,11 @@ class Post:
         self._sending: dict[UUID, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
-    def tell(
+    def write(
         self, notice: Notice, alert_id: UUID | None, *, only: Iterable[str] | None = None, skip: str | None = None
-    ) -> frozenset[str]:
-        """Begin telling it everywhere it goes; answers where. `skip` is why it goes nowhere at all."""
-        _LOG.warning(
-            "alert",
-            alert=notice.event,
-            name=notice.fingerprint,
-            detail=notice.detail,
-            **({"quiet": skip} if skip else {}),
-        )
-        told = set()
+    ) -> list[Delivery]:
+        """One message for each channel, also for those it does not go to. `skip` is why it goes nowhere at all."""
+        messages = []
         for channel in CHANNELS:
             reason = skip or self._why_not(channel, notice, only)
             now = clock.now()
@@ -74,12 +70,25 @@ class Post:
                 created_at=now,
             )
             if reason is None:
-                told.add(channel)
                 delivery.next_at = now
-                self._open[delivery.id] = delivery
             else:
                 delivery.status, delivery.reason, delivery.finished_at = "skipped", reason, now
+            messages.append(delivery)
+        return messages
+
+    def tell(self, messages: Sequence[Delivery]) -> frozenset[str]:
+        """Begin to bring them; answers on which channels."""
+        told = set()
+        for delivery in messages:
+            if delivery.status == "pending":
+                told.add(delivery.channel)
+                self._open[delivery.id] = delivery
             self._unsaved[delivery.id] = delivery
+            if not self._store.answering:
+                self._spool.keep(delivery)
+        notice = messages[0].notice
+        quiet = {} if told else {"quiet": messages[0].reason}
+        _LOG.warning("alert", alert=notice.event, name=notice.fingerprint, detail=notice.detail, **quiet)
         self._woken.set()
         return frozenset(told)
 
@@ -103,8 +112,10 @@ class Post:
             await self._save()
             if loop.time() - last_look >= _TAKE_OVER_EVERY:
                 last_look = loop.time()
-                for delivery in await self._store.take_over(IDLE, list(self._open)):
-                    self._open.setdefault(delivery.id, delivery)
+                # Not at once when PostgreSQL returns: others still write down what they sent meanwhile.
+                if self._store.answering >= SETTLED:
+                    for delivery in await self._store.take_over(IDLE, list(self._open)):
+                        self._open.setdefault(delivery.id, delivery)
             if not self._woken.is_set():
                 await pause(stop, _TURN)
 
@@ -125,7 +136,7 @@ class Post:
             if line in busy:
                 continue
             busy.add(line)
-            if delivery.id not in self._sending and delivery.next_at is not None and delivery.next_at <= now:
+            if delivery.id not in self._sending and _is_due(delivery, now):
                 task = asyncio.create_task(self._attempt(delivery), name=f"{delivery.channel} {delivery.event}")
                 self._sending[delivery.id] = task
 
@@ -136,12 +147,9 @@ class Post:
         except ChannelAway as error:
             reason = str(error)
             self._put_off(delivery, reason)
-        except ChannelRefused as error:
-            reason = str(error)
-            self._finish(delivery, "failed", f"El canal no lo acepta: {reason}")
         except Exception as error:  # noqa: BLE001 - a channel that breaks in a new way is one that is away
             _LOG.error("channel broke", channel=delivery.channel, exc_info=error)
-            reason = f"{type(error).__name__}: {error}"
+            reason = writable(f"{type(error).__name__}: {error}")
             self._put_off(delivery, reason)
         else:
             self._finish(delivery, "sent", None)
@@ -180,3 +188,8 @@ class Post:
                 for one in self._unsaved.values():
                     self._spool.keep(one)
                 return
+
+
+def _is_due(delivery: Delivery, now: datetime) -> bool:
+    """Whether to try it now; one that is to wait longer than anything waits was put off before the clock was put back."""
+    return delivery.next_at is not None and not now < delivery.next_at <= now + timedelta(seconds=LONGEST_WAIT)

@@ -1,6 +1,7 @@
 """What the monitor asks of everything that is neither PostgreSQL nor Redis: the API, the mail server, disks, certificates."""
 
 import asyncio
+import os
 import re
 import shutil
 import ssl
@@ -26,6 +27,8 @@ _ARRIVAL: Final = 60.0
 _LEAST_FREE: Final = 0.05
 """Share of a disk, and `_LEAST_BYTES` beside it: small disks fill by share, large ones by size."""
 _LEAST_BYTES: Final = 1_000_000_000
+_LEAST_FILES: Final = 0.01
+"""Share of the files a disk can hold; some count none."""
 _SOON_FULL: Final = 2
 """Times the least: a warning."""
 _CRITICAL_DAYS: Final = 7
@@ -128,7 +131,10 @@ class Probes:
         except ssl.SSLCertVerificationError as error:
             return Finding(f"El certificado de {host} no vale: {error.verify_message}.", severity="critical")
         except (OSError, TimeoutError) as error:
-            raise Unknown(f"no TLS at {host}:{port}") from error
+            if self._settings.monitor_api_url.startswith(self._settings.public_url):
+                raise Unknown(f"no TLS at {host}:{port}") from error
+            # The check of the API looks at another address, behind the proxy: nobody else would notice.
+            return Finding(f"Nadie atiende en {host}:{port}: {type(error).__name__}.", severity="critical")
         try:
             certificate: Mapping[str, Any] = writer.get_extra_info("peercert") or {}
         finally:
@@ -146,7 +152,14 @@ class Probes:
 def _fullest(folders: set[Path]) -> Answer:
     worst: Answer = None
     for folder in sorted(folders):
-        usage = shutil.disk_usage(folder)
+        try:
+            usage, numbers = shutil.disk_usage(folder), os.statvfs(folder)
+        except OSError as error:
+            return Finding(f"No se puede mirar el disco de {folder}: {error.strerror}.", severity="critical")
+        if numbers.f_flag & os.ST_RDONLY:
+            return Finding(f"El disco de {folder} no acepta escrituras.", severity="critical")
+        if numbers.f_files and numbers.f_favail < _LEAST_FILES * numbers.f_files:
+            return Finding(f"En el disco de {folder} ya casi no caben más archivos.", severity="critical")
         least = min(_LEAST_FREE * usage.total, _LEAST_BYTES)
         said = f"Quedan {usage.free // 1_000_000} MB en el disco de {folder}."
         if usage.free < least:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,23 @@ class Alert(msgspec.Struct, kw_only=True):
     saved: bool = False
 
 
+DELIVERY_COLUMNS: Final = (
+    "id",
+    "alert_id",
+    "fingerprint",
+    "event",
+    "channel",
+    "status",
+    "reason",
+    "attempts",
+    "tries",
+    "notice",
+    "created_at",
+    "next_at",
+    "finished_at",
+)
+
+
 class Delivery(msgspec.Struct, kw_only=True):
     """A row of `alert_delivery`."""
 
@@ -50,7 +67,7 @@ class Delivery(msgspec.Struct, kw_only=True):
     saved: bool = False
 
     def values(self) -> tuple[Any, ...]:
-        """In the order of the table's columns."""
+        """In the order of `DELIVERY_COLUMNS`."""
         return (
             self.id,
             self.alert_id,

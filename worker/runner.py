@@ -13,6 +13,7 @@ from app.db.jobs import JobContext
 from app.db.session import Database
 from app.lib import clock
 from app.lib.jobs import ATTEMPTS, Hopeless, Job, Queue, declared
+from app.lib.text import writable
 from app.lib.tracing import span
 from worker.pace import OUTAGES, Pace
 
@@ -129,7 +130,7 @@ class JobRunner:
             raise
 
     async def _fail(self, run: _Run, attempts: int, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH].replace("\0", "")
+        reason = writable(f"{type(error).__name__}: {error}")[:_ERROR_LENGTH]
         if run.attempt >= attempts or isinstance(error, Hopeless):
             _LOG.error("job dead", exc_info=error)
             await self._end_dead(run, reason)

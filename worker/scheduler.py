@@ -17,12 +17,15 @@ from uuid_utils.compat import uuid7
 from app.db.session import Database
 from app.lib import clock
 from app.lib.jobs import Job, declared
+from app.lib.text import writable
 from worker.pace import OUTAGES, Pace, pause, persist
 
 _LOG = structlog.stdlib.get_logger("mostrador.scheduler")
 
 BOGOTA: Final = ZoneInfo("America/Bogota")
 _DAY: Final = timedelta(days=1)
+_AGAIN: Final = timedelta(minutes=1)
+"""After a chore failed: an outage that is over must not wait for the next day."""
 _REGISTER_EVERY: Final = 60.0
 """Seconds; a clock that development moved back must not leave a schedule waiting in the future."""
 
@@ -35,10 +38,12 @@ _CLAIM = text(
     "SELECT name, every_seconds, next_run_at FROM schedule WHERE name = ANY(:names) AND next_run_at <= :now "
     "ORDER BY next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
-_BEGIN = text(
-    "UPDATE schedule SET next_run_at = :next_run_at, last_run_at = :now, last_error = NULL WHERE name = :name"
+_BEGIN = text("UPDATE schedule SET next_run_at = :next_run_at, last_run_at = :now WHERE name = :name")
+_FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = NULL WHERE name = :name")
+_FAIL = text(
+    "UPDATE schedule SET last_finished_at = :now, last_error = :error, next_run_at = least(next_run_at, :again) "
+    "WHERE name = :name"
 )
-_FINISH = text("UPDATE schedule SET last_finished_at = :now, last_error = :error WHERE name = :name")
 _RUN = text(
     "INSERT INTO schedule_run (id, name, due_at, started_at, missed) VALUES (:id, :name, :due_at, :started_at, :missed)"
 )
@@ -139,7 +144,7 @@ class Scheduler:
             if isinstance(one, NightlyJob):
                 # With the row's own transaction: each company's job exists exactly once a night.
                 await _ask_for_all(session, one.job, now)
-                await session.execute(_FINISH, {"name": row.name, "now": now, "error": None})
+                await session.execute(_FINISH, {"name": row.name, "now": now})
                 await session.execute(_RAN, {"id": begun["id"], "now": now, "error": None})
         if isinstance(one, Chore):
             await self._run_chore(one, begun)
@@ -154,11 +159,18 @@ class Scheduler:
         try:
             found = await chore.run(self._database)
         except OUTAGES as outage:
-            error = f"{type(outage).__name__}: {outage}"
+            error = writable(f"{type(outage).__name__}: {outage}")
             _LOG.warning("chore failed", name=chore.name, reason=error)
+        except Exception as mistake:  # noqa: BLE001 - one broken chore must neither end the worker nor go unseen
+            error = writable(f"{type(mistake).__name__}: {mistake}")
+            _LOG.error("chore broke", name=chore.name, exc_info=mistake)
         async with self._database.platform_transaction() as session:
             now = clock.now()
-            await session.execute(_FINISH, {"name": chore.name, "now": now, "error": error})
+            ended = {"name": chore.name, "now": now}
+            if error is None:
+                await session.execute(_FINISH, ended)
+            else:
+                await session.execute(_FAIL, ended | {"error": error, "again": now + _AGAIN})
             if chore.is_quiet and (found or error):
                 _LOG.info("schedule", name=chore.name, found=found)
                 await session.execute(_RUN, begun)

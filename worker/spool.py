@@ -56,6 +56,8 @@ class Spool:
             return
         file = self._file(type(record), record.id)
         try:
+            # Whatever tidies temporary files up may have taken the folder away.
+            self.folder.mkdir(mode=_OWN, parents=True, exist_ok=True)
             part = file.with_suffix(".part")
             part.write_bytes(msgspec.json.encode(record))
             part.replace(file)
@@ -64,8 +66,14 @@ class Spool:
 
     def drop(self, record: Alert | Delivery) -> None:
         """PostgreSQL has it."""
-        if self._lock is not None:
-            self._file(type(record), record.id).unlink(missing_ok=True)
+        if self._lock is None:
+            return
+        file = self._file(type(record), record.id)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            # Read again by the next monitor, and written again as it was: that changes nothing.
+            _LOG.error("left in the spool", file=file.name, reason=str(error))
 
     def read(self, kind: type[_Record]) -> list[_Record]:
         """Records an earlier monitor left, oldest first."""

@@ -17,7 +17,7 @@ from app.db.session import SERVER_SETTINGS
 from app.lib import clock
 from app.lib.driver import POSTGRES_AWAY
 from app.settings import Settings
-from worker.records import Alert, Delivery
+from worker.records import DELIVERY_COLUMNS, Alert, Delivery
 
 _LOG = structlog.stdlib.get_logger("mostrador.monitor")
 
@@ -45,10 +45,22 @@ _SAVE_CLOSED: Final = (
     "ON CONFLICT (id) DO UPDATE SET resolved_at = coalesce(a.resolved_at, excluded.resolved_at), "
     "told_at = coalesce(a.told_at, excluded.told_at), end_told_at = coalesce(a.end_told_at, excluded.end_told_at)"
 )
-_CLAIM_BEGINNING: Final = (
-    "UPDATE monitor_alert SET told_at = $2, quiet = NULL WHERE id = $1 AND told_at IS NULL RETURNING id"
+_NEW_DELIVERIES: Final = (
+    "INSERT INTO alert_delivery (id, alert_id, fingerprint, event, channel, status, reason, attempts, tries, notice, "
+    "created_at, next_at, finished_at) SELECT d.id, d.alert_id, d.fingerprint, d.event, d.channel, d.status, d.reason, "
+    "d.attempts, d.tries, d.notice, d.created_at, d.next_at, d.finished_at FROM won, jsonb_to_recordset($3::jsonb) AS d("
+    "id uuid, alert_id uuid, fingerprint text, event text, channel text, status text, reason text, attempts integer, "
+    "tries jsonb, notice jsonb, created_at timestamptz, next_at timestamptz, finished_at timestamptz)"
 )
-_CLAIM_END: Final = "UPDATE monitor_alert SET end_told_at = $2 WHERE id = $1 AND end_told_at IS NULL RETURNING id"
+# Who claims a message leaves it to others in the same breath: whoever dies next had either both or nothing.
+_CLAIM_BEGINNING: Final = (
+    "WITH won AS (UPDATE monitor_alert SET told_at = $2, quiet = NULL WHERE id = $1 AND told_at IS NULL RETURNING id), "
+    f"written AS ({_NEW_DELIVERIES}) SELECT id FROM won"
+)
+_CLAIM_END: Final = (
+    "WITH won AS (UPDATE monitor_alert SET end_told_at = $2 WHERE id = $1 AND end_told_at IS NULL RETURNING id), "
+    f"written AS ({_NEW_DELIVERIES}) SELECT id FROM won"
+)
 _OF_INTEREST: Final = (
     f"SELECT {_COLUMNS} FROM monitor_alert WHERE resolved_at IS NULL "
     "OR (told_at IS NOT NULL AND end_told_at IS NULL AND resolved_at > $1::timestamptz - interval '1 day') "
@@ -80,6 +92,10 @@ _MARK: Final = (
 _RELEASE: Final = "SELECT release, at FROM release_mark ORDER BY at DESC, id DESC LIMIT 1"
 
 
+Told = dict[str, tuple[frozenset[str], Any]]
+"""By fingerprint: the channels on which it was told, and when it was last."""
+
+
 class Silence(msgspec.Struct, frozen=True):
     """Wanted by somebody, until an instant."""
 
@@ -96,10 +112,16 @@ class Store:
         self._url = settings.database_platform_url
         self._release = settings.release or __version__
         self._away_until = 0.0
+        self._since: float | None = None
+
+    @property
+    def answering(self) -> float:
+        """Seconds for which PostgreSQL has answered every time; 0 while it is away."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def rest(self) -> None:
         """PostgreSQL was just seen to be away: nobody waits for it now."""
-        self._away_until = time.monotonic() + _AWAY
+        self._away_until, self._since = time.monotonic() + _AWAY, None
 
     async def fetch(self, statement: str, *values: Any) -> list[Any] | None:
         """Rows, or None while PostgreSQL is away."""
@@ -112,13 +134,16 @@ class Store:
                     await connection.set_type_codec(
                         "jsonb", encoder=_to_json, decoder=msgspec.json.decode, schema="pg_catalog"
                     )
-                    return list(await connection.fetch(statement, *values))
+                    rows = list(await connection.fetch(statement, *values))
                 finally:
                     connection.terminate()
         except POSTGRES_AWAY as error:
             _LOG.warning("alerts not stored", reason=f"{type(error).__name__}: {error}")
             self.rest()
             return None
+        if self._since is None:
+            self._since = time.monotonic()
+        return rows
 
     async def save_open(self, alert: Alert) -> bool:
         """Write an open alert; another monitor's row of the same wins, and the alert becomes that one."""
@@ -138,16 +163,16 @@ class Store:
         alert.saved = rows is not None
         return alert.saved
 
-    async def claim_beginning(self, alert: Alert) -> bool:
-        """Whether telling its beginning is ours; without PostgreSQL it is."""
-        rows = await self.fetch(_CLAIM_BEGINNING, alert.id, clock.now())
+    async def claim_beginning(self, alert: Alert, messages: Sequence[Delivery]) -> bool:
+        """Whether telling its beginning is ours, with these messages; without PostgreSQL it is."""
+        rows = await self.fetch(_CLAIM_BEGINNING, alert.id, clock.now(), _as_rows(messages))
         return rows is None or bool(rows) or not alert.saved
 
-    async def claim_end(self, alert_id: UUID) -> bool:
-        rows = await self.fetch(_CLAIM_END, alert_id, clock.now())
+    async def claim_end(self, alert_id: UUID, messages: Sequence[Delivery] = ()) -> bool:
+        rows = await self.fetch(_CLAIM_END, alert_id, clock.now(), _as_rows(messages))
         return rows is None or bool(rows)
 
-    async def known(self) -> tuple[list[Alert], dict[str, tuple[frozenset[str], Any]], list[Silence]] | None:
+    async def known(self) -> tuple[list[Alert], Told, list[Silence]] | None:
         """Alerts that matter now, by age; on which channels each fingerprint was told and when last; silences."""
         now = clock.now()
         rows = await self.fetch(_OF_INTEREST, now)
@@ -165,7 +190,7 @@ class Store:
     async def take_over(self, idle: timedelta, known: Sequence[UUID]) -> list[Delivery]:
         """Deliveries that nobody has tried for too long: their monitor is gone."""
         rows = await self.fetch(_TAKE_OVER, clock.now(), idle, list(known))
-        return [Delivery.of(row) for row in rows or ()]
+        return sorted((Delivery.of(row) for row in rows or ()), key=lambda one: one.created_at)
 
     async def release(self) -> str | None:
         """What was deployed last, and when; notes ours if it is new."""
@@ -173,6 +198,10 @@ class Store:
             return None
         rows = await self.fetch(_RELEASE)
         return f"{rows[0]['release']}, {rows[0]['at']:%Y-%m-%d %H:%M} UTC" if rows else None
+
+
+def _as_rows(messages: Sequence[Delivery]) -> list[dict[str, Any]]:
+    return [dict(zip(DELIVERY_COLUMNS, one.values(), strict=True)) for one in messages]
 
 
 def _shared(alert: Alert) -> tuple[Any, ...]:

@@ -265,5 +265,7 @@ def _engine(url: str, size: int, settings: Settings) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=_POOL_WAIT,
         pool_pre_ping=True,
+        # An error's text goes into logs, records of jobs and alerts: values are people's names, PINs and tokens.
+        hide_parameters=True,
         connect_args=connect_args,
     )

@@ -14,6 +14,11 @@ LONGEST: Final = 250
 """Characters kept by `normalise`: a B-tree entry holds 2,704 bytes, and one letter can decompose into eighteen."""
 
 
+def writable(text: str) -> str:
+    """The text as JSON and PostgreSQL can hold it: other programs' words may carry NUL, and halves of letters."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 def normalise(text: str) -> str:
     """What search compares: lower case, no accents, ñ as n, compatibility forms unfolded, blanks folded, marks dropped."""
     if text.isascii():

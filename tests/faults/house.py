@@ -188,7 +188,7 @@ _EVENTS = {
     "ALERTA": "opened",
     "Resuelto": "resolved",
     "Sigue": "repeated",
-    "SIN ATENDER": "escalated",
+    "ESCALADA": "escalated",
     "Inestable": "digest",
 }
 

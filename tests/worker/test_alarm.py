@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.domain.alerts.channels import Channels
+from app.domain.alerts.checks import CHECKS
 from app.integrations.webhook.signing import signed_headers
 from app.lib import clock
 from app.settings import read_settings
@@ -378,6 +379,7 @@ def test_what_explains_a_check_is_a_check(house_environ: dict[str, str]) -> None
     checks = all_checks(settings)
     for check in checks:
         assert check.muted_by <= {one.name for one in checks}
+    assert {one.name for one in checks} == CHECKS
 
 
 @pytest.fixture

@@ -222,11 +222,16 @@ async def test_the_worker_its_jobs_and_the_proofs_are_looked_at(house: House) ->
     assert [await looks.queue(), await looks.dead_jobs(), await looks.findings(), await looks.schedules()] == [None] * 4
     job_id = await house.ask("test.trace", name="x")
     await house.admin.execute("UPDATE outbox SET due_since = now() - interval '10 minutes', status = 'queued'")
-    assert await looks.queue() == "Un trabajo espera desde hace 10 minutos."
+    assert await looks.queue() == Finding("Un trabajo espera desde hace 10 minutos.")
+    await house.admin.execute("UPDATE outbox SET due_since = now() - interval '31 minutes'")
+    assert await looks.queue() == Finding("Un trabajo espera desde hace 31 minutos.", severity="critical")
     await house.admin.execute("UPDATE outbox SET status = 'dead', finished_at = now() WHERE id = $1", job_id)
-    assert await looks.dead_jobs() == Finding(
-        "Trabajos que fallaron definitivamente en las últimas 24 horas: 1 (test.trace).", affected="A 1 empresas."
-    )
+    said = "Trabajos que fallaron definitivamente y nadie ha atendido: 1, en las últimas 24 horas {} (test.trace)."
+    assert await looks.dead_jobs() == Finding(said.format(1), affected="A 1 empresas.")
+    await house.admin.execute("UPDATE outbox SET finished_at = now() - interval '2 days' WHERE id = $1", job_id)
+    assert await looks.dead_jobs() == Finding(said.format(0), affected="A 1 empresas.")
+    await house.admin.execute("UPDATE outbox SET status = 'discarded' WHERE id = $1", job_id)
+    assert await looks.dead_jobs() is None
     await house.admin.execute(
         "INSERT INTO monitor_alert (id, fingerprint, severity, detail, opened_at, last_seen_at) "
         "VALUES (gen_random_uuid(), 'audit-chain:x', 'critical', 'Rota.', now(), now())"

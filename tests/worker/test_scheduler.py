@@ -10,10 +10,14 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
+from app.domain.backups.jobs import make_company_backup
+from app.domain.backups.schedule import ask_companies
 from app.lib import clock
 from tests.worker.house import FAST, House
+from worker.alert_chores import CHORES as ALERT_CHORES
 from worker.chores import CHORES, forget_done_jobs, forget_old_answers
 from worker.scheduler import Chore, NightlyJob, Scheduler, nightly_jobs
+from worker.webhook_chores import CHORES as WEBHOOK_CHORES
 
 
 class MovedClock:
@@ -145,3 +149,31 @@ async def test_old_answers_and_done_jobs_are_forgotten_and_dead_ones_kept(house:
     left = await house.admin.fetch("SELECT status FROM outbox ORDER BY finished_at")
     assert [row["status"] for row in left] == ["dead", "done"]
     assert {"idempotency.forget", "outbox.forget"} <= {chore.name for chore in CHORES}
+
+
+@pytest.mark.parametrize("chore", [*CHORES, *ALERT_CHORES, *WEBHOOK_CHORES], ids=lambda chore: chore.name)
+async def test_every_chore_runs(house: House, chore: Chore) -> None:
+    await chore.run(house.database)
+
+
+async def test_the_backup_of_a_company_is_asked_for_when_its_policy_says_so(house: House) -> None:
+    made = "SELECT count(*) FROM company_backup WHERE tenant_id = $1"
+    await ask_companies(house.database)
+    assert await house.admin.fetchval(made, house.tenant_id) == 0, "a company of this hour has nothing yet"
+    await house.admin.execute("UPDATE tenant SET created_at = now() - interval '2 days'")
+    await house.admin.execute(
+        "INSERT INTO backup_policy (plan, every_hours, keep_daily, keep_weekly, keep_monthly, on_demand_per_month) "
+        "VALUES ('*', 24, 7, 5, 12, 5) ON CONFLICT DO NOTHING"
+    )
+    for _ in range(2):
+        await ask_companies(house.database)
+        assert await house.admin.fetchval(made, house.tenant_id) == 1
+    (asked,) = await house.admin.fetch("SELECT payload FROM outbox WHERE kind = $1", make_company_backup.kind)
+    wanted = await house.admin.fetchval("SELECT id FROM company_backup WHERE tenant_id = $1", house.tenant_id)
+    assert make_company_backup.decode(json.loads(asked["payload"])).backup_id == wanted
+    await house.admin.execute("UPDATE company_backup SET created_at = now() - interval '4 hours'")
+    await ask_companies(house.database)
+    found = await house.admin.fetch(
+        "SELECT status FROM company_backup WHERE tenant_id = $1 ORDER BY created_at", house.tenant_id
+    )
+    assert [row["status"] for row in found] == ["failed", "running"], "what a dead process left is tried again"

@@ -17,6 +17,7 @@ from app.integrations.mail.sender import MailRefused, MailSender, MailUnavailabl
 from app.integrations.slack import say
 from app.integrations.webhook import NotDelivered, post_json
 from app.integrations.webhook.signing import signed_headers
+from app.lib.text import writable
 from app.settings import Settings
 
 Channel = Literal["mail", "slack", "webhook"]
@@ -27,11 +28,7 @@ _LIMIT: Final = 30.0
 
 
 class ChannelAway(Exception):
-    """Not taken now; later it may be."""
-
-
-class ChannelRefused(Exception):
-    """Not taken, and it never will be."""
+    """Not taken now; later it may be: a full mailbox is emptied, an address is corrected, and an alert is worth the tries."""
 
 
 class Channels:
@@ -62,16 +59,14 @@ class Channels:
         return bool(settings.slack_webhook_url if channel == "slack" else settings.alert_webhook_url)
 
     async def send(self, channel: Channel, message_id: str, notice: Notice) -> None:
-        """Hand a message over. Raises `ChannelAway`, `ChannelRefused`."""
+        """Hand a message over. Raises `ChannelAway`."""
         try:
             async with asyncio.timeout(_LIMIT):
                 await self._send(channel, message_id, notice)
         except TimeoutError as error:
             raise ChannelAway(f"no respondió en {_LIMIT:g} s") from error
-        except (MailUnavailable, NotDelivered) as error:
-            raise ChannelAway(str(error)) from error
-        except MailRefused as error:
-            raise ChannelRefused(str(error)) from error
+        except (MailUnavailable, MailRefused, NotDelivered) as error:
+            raise ChannelAway(writable(str(error))) from error
 
     async def _send(self, channel: Channel, message_id: str, notice: Notice) -> None:
         settings = self._settings

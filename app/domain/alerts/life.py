@@ -45,6 +45,9 @@ class Life(msgspec.Struct):
 
     def hold(self, now: datetime) -> timedelta | None:
         """How long it must stay as it is before that is told; None when it is not flapping."""
+        if self.changes and self.changes[-1] > now:
+            # The clock was put back.
+            self.changes = deque(min(one, now) for one in self.changes)
         while self.changes and now - self.changes[0] > _HOUR:
             self.changes.popleft()
         if len(self.changes) > _CALM_CHANGES:

@@ -12,6 +12,14 @@ from app.integrations.mail.sender import Mail
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 """From least to worst."""
+
+
+def worse(one: Severity, other: Severity) -> Severity:
+    """The graver of two."""
+    # By index: a type checker makes plain words of `max` over literals.
+    return SEVERITIES[max(SEVERITIES.index(one), SEVERITIES.index(other))]
+
+
 Event = Literal["opened", "resolved", "repeated", "escalated", "digest", "test"]
 
 _BOGOTA: Final = ZoneInfo("America/Bogota")
@@ -19,7 +27,7 @@ _HEADS: Final[dict[Event, str]] = {
     "opened": "ALERTA: {}",
     "resolved": "Resuelto: {}",
     "repeated": "Sigue: {}",
-    "escalated": "SIN ATENDER: {}",
+    "escalated": "ESCALADA: {}",
     "digest": "Inestable: {}",
     "test": "PRUEBA: {}",
 }

@@ -14,7 +14,8 @@ from uuid_utils.compat import uuid7
 from app import __version__
 from app.db.desk import Desk
 from app.db.platform import MonitorAlert
-from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, ChannelRefused, Channels, shown_secret
+from app.domain.alerts.channels import CHANNELS, Channel, ChannelAway, Channels, shown_secret
+from app.domain.alerts.checks import CHECKS
 from app.domain.alerts.models import AlertDelivery, AlertSilence
 from app.domain.alerts.notices import SEVERITIES, Notice, Severity
 from app.domain.alerts.schemas import (
@@ -106,11 +107,15 @@ class ProviderAlerts:
         return self._out(row)
 
     async def silence(self, data: CreateSilence) -> SilenceOut:
-        """Hear nothing of a check for a while. Raises `RuleBroken` for a name that no alert could have."""
-        if data.fingerprint != "*" and not all(letter.isalnum() or letter == "-" for letter in data.fingerprint):
+        """Hear nothing of a check for a while. Raises `RuleBroken` for a name that no check has: it would silence nothing."""
+        if data.fingerprint != "*" and data.fingerprint not in CHECKS:
             raise RuleBroken(
                 "No hay tal comprobación.",
-                errors=(FieldError("/fingerprint", "unknown-check", "Es el nombre de una comprobación, o «*»."),),
+                errors=(
+                    FieldError(
+                        "/fingerprint", "unknown-check", f"Es una de: {', '.join(sorted(CHECKS))}; o «*», todas."
+                    ),
+                ),
             )
         now = clock.now()
         row = AlertSilence(
@@ -239,7 +244,7 @@ async def _try(channels: Channels, channel: Channel, notice: Notice) -> tuple[Al
     if not skipped:
         try:
             await channels.send(channel, str(row_id), notice)
-        except (ChannelAway, ChannelRefused) as error:
+        except ChannelAway as error:
             reason = str(error)
     status = "skipped" if skipped else "sent" if reason is None else "failed"
     now = clock.now()

@@ -4,6 +4,7 @@ import hmac
 import resource
 from collections.abc import Iterable
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import cast
 
@@ -113,5 +114,8 @@ def _jobs(snapshot: Snapshot | None) -> Iterable[str]:
         for state in ("waiting", "active", "delayed", "failed")
     ]
     yield from metric("mostrador_jobs", "gauge", "Background jobs that are not done.", counts)
-    ages = [({"queue": queue}, jobs.beat_age) for queue, jobs in snapshot.queues.items() if jobs.beat_age is not None]
+    # No sign at all is told as well: an absent series alarms nobody.
+    ages = [
+        ({"queue": queue}, inf if jobs.beat_age is None else jobs.beat_age) for queue, jobs in snapshot.queues.items()
+    ]
     yield from metric("mostrador_worker_heartbeat_age_seconds", "gauge", "Since a worker's last sign of life.", ages)

@@ -1,6 +1,6 @@
 """Health of the platform as the API sees it: asked in parallel, each within its own limit, remembered for a moment.
 
-A question that hangs is left hanging and not asked twice: the answer is given without it.
+A question that hangs is left hanging for a while and not asked twice: the answer is given without it.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ _LOG = structlog.stdlib.get_logger("mostrador.health")
 DATABASE_LIMIT: Final = 0.7
 REDIS_LIMIT: Final = 0.5
 """Seconds a service may take; the whole answer stays under one."""
+GIVEN_UP: Final = 10.0
+"""Seconds after which a question that hangs is given up, and asked anew: its connection may be dead without knowing it."""
 REMEMBERED: Final = 1.0
 """Seconds one report answers for."""
 MISSING_AFTER: Final = 35
@@ -93,7 +95,8 @@ class Probe(Generic[_Answer]):
     async def _timed(self) -> tuple[_Answer | None, int]:
         started = time.perf_counter()
         try:
-            answer = await self._ask()
+            async with asyncio.timeout(GIVEN_UP):
+                answer = await self._ask()
         except Exception as error:  # noqa: BLE001 - any reason at all means that the service does not serve us
             _LOG.warning("service away", service=self._name, reason=f"{type(error).__name__}: {error}")
             answer = None

@@ -12,6 +12,7 @@ import msgspec
 
 from app.integrations.mail.sender import Mail, MailRefused, MailUnavailable
 from app.lib import clock
+from app.lib.text import writable
 from app.settings import Settings
 
 _CALL_LIMIT: Final = 10.0
@@ -120,9 +121,11 @@ def _plain(name: str) -> str:
 
 
 def _judged(error: aiosmtplib.SMTPResponseException) -> Exception:
-    reason = f"{error.code} {error.message}"
-    return MailRefused(reason) if error.code >= _FIRST_PERMANENT else MailUnavailable(reason)
+    reason = writable(f"{error.code} {error.message}")
+    # A permanent no to our greeting, login or sender is about us: once that is mended, the same message goes.
+    is_about_it = isinstance(error, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
+    return MailRefused(reason) if is_about_it and error.code >= _FIRST_PERMANENT else MailUnavailable(reason)
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return writable(f"{type(error).__name__}: {error}")

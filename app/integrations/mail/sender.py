@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from app.lib import clock
+from app.lib.text import writable
 from app.settings import Settings
 
 _CALL_LIMIT: Final = 10.0
@@ -63,14 +64,16 @@ class MailSender:
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = [refusal.code for refusal in error.recipients]
             raise _judge(min(codes, default=_FIRST_PERMANENT), str(error)) from error
-        except aiosmtplib.SMTPResponseException as error:
+        except aiosmtplib.SMTPDataError as error:
             raise _judge(error.code, f"{error.code} {error.message}") from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise MailUnavailable(f"{type(error).__name__}: {error}") from error
+            # Also a permanent no to our greeting, login or sender: that is about us, and mended without the message.
+            raise MailUnavailable(writable(f"{type(error).__name__}: {error}")) from error
 
 
 def _judge(code: int, reason: str) -> Exception:
-    return MailRefused(reason) if code >= _FIRST_PERMANENT else MailUnavailable(reason)
+    said = writable(reason)
+    return MailRefused(said) if code >= _FIRST_PERMANENT else MailUnavailable(said)
 
 
 def _domain(sender: str) -> str:

@@ -244,6 +244,39 @@ async def test_ranges_and_certificates_that_end(shop: Shop, eye: Eye, admin: Adm
     assert {one["severity"] for one in await eye.alerts()} == {"critical"}
 
 
+async def test_what_gets_worse_is_told_again_also_to_whom_it_was_too_little_and_although_attended(
+    shop: Shop, eye: Eye, database: Database, admin: Admin, sink: Sink
+) -> None:
+    patient = await hire(shop, database, "admin")
+    await put(patient, "/v1/alerts/preferences", {"mails": "now", "severity": "critical"})
+    await admin.execute(
+        "INSERT INTO dian_setting (tenant_id, environment, is_enabled, software_id, software_pin) "
+        "VALUES ($1, '1', true, 'x', 'x') ON CONFLICT (tenant_id) DO UPDATE SET environment = '1', is_enabled = true, "
+        "software_id = 'x', software_pin = 'x'",
+        UUID(shop.tenant_id),
+    )
+    await admin.execute(
+        "INSERT INTO dian_certificate (tenant_id, id, subject, issuer, serial, not_before, not_after, is_chain_complete, "
+        "sealed, user_id) VALUES ($1, $2, 's', 'i', '1', now() - interval '1 year', now() + interval '20 days', true, 'x', $3)",
+        UUID(shop.tenant_id),
+        uuid4(),
+        UUID(shop.user["id"]),
+    )
+    await eye.look(2)
+    await post_mail(sink, database, admin, shop)
+    (alert,) = await eye.alerts()
+    answer = await shop.post(f"/v1/alerts/{alert['id']}/acknowledge", {"note": "Ya lo pedí"})
+    assert answer.status_code == 200, answer.text
+    assert sink.received(patient.email) == []
+    await admin.execute(
+        "UPDATE dian_certificate SET not_after = now() + interval '2 days' WHERE tenant_id = $1", UUID(shop.tenant_id)
+    )
+    await eye.look(2)
+    await post_mail(sink, database, admin, shop)
+    assert len(sink.received(shop.email)) == 2
+    assert len(sink.received(patient.email)) == 1
+
+
 async def test_thresholds_and_severity_are_the_companys(shop: Shop, eye: Eye) -> None:
     session = await shop.open_drawer()
     products = [await shop.product(stock="1") for _ in range(2)]
@@ -393,6 +426,47 @@ async def test_a_mail_server_that_is_away_has_everything_at_the_next_look_once(
     await post_mail(sink, database, admin, shop)
     assert len(sink.received(shop.email)) == 1
     assert await eye.mails(alert["id"]) == [("opened", "sent")]
+
+
+async def test_the_mail_of_a_day_outlives_a_mail_server_that_is_away_at_its_hour(
+    shop: Shop, eye: Eye, database: Database, admin: Admin, sink: Sink
+) -> None:
+    await put(shop, "/v1/alerts/preferences", {"mails": "daily", "digestAt": "06:30"})
+    session, gone = await shop.open_drawer(), await shop.product(stock="1")
+    await sell_out(shop, session, gone)
+    await eye.look(2)
+    due = "UPDATE company_alert_mail SET created_at = now() - interval '25 hours', due_at = $2 WHERE tenant_id = $1"
+    await admin.execute(due, UUID(shop.tenant_id), eye.now)
+    sink.fail("error")
+    await eye.look()
+    await post_mail(sink, database, admin, shop)
+    (alert,) = await eye.alerts()
+    assert await eye.mails(alert["id"]) == [("opened", "pending")]
+    sink.fail(None)
+    await admin.execute(due, UUID(shop.tenant_id), eye.now)
+    await eye.look()
+    await post_mail(sink, database, admin, shop)
+    assert await eye.mails(alert["id"]) == [("opened", "sent")]
+
+
+async def test_who_may_no_longer_see_alerts_is_not_mailed_what_waited(
+    shop: Shop, eye: Eye, database: Database, admin: Admin, sink: Sink
+) -> None:
+    person = await hire(shop, database, "admin")
+    session, gone = await shop.open_drawer(), await shop.product(stock="1")
+    await sell_out(shop, session, gone)
+    await eye.look(2)
+    await admin.execute(
+        "UPDATE membership SET role = 'cashier' WHERE tenant_id = $1 AND user_id = $2",
+        UUID(shop.tenant_id),
+        UUID(person.id),
+    )
+    await post_mail(sink, database, admin, shop)
+    assert len(sink.received(shop.email)) == 1
+    assert sink.received(person.email) == []
+    (alert,) = await eye.alerts()
+    mails = {one["userId"]: one for one in (await shop.get(f"/v1/alerts/{alert['id']}")).json()["mails"]}
+    assert "ya no ve sus alertas" in mails[person.id]["reason"]
 
 
 async def test_an_attended_alert_is_not_repeated_and_an_unattended_one_daily(

@@ -20,6 +20,7 @@ from app.dev.redis import EmbeddedRedis
 from app.domain.provider.health import Health, Probe, older_revisions
 from app.lib.edge import Edge
 from app.settings import read_settings
+from tests.db.catalogue import Admin
 from tests.shop import Shop
 
 MILLISECONDS = re.compile(r"\d+ms")
@@ -169,6 +170,64 @@ async def test_a_question_that_hangs_is_answered_without_and_not_asked_twice() -
     assert (await probe.answer())[0] == "yes"
 
 
+class Wire:
+    """Between the API and PostgreSQL; cut, its old connections say nothing more, not even that they are over."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._cut: list[asyncio.Event] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cut = asyncio.Event()
+        self._cut.append(cut)
+        theirs, ours = await asyncio.open_connection(self._host, self._port)
+        for source, drain in ((reader, ours), (theirs, writer)):
+            task = asyncio.create_task(self._carry(source, drain, cut))
+            self._tasks.add(task)
+
+    async def _carry(self, source: asyncio.StreamReader, drain: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+        while data := await source.read(65_536):
+            if not cut.is_set():
+                drain.write(data)
+        if not cut.is_set():
+            drain.close()
+
+    def cut(self) -> None:
+        for one in self._cut:
+            one.set()
+
+    def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+async def test_a_connection_that_is_dead_without_knowing_it_is_given_up(
+    environ: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.domain.provider.health.GIVEN_UP", 1.0)
+    url = make_url(environ["DATABASE_URL"])
+    wire = Wire(url.host or "", url.port or 0)
+    server = await asyncio.start_server(wire.take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    through = {
+        name: make_url(environ[name]).set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        for name in ("DATABASE_URL", "DATABASE_PLATFORM_URL")
+    }
+    made = create_litestar(read_settings(environ | through))
+    health: Health = made.state.health
+    assert (await health.report()).status != "error"
+    wire.cut()
+    await asyncio.sleep(1.1)
+    assert (await health.report()).status == "error"
+    async with asyncio.timeout(15):
+        while (await health.report()).status == "error":
+            await asyncio.sleep(0.2)
+    await _end(made)
+    server.close()
+    wire.end()
+
+
 async def test_a_crowd_asking_for_health_is_one_question(environ: dict[str, str], database: Database) -> None:
     made = create_litestar(read_settings(environ))
     health: Health = made.state.health
@@ -193,6 +252,19 @@ async def test_many_dead_letters_are_a_warning(shop: Shop, environ: dict[str, st
         await session.execute(sql("DELETE FROM outbox WHERE kind = 'test.many-dead'"))
     assert (report.status, report.services.queues["long"].failed) == ("degraded", 11 + (others or 0))
     assert any("long" in warning for warning in report.warnings)
+
+
+async def test_a_queue_without_any_sign_of_life_is_told_to_prometheus(
+    settings_app: Litestar, admin: Admin, database: Database
+) -> None:
+    await _beat(database)
+    await admin.execute("DELETE FROM worker_heartbeat WHERE queue = 'long'")
+    async with _client(settings_app) as http:
+        answer = await http.get("/metrics", headers={"Authorization": "Bearer the scraper's own"})
+    ages = re.findall(r'^mostrador_worker_heartbeat_age_seconds{queue="(\w+)".*} (\S+)$', answer.text, re.MULTILINE)
+    assert dict(ages)["long"] == "inf"
+    assert float(dict(ages)["short"]) < 60
+    await _beat(database)
 
 
 async def test_metrics_are_for_whoever_holds_the_token(settings_app: Litestar, http: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ from app.domain.alerts.company.mails import MailPlan
 from app.domain.alerts.company.models import CompanyAlert, CompanyAlertLife, CompanyAlertSetting
 from app.domain.alerts.company.rules import Rule, rules_of
 from app.domain.alerts.life import REPEAT_AFTER, Life
-from app.domain.alerts.notices import SEVERITIES, Severity
+from app.domain.alerts.notices import SEVERITIES, Severity, worse
 from app.domain.tenants.service import TenantService
 
 _AGAIN_AFTER: Final = timedelta(days=1)
@@ -68,6 +68,7 @@ class _Watch:
         self._rule = rule
         self._row = row
         self._open = alert
+        self._rose = False
         self._life = Life() if row is None else Life(failures=row.failures, goods=row.goods, changes=deque(row.changes))
 
     async def turn(self) -> None:
@@ -121,7 +122,9 @@ class _Watch:
         self._record("alert.opened", self._open)
 
     def _seen(self, alert: CompanyAlert, finding: Finding) -> None:
-        alert.last_seen_at, alert.severity = self._shop.now, self._severity(finding)
+        severity = self._severity(finding)
+        self._rose = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
+        alert.last_seen_at, alert.severity = self._shop.now, severity
         for name, value in _evidence(finding).items():
             setattr(alert, name, value)
 
@@ -132,9 +135,7 @@ class _Watch:
         self._record("alert.resolved", alert)
 
     def _severity(self, finding: Finding) -> Severity:
-        worse: Severity = finding.severity or "info"
-        # By index: a type checker makes plain words of `max` over literals.
-        return SEVERITIES[max(SEVERITIES.index(self._rule.severity), SEVERITIES.index(worse))]
+        return worse(self._rule.severity, finding.severity or "info")
 
     def _record(self, action: str, alert: CompanyAlert) -> None:
         told = {
@@ -174,11 +175,11 @@ class _Watch:
         await self._plan.tell(alert, "opened")
 
     async def _remind(self, alert: CompanyAlert) -> None:
-        """Again after a day in which nobody attended to it; sooner, and even so, when it grew."""
+        """Again after a day in which nobody attended to it; sooner, and even so, when it grew; at once when it is worse."""
         assert alert.told_at is not None
         since = self._shop.now - alert.told_at
         grew = alert.item_count > alert.told_count and since >= REPEAT_AFTER
-        if grew or (alert.acknowledged_at is None and since >= _AGAIN_AFTER):
+        if self._rose or grew or (alert.acknowledged_at is None and since >= _AGAIN_AFTER):
             alert.told_at, alert.told_count = self._shop.now, alert.item_count
             await self._plan.tell(alert, "repeated")
 

@@ -13,7 +13,7 @@ from app.domain.accounts.memberships import member_of
 from app.domain.accounts.models import AppUser
 from app.domain.alerts.company.engine import look
 from app.domain.alerts.company.kinds import KINDS
-from app.domain.alerts.company.mails import MAIL_JOB, preference_of
+from app.domain.alerts.company.mails import MAIL_JOB, may_hear, preference_of
 from app.domain.alerts.company.models import CompanyAlert, CompanyAlertMail
 from app.domain.alerts.notices import length_of
 from app.domain.tenants.service import TenantService
@@ -27,7 +27,8 @@ _CLAIMED: Final = timedelta(minutes=5)
 """How long mails belong to one run, and what a run that died holds them up."""
 _AGAIN: Final = timedelta(minutes=4)
 """Before the next look, which asks again: a mail server that returns has everything within five minutes."""
-_GIVEN_UP: Final = timedelta(days=1)
+_TRIES: Final = 290
+"""About a day of looks. Counted, since the mail of a day waits that long before its first."""
 _MOST: Final = 50
 """Told in one mail."""
 _HEADS: Final = {"opened": "", "repeated": "Sigue: ", "resolved": "Resuelto: "}
@@ -54,14 +55,14 @@ async def mail_person(context: JobContext, payload: ToPerson) -> None:
             return
         company = await TenantService(work).find()
         told = [_told(mail, alert, ZoneInfo(company.time_zone)) for mail, alert in claimed]
-        ids, oldest, name = [mail.id for mail, _ in claimed], claimed[0][0].created_at, company.name
+        ids, tries, name = [mail.id for mail, _ in claimed], max(mail.attempts for mail, _ in claimed), company.name
     async with context.database.person_transaction(user_id=payload.user_id) as work:
         user = await work.session.scalar(select(AppUser).where(AppUser.id == payload.user_id))
     values: dict[str, Any]
     if user is None or not user.is_active:
         values = {"status": "skipped", "reason": "La persona ya no tiene cuenta.", "finished_at": now}
     else:
-        values = await _send(context, user, name, told, oldest)
+        values = await _send(context, user, name, told, tries)
     async with context.transaction() as work:
         await _write(work, ids, values)
 
@@ -89,8 +90,8 @@ async def _claim(work: Work, user_id: UUID, now: datetime) -> list[tuple[Company
     claimed = []
     for one, alert in rows:
         reason = preference.why_not(alert.kind, alert.severity) if one.event == "opened" else None
-        if member is None or not member.is_active:
-            reason = "La persona ya no es de la empresa."
+        if member is None or not may_hear(member):
+            reason = "La persona ya no es de la empresa, o ya no ve sus alertas."
         if reason is not None:
             one.status, one.reason, one.finished_at = "skipped", reason, now
             continue
@@ -100,7 +101,7 @@ async def _claim(work: Work, user_id: UUID, now: datetime) -> list[tuple[Company
 
 
 async def _send(
-    context: JobContext, user: AppUser, company: str, told: list[dict[str, Any]], oldest: datetime
+    context: JobContext, user: AppUser, company: str, told: list[dict[str, Any]], tries: int
 ) -> dict[str, Any]:
     """Hand one message over; answers what that makes of the rows."""
     title = told[0]["title"] if len(told) == 1 else f"{len(told)} avisos de su tienda"
@@ -123,8 +124,8 @@ async def _send(
         }
     except MailUnavailable as error:
         now = clock.now()
-        if now - oldest >= _GIVEN_UP:
-            return {"status": "failed", "reason": f"No se pudo enviar en un día: {error}", "finished_at": now}
+        if tries >= _TRIES:
+            return {"status": "failed", "reason": f"No se pudo enviar en {tries} intentos: {error}", "finished_at": now}
         return {"reason": str(error), "due_at": now + _AGAIN}
     return {"status": "sent", "reason": "", "finished_at": clock.now()}
 

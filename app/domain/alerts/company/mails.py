@@ -29,6 +29,12 @@ _OVER: Final = "Se resolvió antes de que fuera hora de avisar."
 Told = Literal["opened", "resolved", "repeated"]
 
 
+def may_hear(member: Membership) -> bool:
+    """Whether alerts are for a member: active, of all branches, with a role that may see them."""
+    permissions = permissions_of(member.role, member.permissions)
+    return member.is_active and member.all_branches and PERMISSION in permissions
+
+
 class Preference(msgspec.Struct, frozen=True, kw_only=True):
     """How one person wants to hear."""
 
@@ -113,11 +119,9 @@ class MailPlan:
         """Active people of all branches whose role may see alerts: an alert is of the whole company."""
         if self._people is None:
             members = await self._work.session.scalars(
-                select(Membership).where(
-                    Membership.tenant_id == self._work.tenant_id, Membership.is_active, Membership.all_branches
-                )
+                select(Membership).where(Membership.tenant_id == self._work.tenant_id, Membership.is_active)
             )
-            found = [one.user_id for one in members if PERMISSION in permissions_of(one.role, one.permissions)]
+            found = [one.user_id for one in members if may_hear(one)]
             self._people = {one: await preference_of(self._work, one) for one in sorted(found)}
         return self._people
 
