@@ -14,7 +14,7 @@ import pytest
 
 from app.db.session import Database
 from app.domain.billing.collector import payments_of
-from app.domain.billing.events import HANDLED
+from app.domain.billing.events import HANDLED, LOOK
 from app.domain.billing.life import hold
 from app.domain.billing.machine import TABLE, Event, State
 from app.domain.billing.panel import metrics
@@ -112,9 +112,9 @@ async def two_years(
             delivered += 1
         history.extend(events)
         events = []
-        looks += await run_jobs(database, admin)
+        looks += await run_jobs(database, admin, kind=LOOK)
         await look_at_due(database)
-        looks += await run_jobs(database, admin)
+        looks += await run_jobs(database, admin, kind=LOOK)
 
     await settle()
     payments = payments_of(database)
@@ -190,7 +190,7 @@ async def two_years(
         assert (await deliver(http, one)).status_code == 200
     heard = await admin.fetchval("SELECT count(*) FROM payment_event WHERE outcome = 'queued'")
     assert (heard or 0) > len(again) // 4, "they were taken for new"
-    await run_jobs(database, admin)
+    await run_jobs(database, admin, kind=LOOK)
     assert await standings(admin, ours) == before
     paid_moves = await admin.fetch(
         "SELECT t.tenant_id FROM subscription_transition t WHERE t.event = 'paid' AND NOT EXISTS ("

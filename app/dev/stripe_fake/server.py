@@ -3,7 +3,7 @@
 | Control | |
 |---|---|
 | `GET /ready` | 200 |
-| `PUT /control/clock` `{now: seconds}` | everything that falls due on the way happens |
+| `PUT /control/clock` `{now: seconds, back: true}` | everything that falls due on the way happens; `back` sets an advanced clock back |
 | `GET /control/events?after=n` | events in the order of their making |
 | `POST /control/customers/{id}` `{card: "ok" or "declined"}` | the card from now on |
 | `POST /control/checkout/{id}` `{card}` | what the page's button does |
@@ -204,6 +204,8 @@ class Door(BaseHTTPRequestHandler):
         match words:
             case ["clock"]:
                 self.server.moved = True
+                if body.get("back"):
+                    engine.now = min(engine.now, int(body["now"]))
                 engine.advance(int(body["now"]))
                 return {"now": engine.now}
             case ["customers", identity]:

@@ -45,6 +45,11 @@ _ASK = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
     "VALUES (:tenant_id, :id, 'short', :kind, CAST(:payload AS jsonb), :now)"
 )
+_NEXT_LOOK = text(
+    "SELECT id FROM outbox WHERE tenant_id = :tenant_id AND kind = :kind AND status IN ('pending','queued') "
+    "AND attempts = 0 ORDER BY id LIMIT 1 FOR SHARE SKIP LOCKED"
+)
+"""A look that nobody has begun: it cannot begin before the event that it is to answer as well is written down."""
 _DONE = text(
     "UPDATE payment_event SET outcome = 'done', done_at = :now "
     "WHERE tenant_id = :tenant_id AND outcome = 'queued' AND received_at <= :begun"
@@ -78,7 +83,10 @@ def read_event(body: bytes) -> Event:
 
 
 async def take(database: Database, event: Event) -> None:
-    """Write an event and the job that answers it, both or none; a known one changes nothing."""
+    """Write an event and the job that answers it, both or none; a known one changes nothing.
+
+    A look that waits for its first try answers it too.
+    """
     now, job_id = clock.now(), uuid7()
     subject = event.data.object
     customer = subject.id if subject.object == "customer" else subject.customer
@@ -96,10 +104,15 @@ async def take(database: Database, event: Event) -> None:
         else:
             tenant_id = await session.scalar(_COMPANY, {"customer": customer, "object": subject.id})
             outcome = "unknown-customer" if tenant_id is None else "queued"
+        waiting = None
+        if tenant_id is not None:
+            # A look fetches everything: of many events at once one is enough.
+            waiting = await session.scalar(_NEXT_LOOK, {"tenant_id": tenant_id, "kind": LOOK})
+            job_id = waiting or job_id
         row = {"tenant_id": tenant_id, "job_id": job_id if tenant_id else None, "outcome": outcome}
         written = await session.execute(_INSERT, values | row)
         is_new = bool(written.rowcount)  # type: ignore[attr-defined]
-        if is_new and tenant_id is not None:
+        if is_new and tenant_id is not None and waiting is None:
             await ask_to_look(session, tenant_id, job_id, event.id)
     if not is_new:
         return

@@ -6,11 +6,11 @@ Of two looks that overlap, the older finds the count of looks changed and starts
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.jobs import JobContext
@@ -198,34 +198,44 @@ async def _hand_over(work: Work, row: Subscription, price: PlanPrice) -> None:
 
 
 async def _keep_invoices(work: Work, invoices: Sequence[InvoiceFacts]) -> None:
-    for one in invoices:
-        if one.status == "draft":
-            continue
-        values = {
-            "number": one.number,
-            "status": one.status,
-            "kind": one.kind,
-            "currency": one.currency,
-            "subtotal": one.subtotal,
-            "tax": one.tax,
-            "total": one.total,
-            "paid": one.paid,
-            "refunded": one.refunded,
-            "is_disputed": one.is_disputed,
-            "attempts": one.attempts,
-            "price_id": one.price_id,
-            "pay_url": one.pay_url,
-            "pdf_url": one.pdf_url,
-            "made_at": one.made_at,
-            "failed_at": one.finalized_at if one.status == "open" and one.attempts else None,
-            "paid_at": one.paid_at,
-        }
-        statement = insert(BillingInvoice).values(tenant_id=work.tenant_id, id=one.id, **values)
-        await work.session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["tenant_id", "id"], set_=values | {"updated_at": clock.now()}
-            )
+    rows = [_row(work, one) for one in invoices if one.status != "draft"]
+    if not rows:
+        return
+    statement = insert(BillingInvoice).values(rows)
+    fresh = {name: statement.excluded[name] for name in rows[0] if name not in {"tenant_id", "id"}}
+    seen = [BillingInvoice.__table__.c[name] for name in fresh]
+    await work.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "id"],
+            set_=fresh | {"updated_at": clock.now()},
+            # Years of invoices are looked at every day; what says the same is not written again.
+            where=tuple_(*seen).is_distinct_from(tuple_(*fresh.values())),
         )
+    )
+
+
+def _row(work: Work, one: InvoiceFacts) -> dict[str, Any]:
+    return {
+        "tenant_id": work.tenant_id,
+        "id": one.id,
+        "number": one.number,
+        "status": one.status,
+        "kind": one.kind,
+        "currency": one.currency,
+        "subtotal": one.subtotal,
+        "tax": one.tax,
+        "total": one.total,
+        "paid": one.paid,
+        "refunded": one.refunded,
+        "is_disputed": one.is_disputed,
+        "attempts": one.attempts,
+        "price_id": one.price_id,
+        "pay_url": one.pay_url,
+        "pdf_url": one.pdf_url,
+        "made_at": one.made_at,
+        "failed_at": one.finalized_at if one.status == "open" and one.attempts else None,
+        "paid_at": one.paid_at,
+    }
 
 
 async def _remind(work: Work, row: Subscription, now: datetime) -> None:
