@@ -226,7 +226,9 @@ def stripe(stripe_process: StripeProcess) -> Iterator[StripeProcess]:
     """A Stripe that works; clocks run again afterwards, events of before are nobody's."""
     stripe_process.start()
     stripe_process.control("fault", kind=None)
+    stripe_process.run_again()
     stripe_process.fresh_events()
     yield stripe_process
+    stripe_process.start()
     stripe_process.control("fault", kind=None)
-    clock.stand_at(None)
+    stripe_process.run_again()

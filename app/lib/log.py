@@ -49,7 +49,7 @@ def set_up_logging(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore", "arq"):
+    for noisy in ("httpx", "httpcore", "arq", "stripe"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

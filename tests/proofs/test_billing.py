@@ -26,6 +26,8 @@ from tests.shop import Shop, sign_up
 from tests.stripe import StripeProcess, deliver, real_now, run_jobs
 
 PLANS = ("basic", "pro", "enterprise")
+WORKER = 8
+"""Jobs that a worker runs at once, and doors that events come to."""
 
 
 class Story:
@@ -53,6 +55,17 @@ async def begin(story: Story, stripe: StripeProcess, database: Database, plan: s
     await asyncio.to_thread(stripe.control, f"checkout/{page.id}", card="ok")
     story.card = "ok"
     story.model.subscribed(plan)
+
+
+async def deliver_all(http: httpx.AsyncClient, events: list[dict[str, Any]]) -> None:
+    """Several at once, as the provider does."""
+    waiting = iter(events)
+
+    async def door() -> None:
+        for one in waiting:
+            assert (await deliver(http, one)).status_code == 200
+
+    await asyncio.gather(*(door() for _ in range(WORKER)))
 
 
 async def standings(admin: asyncpg.Connection, companies: list[UUID]) -> list[tuple[Any, ...]]:
@@ -90,8 +103,12 @@ async def two_years(
     database: Database,
     admin: asyncpg.Connection,
     stripe: StripeProcess,
-) -> str:
-    draw = random.Random(42)
+    copies: int,
+) -> tuple[list[tuple[Any, ...]], float]:
+    """Tell the story, each event delivered so many times (several: in no order). Answers where each company ended,
+    and the seconds of the two years.
+    """
+    draw, disorder = random.Random(42), random.Random(43)
     start = real_now()
     stripe.go_to(start)
     stories = [Story(await sign_up(http)) for _ in range(companies)]
@@ -99,22 +116,24 @@ async def two_years(
     for story in stories:
         await begin(story, stripe, database, draw.choice(PLANS))
     events = stripe.fresh_events()
-    delivered, looks, worth = 0, 0, []
+    delivered, looks, delivering, worth = 0, 0, 0.0, []
     history: list[dict[str, Any]] = []
 
     async def settle() -> None:
-        nonlocal delivered, looks, events
+        nonlocal delivered, looks, events, delivering
         events += stripe.fresh_events()
-        thrice = events * 3
-        draw.shuffle(thrice)
-        for one in thrice:
-            assert (await deliver(http, one)).status_code == 200
-            delivered += 1
+        sent = events * copies
+        if copies > 1:
+            disorder.shuffle(sent)
+        began_delivery = time.perf_counter()
+        await deliver_all(http, sent)
+        delivered += len(sent)
+        delivering += time.perf_counter() - began_delivery
         history.extend(events)
         events = []
-        looks += await run_jobs(database, admin)
+        looks += await run_jobs(database, admin, at_once=WORKER)
         await look_at_due(database)
-        looks += await run_jobs(database, admin)
+        looks += await run_jobs(database, admin, at_once=WORKER)
 
     await settle()
     payments = payments_of(database)
@@ -125,6 +144,8 @@ async def two_years(
             if model.is_over:
                 if act < 0.4:
                     await begin(story, stripe, database, draw.choice(PLANS))
+                continue
+            if act >= 0.5 or (model.owed_since is None and act >= 0.32):
                 continue
             account = await payments.read_account(story.customer)
             live = next(one for one in account.subscriptions if one.is_live)
@@ -153,11 +174,10 @@ async def two_years(
                 stripe.control(f"invoices/{paid[0].id}/{draw.choice(('refund', 'dispute'))}")
         await settle()
         # A renewal falls due for everybody about a month later; the clock stops well before the next.
+        ends = {customer: one.period_end for customer, one in await payments.list_subscriptions() if one.is_live}
         for story in stories:
             if story.model.plan and not story.model.is_over:
-                account = await payments.read_account(story.customer)
-                live = next(one for one in account.subscriptions if one.is_live)
-                story.model.facts = [live.period_end.isoformat()]
+                story.model.facts = [ends[story.customer].isoformat()]
         now = start + timedelta(days=31 * month)
         stripe.go_to(now)
         for story in stories:
@@ -185,12 +205,11 @@ async def two_years(
     # As if none of them had been heard of: every event of the two years once more, three times, in no order.
     await admin.execute("DELETE FROM payment_event")
     again = [event for event in history if event["type"] in HANDLED] * 3
-    draw.shuffle(again)
-    for one in again:
-        assert (await deliver(http, one)).status_code == 200
+    disorder.shuffle(again)
+    await deliver_all(http, again)
     heard = await admin.fetchval("SELECT count(*) FROM payment_event WHERE outcome = 'queued'")
     assert (heard or 0) > len(again) // 4, "they were taken for new"
-    await run_jobs(database, admin)
+    await run_jobs(database, admin, at_once=WORKER)
     assert await standings(admin, ours) == before
     paid_moves = await admin.fetch(
         "SELECT t.tenant_id FROM subscription_transition t WHERE t.event = 'paid' AND NOT EXISTS ("
@@ -198,25 +217,36 @@ async def two_years(
     )
     assert paid_moves == []
     assert clock.now() > datetime.now(UTC)
-    return (
-        f"billing: {companies} companies, {months} months: {delivered} deliveries, {looks} looks, "
-        f"{took:.1f} s; states, plans and revenue equal to the model every month; {len(again)} old events in no order "
-        "changed nothing"
+    print(
+        f"billing: {companies} companies, {months} months, each event {copies} time(s): {delivered} deliveries, {looks} "
+        f"looks, {took:.1f} s, of them {delivering:.1f} s at the door of events; states, plans and revenue equal to the model "
+        f"every month; {len(again)} old events in no order changed nothing"
     )
+    ended = await admin.fetch(
+        "SELECT tenant_id, state, plan, version, mrr, cancels, (SELECT count(*) FROM mrr_movement m WHERE m.tenant_id = "
+        "s.tenant_id) FROM subscription s WHERE tenant_id = ANY($1)",
+        ours,
+    )
+    by_company = {row["tenant_id"]: tuple(row)[1:] for row in ended}
+    return [by_company[one] for one in ours], took
 
 
 async def test_half_a_year_of_a_few_companies_equals_the_model(
     http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
 ) -> None:
-    print(await two_years(6, 6, http, database, admin, stripe))
+    await two_years(6, 6, http, database, admin, stripe, copies=3)
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(600)
-async def test_two_years_of_fifty_companies_equal_the_model(
+@pytest.mark.timeout(1200)
+async def test_two_years_of_fifty_companies_equal_the_model_in_whatever_order_they_are_told(
     http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess
 ) -> None:
-    print(await two_years(50, 24, http, database, admin, stripe))
+    in_order, took = await two_years(50, 24, http, database, admin, stripe, copies=1)
+    stripe.run_again()
+    in_none, _ = await two_years(50, 24, http, database, admin, stripe, copies=3)
+    assert in_none == in_order, "thrice and in no order they tell the same"
+    assert took < 60, "the issue's limit; on a machine that does something else as well, run it again"
 
 
 def test_only_a_payment_leads_out_of_what_is_unpaid() -> None:

@@ -47,6 +47,8 @@ def answer(engine: Engine, method: str, path: str, body: dict[str, Any]) -> Thin
             "prices" | "subscriptions" | "invoices" | "charges" | "promotion_codes" | "invoice_payments" as kind,
         ):
             return _page(engine, kind, body)
+        case ("GET", "checkout", "sessions"):
+            return _page(engine, "sessions", body)
         case ("POST", "prices"):
             return _price(engine, body)
         case ("POST", "checkout", "sessions"):

@@ -108,17 +108,19 @@ class Engine:
 
     def pay(self, invoice: Thing) -> bool:
         """Try the customer's card on an open invoice; answers whether it is paid."""
-        if invoice["status"] != "open":
+        if invoice["status"] not in {"open", "uncollectible"}:
             return bool(invoice["status"] == "paid")
         customer = self.need("customer", invoice["customer"])
         subscription = self.need("subscription", invoice["parent"]["subscription_details"]["subscription"])
         invoice["attempt_count"] += 1
         if customer.get("_card", "ok") != "ok" and invoice["total"] > 0:
             tries = invoice["attempt_count"] - 1
-            due = invoice["billing_reason"] == "subscription_cycle" and tries < len(RETRIES)
+            # A change that waits for its payment is not had, and so not owed.
+            owed = subscription["pending_update"] is None or invoice["billing_reason"] == "subscription_cycle"
+            due = owed and invoice["status"] == "open" and tries < len(RETRIES)
             invoice["next_payment_attempt"] = invoice["created"] + RETRIES[tries] if due else None
             self.store.put("invoice", invoice)
-            if invoice["billing_reason"] == "subscription_cycle" and subscription["status"] == "active":
+            if owed and subscription["status"] == "active":
                 subscription["status"] = "past_due"
                 self.store.put("subscription", subscription)
                 self.emit("customer.subscription.updated", subscription)
@@ -192,6 +194,11 @@ class Engine:
                 subscription["pending_update"] = {"expires_at": self.now + _PENDING, "_price": price}
                 self.store.put("subscription", subscription)
                 self.pay(invoice)
+            elif price["recurring"]["interval"] != subscription["items"]["data"][0]["price"]["recurring"]["interval"]:
+                # Another interval begins, and is billed, at once: also without proration.
+                self._apply(subscription, price)
+                self.store.put("subscription", subscription)
+                self.pay(self.bill(subscription, "subscription_update", [(price["unit_amount"], price["id"])]))
             else:
                 subscription["items"]["data"][0]["price"] = price
         self.store.put("subscription", subscription)
@@ -250,6 +257,20 @@ class Engine:
             invoice |= {"status": "void", "next_payment_attempt": None}
             self.store.put("invoice", invoice)
             self.emit("invoice.voided", invoice)
+
+    def write_off(self, invoice: Thing) -> None:
+        """Mark an invoice that nobody paid as a loss; it may still be paid."""
+        if invoice["status"] == "open":
+            invoice |= {"status": "uncollectible", "next_payment_attempt": None}
+            self.store.put("invoice", invoice)
+            self.emit("invoice.marked_uncollectible", invoice)
+            subscription = self.need("subscription", invoice["parent"]["subscription_details"]["subscription"])
+            owed = [one for one in self.invoices_of(subscription) if one["status"] == "open"]
+            if subscription["status"] == "past_due" and not owed:
+                # As there: what is given up is not waited for.
+                subscription["status"] = "active"
+                self.store.put("subscription", subscription)
+                self.emit("customer.subscription.updated", subscription)
 
     def refund(self, invoice: Thing, dispute: bool) -> None:
         """Give the whole payment of an invoice back, or dispute it."""

@@ -3,11 +3,11 @@
 | Control | |
 |---|---|
 | `GET /ready` | 200 |
-| `PUT /control/clock` `{now: seconds}` | everything that falls due on the way happens |
+| `PUT /control/clock` `{now: seconds, back: true}` | everything that falls due on the way happens; `back` sets an advanced clock back |
 | `GET /control/events?after=n` | events in the order of their making |
 | `POST /control/customers/{id}` `{card: "ok" or "declined"}` | the card from now on |
 | `POST /control/checkout/{id}` `{card}` | what the page's button does |
-| `POST /control/invoices/{id}/refund` or `/dispute` or `/pay` | |
+| `POST /control/invoices/{id}/refund` or `/dispute` or `/pay` or `/uncollectible` | |
 | `POST /control/coupons` `{code, percentOff, duration}` · `POST /control/tax-rates` `{id, percentage}` | |
 | `PUT /control/fault` `{kind: "error" or "garbage" or "hang-up" or "timeout-after-processing" or null}` | |
 """
@@ -204,6 +204,8 @@ class Door(BaseHTTPRequestHandler):
         match words:
             case ["clock"]:
                 self.server.moved = True
+                if body.get("back"):
+                    engine.now = min(engine.now, int(body["now"]))
                 engine.advance(int(body["now"]))
                 return {"now": engine.now}
             case ["customers", identity]:
@@ -214,6 +216,8 @@ class Door(BaseHTTPRequestHandler):
                 return engine.refund(engine.need("invoice", identity), what == "dispute")
             case ["invoices", identity, "pay"]:
                 return {"paid": engine.pay(engine.need("invoice", identity))}
+            case ["invoices", identity, "uncollectible"]:
+                return engine.write_off(engine.need("invoice", identity))
             case ["subscriptions", identity, "end"]:
                 return engine.end(engine.need("subscription", identity))
             case ["coupons"]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Boolean, DateTime, Text, Uuid, bindparam, text
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database
@@ -21,6 +21,7 @@ HANDLED: Final = frozenset(
         "invoice.payment_failed",
         "invoice.finalized",
         "invoice.voided",
+        "invoice.marked_uncollectible",
         "customer.subscription.created",
         "customer.subscription.updated",
         "customer.subscription.deleted",
@@ -33,14 +34,31 @@ HANDLED: Final = frozenset(
 LOOK: Final = "billing.look"
 """Kind of the job that an event asks for."""
 
-_INSERT = text(
-    "INSERT INTO payment_event (id, kind, customer_id, object_id, tenant_id, job_id, outcome, received_at) "
-    "VALUES (:id, :kind, :customer, :object, :tenant_id, :job_id, :outcome, :now) ON CONFLICT DO NOTHING"
+_TAKE = text(
+    "WITH company AS (SELECT tenant_id FROM subscription WHERE :handled AND customer_id = :customer "
+    "UNION SELECT tenant_id FROM billing_invoice WHERE :handled AND id = :object LIMIT 1), "
+    # A look that nobody has begun: locked, it cannot begin before the event that it is to answer as well is written down.
+    "waiting AS (SELECT o.id FROM outbox o JOIN company c ON c.tenant_id = o.tenant_id WHERE o.kind = :look "
+    "AND o.status IN ('pending','queued') AND o.attempts = 0 ORDER BY o.id LIMIT 1 FOR SHARE OF o SKIP LOCKED), "
+    "event AS (INSERT INTO payment_event (id, kind, customer_id, object_id, tenant_id, job_id, outcome, received_at) "
+    "SELECT :id, :kind, :customer, :object, c.tenant_id, "
+    "CASE WHEN c.tenant_id IS NOT NULL THEN coalesce((SELECT id FROM waiting), :job_id) END, "
+    "CASE WHEN NOT :handled THEN 'unknown-kind' WHEN c.tenant_id IS NULL THEN 'unknown-customer' ELSE 'queued' END, :now "
+    "FROM (SELECT) one LEFT JOIN company c ON true ON CONFLICT DO NOTHING RETURNING tenant_id, job_id, outcome), "
+    "asked AS (INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
+    "SELECT tenant_id, job_id, 'short', :look, CAST(:payload AS jsonb), :now FROM event WHERE job_id = :job_id) "
+    "SELECT tenant_id, outcome FROM event"
+).bindparams(
+    bindparam("handled", type_=Boolean),
+    bindparam("job_id", type_=Uuid),
+    bindparam("customer", type_=Text),
+    bindparam("object", type_=Text),
+    bindparam("id", type_=Text),
+    bindparam("kind", type_=Text),
+    bindparam("look", type_=Text),
+    bindparam("now", type_=DateTime(timezone=True)),
 )
-_COMPANY = text(
-    "SELECT tenant_id FROM subscription WHERE customer_id = :customer "
-    "UNION SELECT tenant_id FROM subscription s JOIN billing_invoice i USING (tenant_id) WHERE i.id = :object"
-)
+"""Everything about an event at once: Stripe tells several of one payment, and waits a second for each answer."""
 _ASK = text(
     "INSERT INTO outbox (tenant_id, id, queue, kind, payload, due_at) "
     "VALUES (:tenant_id, :id, 'short', :kind, CAST(:payload AS jsonb), :now)"
@@ -78,41 +96,39 @@ def read_event(body: bytes) -> Event:
 
 
 async def take(database: Database, event: Event) -> None:
-    """Write an event and the job that answers it, both or none; a known one changes nothing."""
-    now, job_id = clock.now(), uuid7()
+    """Write an event and the job that answers it, both or none; a known one changes nothing.
+
+    A look that waits for its first try answers it too: it fetches everything, so that of many events one is enough.
+    """
     subject = event.data.object
-    customer = subject.id if subject.object == "customer" else subject.customer
     values: dict[str, Any] = {
         "id": event.id,
         "kind": event.type,
-        "customer": customer,
+        "handled": event.type in HANDLED,
+        "customer": subject.id if subject.object == "customer" else subject.customer,
         "object": subject.id,
-        "now": now,
+        "job_id": uuid7(),
+        "look": LOOK,
+        "payload": _payload(event.id),
+        "now": clock.now(),
     }
     async with database.platform_transaction() as session:
-        tenant_id = None
-        if event.type not in HANDLED:
-            outcome = "unknown-kind"
-        else:
-            tenant_id = await session.scalar(_COMPANY, {"customer": customer, "object": subject.id})
-            outcome = "unknown-customer" if tenant_id is None else "queued"
-        row = {"tenant_id": tenant_id, "job_id": job_id if tenant_id else None, "outcome": outcome}
-        written = await session.execute(_INSERT, values | row)
-        is_new = bool(written.rowcount)  # type: ignore[attr-defined]
-        if is_new and tenant_id is not None:
-            await ask_to_look(session, tenant_id, job_id, event.id)
-    if not is_new:
+        written = (await session.execute(_TAKE, values)).one_or_none()
+    if written is None:
         return
-    if tenant_id is None:
-        _LOG.warning("event of nobody", event_id=event.id, kind=event.type, outcome=outcome)
+    if written.tenant_id is None:
+        _LOG.warning("event of nobody", event_id=event.id, kind=event.type, outcome=written.outcome)
     else:
         database.bell.ring()
 
 
+def _payload(event_id: str | None) -> str:
+    return msgspec.json.encode({"eventId": event_id}).decode()
+
+
 async def ask_to_look(session: Any, tenant_id: Any, job_id: Any, event_id: str | None) -> None:
     """Want a look at the provider for a company, in a transaction of the platform's."""
-    payload = msgspec.json.encode({"eventId": event_id}).decode()
-    values = {"tenant_id": tenant_id, "id": job_id, "kind": LOOK, "payload": payload, "now": clock.now()}
+    values = {"tenant_id": tenant_id, "id": job_id, "kind": LOOK, "payload": _payload(event_id), "now": clock.now()}
     await session.execute(_ASK, values)
 
 

@@ -36,6 +36,7 @@ from app.domain.tenants.sample import refuse_sample
 from app.lib.errors import Conflict, RuleBroken
 from app.lib.payments import Payments, PaymentsRefused, PaymentsUnavailable, SubscriptionFacts
 
+_STOPPED: Final = Conflict("La empresa está suspendida o cerrada por el operador.", code="company-stopped")
 _NO_SUBSCRIPTION: Final = Conflict("La empresa no tiene una suscripción activa.", code="no-subscription")
 
 
@@ -69,13 +70,13 @@ class Flows:
     async def checkout(self, data: StartCheckout) -> PageOut:
         """A page where the company pays for a plan.
 
-        Raises 409 `already-subscribed`, 422 `unknown-plan`, `unknown-coupon`, `sample-company`.
+        Raises 409 `already-subscribed`, `company-stopped` or `busy`, 422 `unknown-plan`, `unknown-coupon`, `sample-company`.
         """
         await refuse_sample(self._work, "La empresa de muestra no contrata planes.")
         payments = collecting(self._work.database)
         version = await self._paid_plan(data.plan)
         await scheduled.check_fits(self._work, version)
-        standing = await self._standing()
+        standing = await self._standing(buys=True)
         self._refuse_second(standing)
         site, key = self._work.database.settings.public_url, self._key("checkout")
         async with self._outside():
@@ -94,6 +95,11 @@ class Flows:
                 key,
             )
         row, _tenant = await hold(self._work)
+        if row.checkout_id not in {standing.checkout, page.id} or row.provider_id is not None:
+            # Somebody else opened a page, or paid one, meanwhile: of two pages one would be paid for nothing.
+            async with self._outside():
+                await self._expire(payments, page.id, customer)
+            raise Conflict("Otra persona está contratando un plan; intente de nuevo.", code="busy")
         row.customer_id, row.checkout_id = customer, page.id
         await self._work.flush()
         self._record("subscription.checkout-opened", {"plan": data.plan, "interval": data.interval})
@@ -114,7 +120,7 @@ class Flows:
         """What a change would charge, and when. Raises as `change`."""
         payments = collecting(self._work.database)
         version = await self._paid_plan(data.plan)
-        standing = await self._standing()
+        standing = await self._standing(buys=True)
         is_now = self._is_dearer(standing, version, data)
         await scheduled.check_fits(self._work, version)
         async with self._outside():
@@ -134,13 +140,14 @@ class Flows:
     async def change(self, data: ChoosePlan) -> SubscriptionOut:
         """A dearer plan now, had once its difference is paid; a cheaper one at the end of the period.
 
-        Prices are compared by the month. Raises 409 `no-subscription` or `change-pending`, 422 `same-plan`, `plan-too-small`.
+        Prices are compared by the month. Raises 409 `no-subscription`, `change-pending` or `company-stopped`, 422 `same-plan`,
+        `plan-too-small`.
         """
         version = await sold_today(self._work, data.plan)
         if scheduled.is_free(version):
             return await self._choose_free(version)
         payments = collecting(self._work.database)
-        standing = await self._standing()
+        standing = await self._standing(buys=True)
         is_now = self._is_dearer(standing, version, data)
         await scheduled.check_fits(self._work, version)
         key = self._key("change")
@@ -170,6 +177,9 @@ class Flows:
             raise Conflict("No hay un cambio de plan programado.", code="nothing-scheduled")
         row, tenant = await hold(self._work)
         was = row.plan, row.version, row.interval
+        if standing.subscription is not None and row.scheduled_interval is None:
+            # The free plan was to come with the end of what is paid: that goes on.
+            return await self._set_cancelling(False, None)
         if standing.subscription is not None and was[0] and was[1] and was[2]:
             # The provider may have been told already.
             payments = collecting(self._work.database)
@@ -199,7 +209,10 @@ class Flows:
         async with self._outside():
             await payments.set_cancelling(standing.subscription, cancels)
         row, tenant = await hold(self._work)
+        self._overtake(row)
         row.cancels, row.cancel_reason = cancels, reason
+        if not cancels and row.scheduled_plan is not None and row.scheduled_interval is None:
+            await scheduled.drop(self._work, row, "La suscripción sigue.", tell=False)
         if cancels and row.state == State.ACTIVE:
             await happen(self._work, row, Event.CANCEL_ASKED)
         elif not cancels and row.state == State.CANCELLED:
@@ -212,12 +225,14 @@ class Flows:
     async def _choose_free(self, version: PlanVersion) -> SubscriptionOut:
         """The free plan: at once without a subscription, else when the period that was paid is over."""
         await scheduled.check_fits(self._work, version)
+        standing = await self._standing(buys=True)
         row, tenant = await hold(self._work)
         if row.provider_id is not None:
-            standing, payments = await self._standing(), collecting(self._work.database)
+            payments = collecting(self._work.database)
             async with self._outside():
                 await payments.set_cancelling(str(standing.subscription), True)
             row, tenant = await hold(self._work)
+            self._overtake(row)
             row.cancels, row.scheduled_for = True, row.period_end
             row.scheduled_plan, row.scheduled_version, row.scheduled_interval = version.plan, version.version, None
             if row.state == State.ACTIVE:
@@ -240,8 +255,16 @@ class Flows:
             raise RuleBroken("Ese plan no se paga.", code="plan-is-free")
         return version
 
-    async def _standing(self) -> _Standing:
+    @staticmethod
+    def _overtake(row: Subscription) -> None:
+        """A look that asked the provider before this change starts again: what it heard is old."""
+        row.looks += 1
+
+    async def _standing(self, *, buys: bool = False) -> _Standing:
+        """Raises 409 `company-stopped` for who buys: what a company pays that the operator stopped gives it nothing."""
         row, tenant = await hold(self._work)
+        if buys and row.state in {State.BLOCKED, State.CLOSED}:
+            raise _STOPPED
         value = None
         if row.plan is not None and row.version is not None and row.interval is not None:
             value = monthly_value(await find_version(self._work, row.plan, row.version), row.interval)

@@ -66,7 +66,7 @@ async def send_notice(context: JobContext, payload: SendNotice) -> None:
                     BillingInvoice.tenant_id == work.tenant_id, BillingInvoice.id == payload.invoice_id
                 )
             )
-            if invoice is None or invoice.status != "open":
+            if invoice is None or invoice.status not in {"open", "uncollectible"}:
                 return
         found = await work.session.execute(
             select(Membership.user_id, Membership.display_name).where(
@@ -85,6 +85,7 @@ async def send_notice(context: JobContext, payload: SendNotice) -> None:
     days_left = None
     if payload.day is not None:
         days_left = max(0, context.settings.billing_grace_days - payload.day)
+    refused: MailRefused | None = None
     for user_id, name in owners:
         async with context.database.person_transaction(user_id=user_id) as person:
             email = await person.session.scalar(select(AppUser.email).where(AppUser.id == user_id))
@@ -108,4 +109,7 @@ async def send_notice(context: JobContext, payload: SendNotice) -> None:
         try:
             await MailSender(context.settings).send(mail)
         except MailRefused as error:
-            raise Hopeless(f"the mail server refused the message: {error}") from error
+            # One owner's address keeps no other from knowing.
+            refused = error
+    if refused is not None:
+        raise Hopeless(f"the mail server refused the message: {refused}") from refused

@@ -107,6 +107,19 @@ async def happen(work: Work, row: Subscription, event: Event, reason: str | None
     )
 
 
+async def take_over(work: Work, row: Subscription, state: State, reason: str) -> None:
+    """Move a subscription by hand where the company's status stays as it is."""
+    before = row.state
+    await _step(work, row, Event.MOVED_BY_HAND, state, reason)
+    await count_revenue(work, row)
+    work.record(
+        "subscription.moved",
+        work.tenant_id,
+        before={"state": before},
+        after={"state": str(state), "event": str(Event.MOVED_BY_HAND), "reason": reason},
+    )
+
+
 async def count_revenue(work: Work, row: Subscription) -> None:
     """Write the movement between the recurring revenue as it was and as the subscription's state and plan make it."""
     now_worth = Decimal("0.00")

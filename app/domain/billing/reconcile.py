@@ -4,6 +4,7 @@ What only one side has is told; what differs is repaired by the look that a lost
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from uuid_utils.compat import uuid7
 from app.db.session import Database
 from app.domain.billing.collector import payments_of
 from app.domain.billing.events import LOOK, ask_to_look
-from app.domain.billing.models import BillingReport, PlanPrice, Subscription
+from app.domain.billing.models import BillingInvoice, BillingReport, PlanPrice, Subscription
 from app.lib import clock
 from app.lib.payments import SubscriptionFacts
 
@@ -49,10 +50,13 @@ async def reconcile(database: Database) -> BillingReport | None:
         prices = {
             row.price_id: (row.plan, row.version, row.interval) for row in await session.scalars(select(PlanPrice))
         }
+        lost = set(
+            await session.scalars(select(BillingInvoice.id).where(BillingInvoice.status == "uncollectible"))
+        )
         differences: list[dict[str, Any]] = []
         wrong: set[UUID] = set()
         for row in rows:
-            found = differences_of(row, theirs.pop(str(row.customer_id), []), prices)
+            found = differences_of(row, theirs.pop(str(row.customer_id), []), prices, lost)
             differences += found
             if found:
                 wrong.add(row.tenant_id)
@@ -85,9 +89,14 @@ async def reconcile(database: Database) -> BillingReport | None:
 
 
 def differences_of(
-    row: Subscription, found: list[SubscriptionFacts], prices: dict[str, tuple[str, int, str]]
+    row: Subscription,
+    found: list[SubscriptionFacts],
+    prices: dict[str, tuple[str, int, str]],
+    lost: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """What a company's row and its live subscriptions say differently."""
+    """What a company's row and its live subscriptions say differently; `lost` are invoices that were written off there, and are
+    owed here alone.
+    """
     told: dict[str, Any] = {"tenant": str(row.tenant_id), "customer": row.customer_id}
     mine = next((one for one in found if one.id == row.provider_id), None)
     differences = [
@@ -103,7 +112,7 @@ def differences_of(
         for name, here, there in (
             ("cancels", row.cancels, mine.cancels),
             ("period-end", row.period_end, mine.period_end),
-            ("owed", row.failing_since is not None, mine.status in {"past_due", "unpaid"}),
+            ("owed", row.failing_since is not None and row.failing_invoice not in lost, mine.status in {"past_due", "unpaid"}),
         ):
             if here != there:
                 differences.append(told | {"kind": name, "here": str(here), "there": str(there)})

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.db.session import Work
 from app.domain.billing.collector import payments_of
 from app.domain.billing.events import LOOK
-from app.domain.billing.life import hold
+from app.domain.billing.life import hold, take_over
 from app.domain.billing.machine import State
 from app.domain.billing.models import BillingInvoice
 from app.domain.billing.scheduled import is_free
@@ -63,6 +63,17 @@ async def refuse_while_owing(work: Work) -> None:
             code="unpaid-invoice",
             invoice=row.failing_invoice,
         )
+
+
+async def block(work: Work, reason: str) -> bool:
+    """Let the operator's word hold for a company that is suspended for an invoice, whose payment would bring it back; answers
+    whether that was so.
+    """
+    row, _tenant = await hold(work)
+    if row.state != State.SUSPENDED or not reason.strip():
+        return False
+    await take_over(work, row, State.BLOCKED, reason.strip())
+    return True
 
 
 async def follow(work: Work) -> None:

@@ -6,11 +6,11 @@ Of two looks that overlap, the older finds the count of looks changed and starts
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.jobs import JobContext
@@ -88,7 +88,7 @@ async def write(work: Work, row: Subscription, tenant: Tenant, account: Account)
     mine = [one for one in account.invoices if live is not None and one.subscription_id == live.id]
     had = row.provider_id is not None
     _keep_subscription(row, live)
-    failing = _failing(mine)
+    failing = _failing(mine, live)
     row.failing_invoice = failing.id if failing is not None else None
     row.failing_since = (failing.finalized_at or failing.made_at) if failing is not None else None
     if live is not None:
@@ -154,12 +154,23 @@ async def _end(work: Work, row: Subscription) -> None:
         await scheduled.drop(work, row, "Terminó la suscripción.", tell=False)
 
 
-def _failing(invoices: Sequence[InvoiceFacts]) -> InvoiceFacts | None:
-    """The oldest invoice that was tried and is owed."""
+def _failing(invoices: Sequence[InvoiceFacts], live: SubscriptionFacts | None) -> InvoiceFacts | None:
+    """The oldest invoice that was tried and is owed; one that was written off is owed as well: nobody paid it.
+
+    A change that waits for its payment is not had, and not owed: its subscription is not behind.
+    """
+    is_behind = live is not None and live.status in {"past_due", "unpaid"} and not live.is_changing
     owed = [
         one
         for one in invoices
-        if one.status == "open" and one.attempts > 0 and one.kind not in {"subscription_create", "subscription_update"}
+        if one.status in {"open", "uncollectible"}
+        and one.attempts > 0
+        and one.kind != "subscription_create"
+        and (
+            one.kind != "subscription_update"
+            or one.status == "uncollectible"
+            or (is_behind and live is not None and one.price_id == live.price_id)
+        )
     ]
     return min(owed, key=lambda one: (one.finalized_at or one.made_at, one.id), default=None)
 
@@ -180,8 +191,8 @@ async def _follow_price(
         return
     chosen = (row.scheduled_plan, row.scheduled_version, row.scheduled_interval)
     if row.scheduled_for is not None and chosen == (price.plan, price.version, price.interval):
-        # The provider was told a little ahead; what was paid lasts until its period ends.
-        if live.period_start < row.scheduled_for:
+        # The provider was told a little ahead; what was paid lasts until its period ends. Another interval begins there at once.
+        if live.period_start < row.scheduled_for - scheduled.AHEAD:
             return
     elif not any(one.status == "paid" and one.price_id == live.price_id for one in invoices):
         return
@@ -198,34 +209,44 @@ async def _hand_over(work: Work, row: Subscription, price: PlanPrice) -> None:
 
 
 async def _keep_invoices(work: Work, invoices: Sequence[InvoiceFacts]) -> None:
-    for one in invoices:
-        if one.status == "draft":
-            continue
-        values = {
-            "number": one.number,
-            "status": one.status,
-            "kind": one.kind,
-            "currency": one.currency,
-            "subtotal": one.subtotal,
-            "tax": one.tax,
-            "total": one.total,
-            "paid": one.paid,
-            "refunded": one.refunded,
-            "is_disputed": one.is_disputed,
-            "attempts": one.attempts,
-            "price_id": one.price_id,
-            "pay_url": one.pay_url,
-            "pdf_url": one.pdf_url,
-            "made_at": one.made_at,
-            "failed_at": one.finalized_at if one.status == "open" and one.attempts else None,
-            "paid_at": one.paid_at,
-        }
-        statement = insert(BillingInvoice).values(tenant_id=work.tenant_id, id=one.id, **values)
-        await work.session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["tenant_id", "id"], set_=values | {"updated_at": clock.now()}
-            )
+    rows = [_row(work, one) for one in invoices if one.status != "draft"]
+    if not rows:
+        return
+    statement = insert(BillingInvoice).values(rows)
+    fresh = {name: statement.excluded[name] for name in rows[0] if name not in {"tenant_id", "id"}}
+    seen = [BillingInvoice.__table__.c[name] for name in fresh]
+    await work.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "id"],
+            set_=fresh | {"updated_at": clock.now()},
+            # Years of invoices are looked at every day; what says the same is not written again.
+            where=tuple_(*seen).is_distinct_from(tuple_(*fresh.values())),
         )
+    )
+
+
+def _row(work: Work, one: InvoiceFacts) -> dict[str, Any]:
+    return {
+        "tenant_id": work.tenant_id,
+        "id": one.id,
+        "number": one.number,
+        "status": one.status,
+        "kind": one.kind,
+        "currency": one.currency,
+        "subtotal": one.subtotal,
+        "tax": one.tax,
+        "total": one.total,
+        "paid": one.paid,
+        "refunded": one.refunded,
+        "is_disputed": one.is_disputed,
+        "attempts": one.attempts,
+        "price_id": one.price_id,
+        "pay_url": one.pay_url,
+        "pdf_url": one.pdf_url,
+        "made_at": one.made_at,
+        "failed_at": one.finalized_at if one.status in {"open", "uncollectible"} and one.attempts else None,
+        "paid_at": one.paid_at,
+    }
 
 
 async def _remind(work: Work, row: Subscription, now: datetime) -> None:

@@ -20,7 +20,7 @@ from app.db.locks import AdvisoryLock, take_turn
 from app.db.session import Work
 from app.domain.accounts.service import found_company, refuse_blank
 from app.domain.backups.closing import export_of_closing
-from app.domain.billing.standing import follow, may_be_active, refuse_while_owing, stand, way_back
+from app.domain.billing.standing import block, follow, may_be_active, refuse_while_owing, stand, way_back
 from app.domain.invoicing.reads import issues_documents
 from app.domain.members.invitations import InvitationService, invitation_out
 from app.domain.members.schemas import InvitationOut
@@ -175,7 +175,13 @@ class Companies:
         return detail
 
     async def suspend(self, tenant_id: UUID, reason: str) -> CompanyDetail:
-        """Nobody of the company does anything from their next request on. Raises 404, 409 `move-not-allowed`."""
+        """Nobody of the company does anything from their next request on, whatever it pays. Raises 404, 409 `move-not-allowed`."""
+        work = await self._desk.enter(tenant_id)
+        if await block(work, reason):
+            detail = await _detail(work)
+            moved = {"from": TenantStatus.SUSPENDED, "to": TenantStatus.SUSPENDED, "reason": reason.strip()}
+            await self._desk.note("company.moved", tenant_id, company_id=tenant_id, after=moved)
+            return detail
         return await self._move(tenant_id, TenantStatus.SUSPENDED, reason)
 
     async def close(self, tenant_id: UUID, reason: str) -> CompanyDetail:

@@ -28,8 +28,8 @@ _LIMIT: Final = 8.0
 """Seconds for one call; a request of a shop may wait for one."""
 _RETRIES: Final = 1
 _PAGE: Final = 100
-_BUSY: Final = frozenset({408, 409, 429})
-"""Statuses after which the same call may do."""
+_BUSY: Final = frozenset({401, 403, 408, 409, 429})
+"""Statuses after which the same call may do; a key that is no good is put right by the operator, and nothing is lost."""
 _FIRST_OF_OURS: Final = 400
 _FIRST_OF_SERVER: Final = 500
 
