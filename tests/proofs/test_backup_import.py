@@ -80,6 +80,7 @@ OTHER_ANSWERS: Final = {
     "/v1/dian/readiness": "DIAN is to be set up again",
     "/v1/privacy/customers/{customer_id}/export": "personal fields of the trail stay sealed under keys that stay behind",
     "/v1/privacy/members/{user_id}/export": "likewise",
+    "/v1/billing/plans": "what the operator there sells",
     "/v1/demo": "a person's sample, not the company's",
     "/v1/reports/live": "a stream of the moment",
     "/v1/backups": "archives stay in their store",

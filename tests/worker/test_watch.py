@@ -396,7 +396,7 @@ async def test_a_disk_is_also_full_without_room_for_files_and_useless_when_it_ta
 ) -> None:
     async def said(**changed: int) -> str:
         names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
-        values = [int(changed.get(name, getattr(real, name))) for name in names]
+        values = [changed[name] if name in changed else int(getattr(real, name)) for name in names]
         monkeypatch.setattr(os, "statvfs", lambda _folder: os.statvfs_result((*values, real.f_namemax)))
         found = await Probes(house.settings).disk()
         assert isinstance(found, Finding)
