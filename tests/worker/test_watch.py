@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -395,15 +396,21 @@ async def test_a_disk_is_also_full_without_room_for_files_and_useless_when_it_ta
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def said(**changed: int) -> str:
-        names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
-        values = [changed[name] if name in changed else int(getattr(real, name)) for name in names]
-        monkeypatch.setattr(os, "statvfs", lambda _folder: os.statvfs_result((*values, real.f_namemax)))
+        monkeypatch.setattr(os, "statvfs", lambda _folder: SimpleNamespace(**(healthy | changed)))
         found = await Probes(house.settings).disk()
         assert isinstance(found, Finding)
         assert found.severity == "critical"
         return found.detail
 
-    real: Any = os.statvfs(tmp_path)
+    healthy = {
+        "f_frsize": 4096,
+        "f_blocks": 10**9,
+        "f_bfree": 10**8,
+        "f_bavail": 10**8,
+        "f_files": 0,
+        "f_favail": 0,
+        "f_flag": 0,
+    }
     assert "no acepta escrituras" in await said(f_flag=os.ST_RDONLY)
     assert "no caben más archivos" in await said(f_files=1000, f_favail=9, f_flag=0)
     monkeypatch.undo()
