@@ -21,7 +21,6 @@ from app.db.migrate import migrate
 from app.db.session import Database
 from app.dev.dian_desk import DianDesk
 from app.dev.processes import free_port
-from app.lib import clock
 from app.lib.log import set_up_logging
 from app.settings import Settings, read_settings
 from tests.dian import DianProcess
