@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.db.session import Database
-from app.domain.billing import flows
 from app.domain.billing.events import LOOK
+from app.domain.billing.plans import price_at
 from app.domain.billing.reconcile import look_at_due
 from tests.domain.billing.test_flow import standing
 from tests.domain.billing.test_plans import past_the_period
@@ -46,14 +46,14 @@ async def test_two_pages_that_are_opened_at_once_are_paid_once(
 ) -> None:
     """Two owners, or one with two windows: both have read the row before either writes it."""
     (await shop.post("/v1/billing/checkout-session", BASIC)).raise_for_status()
-    both, before = asyncio.Barrier(2), flows.price_at
+    both, before = asyncio.Barrier(2), price_at
 
     async def together(*given: Any) -> str:
         found = await before(*given)
         await both.wait()
         return found
 
-    monkeypatch.setattr(flows, "price_at", together)
+    monkeypatch.setattr("app.domain.billing.flows.price_at", together)
     answers = await asyncio.gather(
         *(shop.post("/v1/billing/checkout-session", BASIC, key=f"page-{n}") for n in range(2))
     )
