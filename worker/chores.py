@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.session import Database
 from app.domain.backups.schedule import ask_companies, ask_due, prune_old
+from app.domain.billing.events import LOOK
 from app.domain.billing.reconcile import look_at_due, reconcile
 from app.domain.invoicing.jobs import catch_up
 from app.domain.reports.jobs import fold_sales, send_due
@@ -131,7 +132,9 @@ async def end_trials(database: Database) -> None:
     """Ask for the end of every trial whose time has come; the job looks again, under the company's own lock."""
     async with database.platform_transaction() as session:
         due = (await session.scalars(_TRIALS_DUE, {"now": clock.now(), "kind": end_trial_job.kind})).all()
-        rows = [{"tenant_id": one, "id": uuid7(), "kind": end_trial_job.kind, "now": clock.now()} for one in due]
+        # The look tells the owners; whatever the payment provider does, the trial ends.
+        kinds = (end_trial_job.kind, LOOK)
+        rows = [{"tenant_id": one, "id": uuid7(), "kind": kind, "now": clock.now()} for one in due for kind in kinds]
         if rows:
             await session.execute(_ASK, rows)
 

@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import insert, select
 
 from app.db.session import Work
-from app.domain.billing.machine import BY_HAND, PAYING, STATUS_OF, TABLE, Event, State
+from app.domain.billing.machine import BY_HAND, PAYING, STATUS_OF, TABLE, Effect, Event, State
 from app.domain.billing.models import MrrMovement, Subscription, SubscriptionTransition
 from app.domain.tenants import lifecycle
-from app.domain.tenants.models import PlanVersion, Tenant
+from app.domain.tenants.models import PlanVersion, Tenant, TenantStatus
 from app.domain.tenants.plans import find_version
 from app.domain.tenants.service import TenantService
 from app.lib import clock
@@ -65,6 +65,9 @@ async def hold(work: Work) -> tuple[Subscription, Tenant]:
         work.session.add(row)
         await work.flush()
     elif STATUS_OF[State(row.state)] != tenant.status:
+        if (row.state, tenant.status) == (State.TRIALING, TenantStatus.READ_ONLY):
+            # Its trial ended, which nobody of the company did.
+            work.ask(SEND_NOTICE, {"notice": str(Effect.MAIL_READ_ONLY)})
         await _step(work, row, Event.MOVED_BY_HAND, BY_HAND[tenant.status], None)
         await count_revenue(work, row)
     if tenant.trial_ends_at is not None and tenant.trial_ends_at != row.trial_ends_at:

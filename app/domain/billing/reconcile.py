@@ -50,9 +50,7 @@ async def reconcile(database: Database) -> BillingReport | None:
         prices = {
             row.price_id: (row.plan, row.version, row.interval) for row in await session.scalars(select(PlanPrice))
         }
-        lost = set(
-            await session.scalars(select(BillingInvoice.id).where(BillingInvoice.status == "uncollectible"))
-        )
+        lost = set(await session.scalars(select(BillingInvoice.id).where(BillingInvoice.status == "uncollectible")))
         differences: list[dict[str, Any]] = []
         wrong: set[UUID] = set()
         for row in rows:
@@ -112,7 +110,11 @@ def differences_of(
         for name, here, there in (
             ("cancels", row.cancels, mine.cancels),
             ("period-end", row.period_end, mine.period_end),
-            ("owed", row.failing_since is not None and row.failing_invoice not in lost, mine.status in {"past_due", "unpaid"}),
+            (
+                "owed",
+                row.failing_since is not None and row.failing_invoice not in lost,
+                mine.status in {"past_due", "unpaid"},
+            ),
         ):
             if here != there:
                 differences.append(told | {"kind": name, "here": str(here), "there": str(there)})

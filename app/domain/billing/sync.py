@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.jobs import JobContext
@@ -209,20 +209,21 @@ async def _hand_over(work: Work, row: Subscription, price: PlanPrice) -> None:
 
 
 async def _keep_invoices(work: Work, invoices: Sequence[InvoiceFacts]) -> None:
+    """Write what is new of the invoices: years of them are looked at, and nearly all say what they said."""
     rows = [_row(work, one) for one in invoices if one.status != "draft"]
     if not rows:
         return
-    statement = insert(BillingInvoice).values(rows)
-    fresh = {name: statement.excluded[name] for name in rows[0] if name not in {"tenant_id", "id"}}
-    seen = [BillingInvoice.__table__.c[name] for name in fresh]
-    await work.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "id"],
-            set_=fresh | {"updated_at": clock.now()},
-            # Years of invoices are looked at every day; what says the same is not written again.
-            where=tuple_(*seen).is_distinct_from(tuple_(*fresh.values())),
+    columns = [BillingInvoice.__table__.c[name] for name in rows[0]]
+    known = set(map(tuple, await work.session.execute(select(*columns).where(columns[0] == work.tenant_id))))
+    for values in rows:
+        if tuple(values.values()) in known:
+            continue
+        fresh = {name: value for name, value in values.items() if name not in {"tenant_id", "id"}}
+        await work.session.execute(
+            insert(BillingInvoice)
+            .values(**values)
+            .on_conflict_do_update(index_elements=["tenant_id", "id"], set_=fresh | {"updated_at": clock.now()})
         )
-    )
 
 
 def _row(work: Work, one: InvoiceFacts) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from app.db.session import Database
-from app.domain.billing import flows
+from app.domain.billing.events import LOOK
+from app.domain.billing.plans import price_at
 from app.domain.billing.reconcile import look_at_due
 from tests.domain.billing.test_flow import standing
 from tests.domain.billing.test_plans import past_the_period
@@ -18,6 +19,9 @@ from tests.shop import Shop
 from tests.sink import Sink
 from tests.staff import StaffPerson, staff
 from tests.stripe import StripeProcess, fresh_token, real_now, run_jobs, settle, subscribed
+from worker.chores import end_trials
+from worker.pace import Pace
+from worker.runner import JobRunner
 
 BASIC = {"plan": "basic", "interval": "month"}
 
@@ -42,15 +46,17 @@ async def test_two_pages_that_are_opened_at_once_are_paid_once(
 ) -> None:
     """Two owners, or one with two windows: both have read the row before either writes it."""
     (await shop.post("/v1/billing/checkout-session", BASIC)).raise_for_status()
-    both, before = asyncio.Barrier(2), flows.price_at
+    both, before = asyncio.Barrier(2), price_at
 
     async def together(*given: Any) -> str:
         found = await before(*given)
         await both.wait()
         return found
 
-    monkeypatch.setattr(flows, "price_at", together)
-    answers = await asyncio.gather(*(shop.post("/v1/billing/checkout-session", BASIC, key=f"page-{n}") for n in range(2)))
+    monkeypatch.setattr("app.domain.billing.flows.price_at", together)
+    answers = await asyncio.gather(
+        *(shop.post("/v1/billing/checkout-session", BASIC, key=f"page-{n}") for n in range(2))
+    )
     assert sorted(answer.status_code for answer in answers) == [200, 409], [answer.text for answer in answers]
     monkeypatch.undo()
     pages = stripe.api("checkout/sessions", customer=await customer_of(admin, shop))["data"]
@@ -65,7 +71,11 @@ async def test_a_company_that_the_operator_stopped_is_not_sold_to(
 ) -> None:
     """It would pay, and have nothing for it."""
     (await boss.post(f"/v1/provider/tenants/{shop.tenant_id}/{act}", {"reason": "Fraude."})).raise_for_status()
-    for path, body in (("checkout-session", BASIC), ("plan-change", BASIC), ("plan-change", {"plan": "free", "interval": "month"})):
+    for path, body in (
+        ("checkout-session", BASIC),
+        ("plan-change", BASIC),
+        ("plan-change", {"plan": "free", "interval": "month"}),
+    ):
         answer = await shop.post(f"/v1/billing/{path}", body)
         assert answer.status_code in {403, 409}, answer.text
         assert answer.json()["code"] in {"company-stopped", "company-closed", "no-subscription"}, answer.text
@@ -122,7 +132,12 @@ async def test_a_free_plan_that_is_taken_back_keeps_the_subscription(
 
 @pytest.mark.parametrize("pays", [True, False])
 async def test_a_year_begins_when_stripe_begins_it_and_is_owed_when_it_is_not_paid(
-    shop: Shop, http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess, pays: bool
+    shop: Shop,
+    http: httpx.AsyncClient,
+    database: Database,
+    admin: asyncpg.Connection,
+    stripe: StripeProcess,
+    pays: bool,
 ) -> None:
     """Stripe bills another interval at once, whatever becomes of the rest: a little before the month is over."""
     stripe.go_to(real_now())
@@ -174,7 +189,12 @@ async def test_suspending_a_company_that_owes_holds_when_it_pays(
 
 
 async def test_an_owner_whose_address_is_refused_keeps_no_other_from_their_mail(
-    shop: Shop, http: httpx.AsyncClient, database: Database, admin: asyncpg.Connection, stripe: StripeProcess, sink: Sink
+    shop: Shop,
+    http: httpx.AsyncClient,
+    database: Database,
+    admin: asyncpg.Connection,
+    stripe: StripeProcess,
+    sink: Sink,
 ) -> None:
     other = await hire(shop, database, "owner")
     await admin.execute(
@@ -188,3 +208,30 @@ async def test_an_owner_whose_address_is_refused_keeps_no_other_from_their_mail(
     await settle(stripe, http, mailing, admin)
     assert [str(mail["Subject"]) for mail in sink.received(other.email)] != []
     await mailing.close()
+
+
+@pytest.mark.parametrize("looks_first", [False, True])
+async def test_owners_hear_of_the_end_of_their_trial_once(
+    shop: Shop, database: Database, admin: asyncpg.Connection, stripe: StripeProcess, sink: Sink, looks_first: bool
+) -> None:
+    mailing = Database(sink.settings, database.bell)
+    await run_jobs(mailing, admin, shop.tenant_id)
+    await admin.execute("UPDATE tenant SET trial_ends_at = now() WHERE tenant_id::text = $1", shop.tenant_id)
+    await end_trials(database)
+    kinds = "SELECT tenant_id, id FROM outbox WHERE tenant_id::text = $1 AND status = 'pending' AND kind = ANY($2)"
+    rows = await admin.fetch(
+        kinds + " ORDER BY kind = $3", shop.tenant_id, [LOOK, "tenants.end-trial"], _first(looks_first)
+    )
+    assert len(rows) == 2
+    for row in rows:
+        await JobRunner(mailing, "short", Pace()).run(row["tenant_id"], row["id"])
+    await run_jobs(mailing, admin, shop.tenant_id)
+    assert (await standing(shop))[1] == "read-only"
+    subjects = [str(mail["Subject"]) for mail in sink.received(shop.email)]
+    assert len([one for one in subjects if one.endswith("quedó en solo lectura")]) == 1, subjects
+    await mailing.close()
+
+
+def _first(looks_first: bool) -> str:
+    """The kind that is run last."""
+    return "tenants.end-trial" if looks_first else LOOK
