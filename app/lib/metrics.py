@@ -3,6 +3,7 @@
 Each process counts for itself and says which it is, so that several behind one port do not look like one counter jumping.
 """
 
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -80,7 +81,8 @@ def metric(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterab
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:
     every = {**labels, "process": str(os.getpid())}
     inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in every.items())
-    return f"{name}{{{inside}}} {value}"
+    # As Prometheus writes it; Python says inf.
+    return f"{name}{{{inside}}} {'+Inf' if value == math.inf else value}"
 
 
 def _escaped(text: str) -> str:

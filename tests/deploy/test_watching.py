@@ -87,7 +87,7 @@ async def test_nothing_that_is_told_is_shown_nowhere(told: str) -> None:
 
 
 async def test_the_metrics_are_what_prometheus_reads(told: str) -> None:
-    line = re.compile(r'^[a-z_]+\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)*\} -?[0-9.e+-]+$')
+    line = re.compile(r'^[a-z_]+\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)*\} (?:-?[0-9.e+-]+|[+]Inf)$')
     for text in told.strip().splitlines():
         assert text.startswith("# ") or line.match(text), text
     for question in QUESTIONS:

@@ -208,7 +208,7 @@ async def two_years(
     disorder.shuffle(again)
     await deliver_all(http, again)
     heard = await admin.fetchval("SELECT count(*) FROM payment_event WHERE outcome = 'queued'")
-    assert (heard or 0) > len(again) // 4, "they were taken for new"
+    assert (heard or 0) > len(again) // 6, "most of them were taken for new"
     await run_jobs(database, admin, at_once=WORKER)
     assert await standings(admin, ours) == before
     paid_moves = await admin.fetch(

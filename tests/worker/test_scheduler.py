@@ -172,6 +172,7 @@ async def test_the_backup_of_a_company_is_asked_for_when_its_policy_says_so(hous
     wanted = await house.admin.fetchval("SELECT id FROM company_backup WHERE tenant_id = $1", house.tenant_id)
     assert make_company_backup.decode(json.loads(asked["payload"])).backup_id == wanted
     await house.admin.execute("UPDATE company_backup SET created_at = now() - interval '4 hours'")
+    await house.admin.execute("UPDATE outbox SET status = 'dead' WHERE kind = $1", make_company_backup.kind)
     await ask_companies(house.database)
     found = await house.admin.fetch(
         "SELECT status FROM company_backup WHERE tenant_id = $1 ORDER BY created_at", house.tenant_id

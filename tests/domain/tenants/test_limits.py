@@ -192,11 +192,12 @@ async def test_documents_beyond_the_plan_are_told_and_never_stopped(
     assert "Puede seguir vendiendo" in notices["documents-over"]["detail"]
 
 
-async def test_a_plan_is_chosen_at_sign_up(http: httpx.AsyncClient) -> None:
+async def test_a_plan_is_chosen_at_sign_up(http: httpx.AsyncClient, admin: asyncpg.Connection) -> None:
     shop = await sign_up(http, plan="basic")
     assert (shop.tenant["plan"], shop.tenant["status"]) == ("basic", "trial")
     plan = (await shop.get("/v1/company/plan")).json()
-    assert (plan["plan"], plan["planName"], plan["limits"]["registers"]["limit"]) == ("basic", "Básico", 3)
+    name = await admin.fetchval("SELECT name FROM plan WHERE code = 'basic'")
+    assert (plan["plan"], plan["planName"], plan["limits"]["registers"]["limit"]) == ("basic", name, 3)
     answer = await http.post(
         "/v1/auth/signup",
         json={
