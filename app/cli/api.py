@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -16,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from app.db.plain import why_unknown
 from app.lib import leaving
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Server(Server):
+class _Server(MPServer):
     """granian, that says goodbye: not ready first, and only then does it stop listening and drain.
 
     Balancers that ask `/health/ready` send the next requests elsewhere while this process still takes those that come.
@@ -73,10 +74,11 @@ class _Server(Server):
             # A second signal, or a worker that ends, cuts it short.
             self.main_loop_interrupt.clear()
             for worker in self.wrks:
-                if worker.is_alive():
+                # One that ends at this moment needs no telling.
+                with suppress(ProcessLookupError):
                     os.kill(worker.inner.pid, leaving.ANNOUNCED_BY)
             self.main_loop_interrupt.wait(self._leave_seconds)
-        super().shutdown(exit_code)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
 def _refuse_wrong_role(settings: Settings) -> None:
