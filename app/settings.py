@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...]
     metrics_token: str | None
     api_workers: int
+    leave_seconds: int
+    """How long the API, told to stop, still takes requests while `/health/ready` answers 503."""
     pool_size: int
     lane_size: int
     """Connections of the sale's own pool, per API process."""
@@ -256,6 +258,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         cors_origins=env.words("CORS_ORIGINS"),
         metrics_token=env.optional("METRICS_TOKEN"),
         api_workers=env.number("API_WORKERS", 1, 1, 64),
+        leave_seconds=env.number("API_LEAVE_SECONDS", 3 if environment == "production" else 0, 0, 8),
         pool_size=env.number("DATABASE_POOL_SIZE", 8, 1, 100),
         lane_size=env.number("DATABASE_LANE_SIZE", 4, 1, 32),
         behind_pooler=env.flag("DATABASE_BEHIND_POOLER", default=False),

@@ -3,11 +3,13 @@
 import argparse
 import asyncio
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -15,16 +17,17 @@ from typing import Any, Final
 import msgspec
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from app.db.plain import why_unknown
+from app.lib import leaving
 from app.settings import Settings, read_settings
 
 _FACTORY: Final = "app.asgi"
 _DEVELOPMENT_FACTORY: Final = "app.dev.asgi"
 """Named, never imported here: adds the `/dev` routes for `mostrador up`."""
 _DRAIN_SECONDS: Final = 25
-"""What a worker may take to answer the requests it has when it is told to stop; statements end after 15."""
+"""What a worker may take to answer the requests it has when it is made to stop; statements end after 15."""
 _BACKLOG: Final = 2_048
 _HEADER_MILLISECONDS: Final = 15_000
 _PR_SET_PDEATHSIG: Final = 1
@@ -35,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     _refuse_wrong_role(settings)
     factory = _DEVELOPMENT_FACTORY if settings.dev_control else _FACTORY
-    server = Server(
+    server = _Server(
+        settings.leave_seconds,
         factory,
         address=arguments.host,
         port=arguments.port,
@@ -55,6 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class _Server(MPServer):
+    """granian, that says goodbye: not ready first, and only then does it stop listening and drain.
+
+    Balancers that ask `/health/ready` send the next requests elsewhere while this process still takes those that come.
+    """
+
+    def __init__(self, leave_seconds: int, target: str, **options: Any) -> None:
+        super().__init__(target, **options)
+        self._leave_seconds = leave_seconds
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        if self.interrupt_signal and self._leave_seconds:
+            # A second signal, or a worker that ends, cuts it short.
+            self.main_loop_interrupt.clear()
+            for worker in self.wrks:
+                # One that ends at this moment needs no telling.
+                with suppress(ProcessLookupError):
+                    os.kill(worker.inner.pid, leaving.ANNOUNCED_BY)
+            self.main_loop_interrupt.wait(self._leave_seconds)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+
 def _refuse_wrong_role(settings: Settings) -> None:
     """Raise `SettingsError` before anything listens: a worker that refuses to start would only be started again.
 
@@ -69,8 +95,15 @@ def _refuse_wrong_role(settings: Settings) -> None:
 def _load(factory: str, *, parent: int) -> Any:
     """Build the application in a worker, which ends with the server, even when that is killed."""
     _die_with(parent)
+    leaving.listen()
     spare_memory()
-    return import_module(factory).from_environment()
+    # What is loaded and built stays: looking through all of it for garbage again and again is a third of the start.
+    gc.disable()
+    try:
+        return import_module(factory).from_environment()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 _NEEDLESS: Final = ("attr", "attrs", "pydantic", "pygments", "rich")

@@ -95,5 +95,7 @@ def test_serving_loads_no_command_but_its_own() -> None:
         "app.cli.api",
         "app.db",
         "app.db.plain",
+        "app.lib",
+        "app.lib.leaving",
         "app.settings",
     ]

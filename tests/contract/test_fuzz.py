@@ -1,4 +1,7 @@
-"""Requests drawn from the OpenAPI document, right and wrong ones: no answer is a failure of ours, every refusal is a problem."""
+"""Requests drawn from the OpenAPI document, right and wrong ones.
+
+No answer is a failure of ours or one that the document does not have, every refusal is a problem.
+"""
 
 import asyncio
 import json
@@ -96,6 +99,7 @@ def for_operation(
     company: Company,
     operator: StaffPerson,
     statuses: Counter[int],
+    undocumented: Counter[str],
 ) -> None:
     """Draw requests for one operation and send each."""
 
@@ -115,6 +119,8 @@ def for_operation(
         answer = loop.run_until_complete(company.shop.http.request(**request))
         check(answer, request)
         statuses[answer.status_code] += 1
+        if str(answer.status_code) not in operation.definition.raw["responses"]:
+            undocumented[f"{operation.method.upper()} {operation.path} {answer.status_code} {answer.text[:120]}"] += 1
 
     try:
         send()
@@ -123,19 +129,32 @@ def for_operation(
         assert mode is GenerationMode.NEGATIVE, operation.path
 
 
+def documented_operations(app: Litestar) -> list[tuple[str, str]]:
+    """Method and path of each operation, counted without the library that draws the requests."""
+    methods = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+    paths = json.loads(document_of(app))["paths"]
+    return [(method, path) for path, of in paths.items() for method in of if method in methods]
+
+
 def fuzz(
     app: Litestar, loop: asyncio.AbstractEventLoop, company: Company, operator: StaffPerson, examples: int
 ) -> Counter[int]:
     schema = schemathesis.openapi.from_dict(json.loads(document_of(app)))
     statuses: Counter[int] = Counter()
+    undocumented: Counter[str] = Counter()
     reached = 0
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            for_operation(operation, mode, examples, loop, company, operator, statuses)
+            for_operation(operation, mode, examples, loop, company, operator, statuses, undocumented)
         reached += 1
-    print(f"fuzz: {sum(statuses.values())} requests over {reached} operations: {dict(sorted(statuses.items()))}")
+    print(
+        f"fuzz: {sum(statuses.values())} requests over {reached} operations: {dict(sorted(statuses.items()))}, "
+        f"{sum(undocumented.values())} undocumented"
+    )
+    assert not undocumented, "\n".join(sorted(undocumented))
+    assert reached == len(documented_operations(app))
     return statuses
 
 

@@ -22,6 +22,7 @@ from app.db.session import SERVER_SETTINGS, Database
 from app.domain.provider.schemas import HealthReport, QueueHealth, ServiceHealth, Services
 from app.lib import clock
 from app.lib.jobs import QUEUES
+from app.lib.leaving import is_leaving
 from app.settings import Settings
 
 _LOG = structlog.stdlib.get_logger("mostrador.health")
@@ -144,7 +145,7 @@ class Health:
 
     async def why_not_ready(self) -> str | None:
         """What keeps this process from serving; None when it can."""
-        if self._stopping:
+        if self._stopping or is_leaving():
             return "El proceso se está deteniendo."
         snapshot = await self.snapshot()
         if snapshot is None:

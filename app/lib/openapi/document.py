@@ -251,6 +251,15 @@ def _properties(schema: Node, schemas: Node) -> Node:
     return found
 
 
+_OF_ITS_OWN: Final = {
+    ("get", "/metrics"): ("401", "404"),
+    ("get", "/v1/demo"): ("404",),
+    ("delete", "/v1/demo"): ("404",),
+    ("post", "/billing/webhooks/stripe"): ("400",),
+}
+"""Refusals that the shape of a route does not tell: there may be no sample, no metrics, no valid signature."""
+
+
 def _refusals_of(path: str, method: str, operation: Node, *, guarded: bool, key_required: bool) -> Iterator[str]:
     if operation.get("parameters") or "requestBody" in operation:
         yield "400"
@@ -260,6 +269,7 @@ def _refusals_of(path: str, method: str, operation: Node, *, guarded: bool, key_
         yield "403"
     if "{" in path:
         yield "404"
+    yield from _OF_ITS_OWN.get((method, path), ())
     if method in _WRITES:
         yield from ("409", "422")
     if method == "patch":
