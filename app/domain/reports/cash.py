@@ -88,7 +88,9 @@ async def cash(work: Work, asked: Asked) -> Table:
         title="Caja por turno",
         columns=_CASH,
         rows=made,
-        totals={name: getattr(found[0], f"whole_{name}") or ZERO for name in sums(_CASH, [])} if found else sums(_CASH, []),
+        totals={name: getattr(found[0], f"whole_{name}") or ZERO for name in sums(_CASH, [])}
+        if found
+        else sums(_CASH, []),
         has_more=len(found) > MAX_ROWS,
         series=[series("Diferencia en efectivo", drawn[::-1], "name", "value")] if drawn else [],
     )

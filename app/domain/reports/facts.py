@@ -135,7 +135,9 @@ class Cube(msgspec.Struct, frozen=True):
         """Add the tickets of a stretch to the table. Binds `:since`, `:until`, `:zone`."""
         adds = ", ".join(f"{name} = {self.table}.{name} + excluded.{name}" for name in self.measures)
         rows = self.grouped(_TAIL_SOLD, _TAIL_BACK)
-        return f"WITH {FOLDING} {self._insert(rows)} ON CONFLICT (tenant_id, {', '.join(self.keys)}) DO UPDATE SET {adds}"
+        return (
+            f"WITH {FOLDING} {self._insert(rows)} ON CONFLICT (tenant_id, {', '.join(self.keys)}) DO UPDATE SET {adds}"
+        )
 
     def refill(self) -> str:
         """Fill the empty table from the tickets themselves, but for those after an entry. Binds `:until`, `:zone`."""
@@ -144,9 +146,7 @@ class Cube(msgspec.Struct, frozen=True):
 
     def _insert(self, rows: str) -> str:
         columns = ", ".join((*self.keys, *self.measures))
-        return (
-            f"INSERT INTO {self.table} (tenant_id, {columns}) SELECT CAST(:tenant_id AS uuid), {columns} FROM ({rows}) t"
-        )
+        return f"INSERT INTO {self.table} (tenant_id, {columns}) SELECT CAST(:tenant_id AS uuid), {columns} FROM ({rows}) t"
 
     def anew(self) -> str:
         """The same rows computed from all tickets, which is what the live ones must be."""

@@ -87,10 +87,10 @@ async def test_totals_of_cash_are_of_all_rows_also_of_those_left_out(
     product = await shop.product()
     for counted in ("111900", "111800"):
         session = await shop.open_drawer()
-        assert (
-            await shop.sell(session, [{"productId": product["id"], "quantity": "1"}], "11900")
-        ).status_code == 201
-        closed = await shop.post(f"/v1/cash/sessions/{session}/close", {"counts": [{"method": "cash", "amount": counted}]})
+        assert (await shop.sell(session, [{"productId": product["id"], "quantity": "1"}], "11900")).status_code == 201
+        closed = await shop.post(
+            f"/v1/cash/sessions/{session}/close", {"counted": [{"method": "cash", "amount": counted}]}
+        )
         assert closed.status_code in (200, 201), closed.text
     whole = await report(shop, "cash")
     assert whole["totals"]["counted"] == "223700.00"
@@ -157,3 +157,15 @@ async def test_one_person_keeps_a_few_streams_open_and_no_more(
     for stream in streams:
         await stream.aclose()
     assert not live._open
+
+
+async def test_what_is_not_sold_any_more_is_not_to_be_ordered(shop: Shop) -> None:
+    product = await shop.product(stock="1", minStock="5")
+
+    async def wanted() -> list[str]:
+        body = (await shop.get("/v1/reports/indicators")).json()
+        return [item["id"] for one in body["items"] if one["code"] == "reorder" for item in one["items"]]
+
+    assert await wanted() == [product["id"]]
+    assert (await shop.post(f"/v1/products/{product['id']}/retire")).status_code == 200
+    assert await wanted() == []
