@@ -215,6 +215,7 @@ class StockReads:
                 Category.name.label("category"),
                 Product.min_stock,
                 Product.created_at,
+                Product.retired_at,
                 quantity.label("quantity"),
                 value.label("value"),
             )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -112,7 +113,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         parts: dict[str, object] = {"from": self.first, "to": self.last}
         parts |= {_POINTERS[name][1:]: value for name, value in self.filters().items()}
         parts |= {name: value for name, value in more.items() if value is not None}
-        return "&".join(f"{name}={value}" for name, value in parts.items())
+        return urlencode(parts)
 
 
 def _next_month(day: date) -> date:

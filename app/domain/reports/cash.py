@@ -8,6 +8,7 @@ from app.db.session import Work
 from app.domain.reports.asked import MAX_ROWS, Asked
 from app.domain.reports.tables import Column, Row, Table, series, sums
 from app.lib import clock
+from app.lib.money import ZERO
 from app.lib.tenders import METHOD_NAMES, TENDER_COLUMNS
 
 _CASH: Final = (
@@ -37,10 +38,12 @@ _OPEN: Final = (
     + ") AS v (method, amount) WHERE d.tenant_id = :tenant_id AND d.is_open AND CAST(:with_open AS boolean) "
     "AND (v.amount <> 0 OR v.method = 'cash')"
 )
+_WHOLE: Final = ", ".join(f"sum(f.{name}) OVER () AS whole_{name}" for name in ("expected", "counted", "difference"))
+"""Of all rows, also of those beyond the limit."""
 _SESSIONS: Final = (
     f"SELECT f.session_id, f.z_number, f.closed_at, f.method, f.expected, f.counted, f.difference, s.opened_at, "
-    "r.name AS register, b.name AS branch, o.display_name AS opened_by, e.display_name AS closed_by "
-    f"FROM ({_CLOSED} UNION ALL {_OPEN}) f (session_id, z_number, closed_at, register_id, method, expected, counted, difference) "
+    "r.name AS register, b.name AS branch, o.display_name AS opened_by, e.display_name AS closed_by, "
+    f"{_WHOLE} FROM ({_CLOSED} UNION ALL {_OPEN}) f (session_id, z_number, closed_at, register_id, method, expected, counted, difference) "
     "JOIN cash_session s ON s.tenant_id = :tenant_id AND s.id = f.session_id "
     "JOIN cash_register r ON r.tenant_id = :tenant_id AND r.id = f.register_id "
     "JOIN branch b ON b.tenant_id = :tenant_id AND b.id = s.branch_id "
@@ -85,7 +88,9 @@ async def cash(work: Work, asked: Asked) -> Table:
         title="Caja por turno",
         columns=_CASH,
         rows=made,
-        totals=sums(_CASH, made),
+        totals={name: getattr(found[0], f"whole_{name}") or ZERO for name in sums(_CASH, [])}
+        if found
+        else sums(_CASH, []),
         has_more=len(found) > MAX_ROWS,
         series=[series("Diferencia en efectivo", drawn[::-1], "name", "value")] if drawn else [],
     )

@@ -1,5 +1,6 @@
 """The first page: today and the month beside what came before, in figures of the same definitions, and in words."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -8,9 +9,9 @@ from sqlalchemy import text
 
 from app.db.session import Work
 from app.domain.reports.asked import Asked, asked_by
-from app.domain.reports.facts import SALES, TENDERS, UNFOLDED
+from app.domain.reports.facts import PRODUCTS, SALES, TENDERS, UNFOLDED
 from app.domain.reports.sources import condition
-from app.domain.reports.stock import names_of, sold_by_product
+from app.domain.reports.stock import names_of
 from app.domain.reports.tables import SeriesOut, change, ratio
 from app.lib import clock
 from app.lib.money import ZERO
@@ -77,15 +78,20 @@ class DashboardOut(Output):
     series: list[SeriesOut]
 
 
-_SPANS: Final = (
-    f"WITH {UNFOLDED} SELECT f.day, f.hour, sum(f.tickets) AS tickets, sum(f.total) AS total, sum(f.base) AS base, "
-    "sum(f.tax) AS tax, sum(f.cost) AS cost, sum(f.discount) AS discount, sum(f.returned) AS returned "
-    f"FROM ({SALES.live()}) f WHERE {{wanted}} GROUP BY 1, 2"
+_FIGURES: Final = (
+    f"WITH {UNFOLDED}, spans AS (SELECT f.day, f.hour, sum(f.tickets) AS tickets, sum(f.total) AS total, "
+    "sum(f.base) AS base, sum(f.tax) AS tax, sum(f.cost) AS cost, sum(f.discount) AS discount, sum(f.returned) AS returned "
+    f"FROM ({SALES.live()}) f WHERE {{wanted}} GROUP BY 1, 2), "
+    f"paid AS (SELECT f.method, sum(f.total) AS total FROM ({TENDERS.live()}) f "
+    "WHERE f.day = :today AND {wanted} GROUP BY 1), "
+    f"goods AS (SELECT f.product_id, sum(f.total) AS total FROM ({PRODUCTS.live()}) f "
+    f"WHERE f.day >= :month AND {{wanted}} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_TOP}) "
+    "SELECT 'span' AS part, day, hour, tickets, total, base, tax, cost, discount, returned, "
+    "CAST(NULL AS text) AS method, CAST(NULL AS uuid) AS product_id FROM spans "
+    "UNION ALL SELECT 'tender', NULL, NULL, NULL, total, NULL, NULL, NULL, NULL, NULL, method, NULL FROM paid "
+    "UNION ALL SELECT 'product', NULL, NULL, NULL, total, NULL, NULL, NULL, NULL, NULL, NULL, product_id FROM goods"
 )
-_MONEY: Final = (
-    f"WITH {UNFOLDED} SELECT f.method, sum(f.total) AS total FROM ({TENDERS.live()}) f WHERE {{wanted}} "
-    "GROUP BY 1 ORDER BY 2 DESC, 1"
-)
+"""One statement, so that all its figures are of one instant while tills sell."""
 _OPEN: Final = text(
     "SELECT count(*) FROM cash_drawer d JOIN cash_session s ON s.tenant_id = :tenant_id AND s.id = d.session_id "
     "WHERE d.tenant_id = :tenant_id AND d.is_open AND (CAST(:branches AS uuid[]) IS NULL OR s.branch_id = ANY(:branches))"
@@ -137,7 +143,8 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
     yesterday = today - timedelta(days=1)
     span = asked_by(work, min(begin, yesterday), today)
     values = {"tenant_id": work.tenant_id}
-    rows = (await work.session.execute(text(_SPANS.format(wanted=condition(span))), span.values() | values)).all()
+    bound = span.values() | values | {"today": today, "month": first}
+    rows = (await work.session.execute(text(_FIGURES.format(wanted=condition(span))), bound)).all()
     spans = {
         "today": (today, today),
         "yesterday": (yesterday, yesterday),
@@ -147,7 +154,7 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
     found = {name: _Figures() for name in spans}
     hours = dict.fromkeys(range(24), ZERO)
     days: dict[date, Decimal] = {}
-    for row in rows:
+    for row in (row for row in rows if row.part == "span"):
         for name, (since, until) in spans.items():
             if since <= row.day <= until:
                 found[name].add(row)
@@ -156,7 +163,7 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
         if row.day >= first:
             days[row.day] = days.get(row.day, ZERO) + row.total
     day, month = span.over(today, today), span.over(first, today)
-    tenders = (await work.session.execute(text(_MONEY.format(wanted=condition(day))), day.values() | values)).all()
+    tenders = sorted((row for row in rows if row.part == "tender"), key=lambda row: (-row.total, row.method))
     return DashboardOut(
         company=company,
         at=now,
@@ -172,7 +179,7 @@ async def dashboard(work: Work, company: str) -> DashboardOut:
             TenderOut(method=row.method, name=METHOD_NAMES.get(str(row.method), str(row.method)), total=row.total)
             for row in tenders
         ],
-        top_products=await _top(work, month),
+        top_products=await _top(work, [row for row in rows if row.part == "product"]),
         series=[
             SeriesOut(
                 name="Ventas de hoy por hora",
@@ -200,9 +207,8 @@ def _span(asked: Asked, now: _Figures, before: _Figures) -> SpanOut:
     )
 
 
-async def _top(work: Work, month: Asked) -> list[TopOut]:
-    sold = await sold_by_product(work, month)
-    best = sorted(sold.values(), key=lambda row: (-row.total, row.product_id))[:_TOP]
+async def _top(work: Work, rows: Sequence[Any]) -> list[TopOut]:
+    best = sorted(rows, key=lambda row: (-row.total, row.product_id))
     names = await names_of(work, [row.product_id for row in best])
     return [
         TopOut(product_id=row.product_id, sku=names[row.product_id][0], name=names[row.product_id][1], total=row.total)

@@ -13,6 +13,7 @@ from app.domain.reports.asked import Asked
 from app.domain.reports.facts import RAW_DOCUMENTS, RAW_LINES, RAW_TENDERS
 from app.domain.reports.sources import condition
 from app.domain.reports.tables import Column, Row, Table, series, sums
+from app.lib.errors import FieldError, RuleBroken
 from app.lib.money import ZERO, as_price, as_quantity, unit_cost
 from app.lib.pages import cut, decode_cursor
 
@@ -96,12 +97,19 @@ _PAGED: Final = "AND (g.at, g.document_id) < (CAST(:c_at AS timestamptz), CAST(:
 
 
 async def documents(work: Work, asked: Asked, narrow: Narrow, limit: int, cursor: str | None) -> Table:
-    """Documents with what each adds to the number, the newest first."""
+    """Documents with what each adds to the number, the newest first. Raises 422 for a tender together with goods."""
     wanted, values = _narrowed(narrow)
     parts: tuple[str, ...] = ("base", "tax", "total", "cost", "discount")
+    by_goods = narrow.by_goods or asked.product_id is not None or asked.category_id is not None
     if narrow.method is not None:
+        if by_goods:
+            raise RuleBroken(
+                "Los medios de pago son de toda la venta: no se separan por producto, categoría, marca ni impuesto.",
+                code="filter-not-possible",
+                errors=(FieldError("/method", "filter-not-possible", "No aplica junto a un filtro de productos."),),
+            )
         rows, join, parts = RAW_TENDERS, "", ("total",)
-    elif narrow.by_goods or asked.product_id or asked.category_id:
+    elif by_goods:
         rows, join = RAW_LINES, _PRODUCT
     else:
         rows, join = RAW_DOCUMENTS, ""

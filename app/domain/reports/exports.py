@@ -9,7 +9,8 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import SQLColumnExpression, delete, select
+from sqlalchemy import SQLColumnExpression, delete, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from app.db.session import Database, Work, system_actor
@@ -177,9 +178,14 @@ class Exports:
     def _seen(self) -> list[SQLColumnExpression[bool]]:
         """Conditions that keep others' files with more than the caller may see out of sight."""
         actor = self._work.actor
-        if actor.branches is not None:
-            return [ReportExport.user_id == actor.user_id]
         hidden: list[SQLColumnExpression[bool]] = []
+        if actor.branches is not None:
+            # Their own, and only while they may still look wherever the file looks.
+            here = sorted(str(one) for one in actor.branches)
+            hidden += [
+                ReportExport.user_id == actor.user_id,
+                type_coerce(ReportExport.branches, JSONB).contained_by(here),
+            ]
         if not actor.may("costs:read"):
             hidden.append(ReportExport.sees_costs.is_(False))
         if not actor.may("customers:read"):

@@ -25,6 +25,11 @@ FOLDING: Final = (
     f"AND e.seq > :since AND e.seq <= :until AND e.action IN {_ACTIONS})"
 )
 """Tickets of a stretch of the chain."""
+LATER: Final = (
+    "later AS MATERIALIZED (SELECT e.subject_id AS id FROM audit_entry e WHERE e.tenant_id = :tenant_id "
+    f"AND e.seq > :until AND e.action IN {_ACTIONS})"
+)
+"""Tickets that a stretch up to an entry does not have."""
 
 _TAIL_SOLD: Final = (
     "(SELECT x.* FROM tail t JOIN sale x ON x.tenant_id = :tenant_id AND x.id = t.id WHERE t.action = 'sale.posted')"
@@ -43,6 +48,9 @@ _DAYS_BACK: Final = (
 )
 _ALL_SOLD: Final = "(SELECT x.* FROM sale x WHERE x.tenant_id = :tenant_id)"
 _ALL_BACK: Final = "(SELECT x.* FROM sale_return x WHERE x.tenant_id = :tenant_id)"
+_EARLIER: Final = (
+    "(SELECT x.* FROM {table} x WHERE x.tenant_id = :tenant_id AND NOT EXISTS (SELECT FROM later t WHERE t.id = x.id))"
+)
 
 _HOUR: Final = "CAST(extract(hour FROM {at} AT TIME ZONE CAST(:zone AS text)) AS bigint)"
 _SOLD_HOUR: Final = _HOUR.format(at="s.sold_at")
@@ -125,13 +133,20 @@ class Cube(msgspec.Struct, frozen=True):
 
     def fold(self) -> str:
         """Add the tickets of a stretch to the table. Binds `:since`, `:until`, `:zone`."""
-        columns = ", ".join((*self.keys, *self.measures))
         adds = ", ".join(f"{name} = {self.table}.{name} + excluded.{name}" for name in self.measures)
+        rows = self.grouped(_TAIL_SOLD, _TAIL_BACK)
         return (
-            f"WITH {FOLDING} INSERT INTO {self.table} (tenant_id, {columns}) "
-            f"SELECT CAST(:tenant_id AS uuid), {columns} FROM ({self.grouped(_TAIL_SOLD, _TAIL_BACK)}) t "
-            f"ON CONFLICT (tenant_id, {', '.join(self.keys)}) DO UPDATE SET {adds}"
+            f"WITH {FOLDING} {self._insert(rows)} ON CONFLICT (tenant_id, {', '.join(self.keys)}) DO UPDATE SET {adds}"
         )
+
+    def refill(self) -> str:
+        """Fill the empty table from the tickets themselves, but for those after an entry. Binds `:until`, `:zone`."""
+        rows = self.grouped(_EARLIER.format(table="sale"), _EARLIER.format(table="sale_return"))
+        return f"WITH {LATER} {self._insert(rows)}"
+
+    def _insert(self, rows: str) -> str:
+        columns = ", ".join((*self.keys, *self.measures))
+        return f"INSERT INTO {self.table} (tenant_id, {columns}) SELECT CAST(:tenant_id AS uuid), {columns} FROM ({rows}) t"
 
     def anew(self) -> str:
         """The same rows computed from all tickets, which is what the live ones must be."""

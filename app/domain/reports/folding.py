@@ -24,7 +24,9 @@ _MOVE: Final = text("UPDATE report_mark SET seq = :until, folded_at = :now WHERE
 _ZONE: Final = text("SELECT time_zone FROM tenant WHERE tenant_id = :tenant_id")
 _FOLDS: Final = tuple(text(cube.fold()) for cube in CUBES)
 _EMPTIES: Final = tuple(text(f"DELETE FROM {cube.table} WHERE tenant_id = :tenant_id") for cube in CUBES)
+_REFILLS: Final = tuple(text(cube.refill()) for cube in CUBES)
 _PATIENCE: Final = text("SET LOCAL statement_timeout = '300s'")
+_LONG_PATIENCE: Final = text("SET LOCAL statement_timeout = '1800s'")
 
 
 async def fold(work: Work) -> bool:
@@ -45,13 +47,21 @@ async def fold(work: Work) -> bool:
     return moved or until < head
 
 
-async def empty(work: Work) -> None:
-    """Forget the roll-ups, so that they are made anew. Reports stay right meanwhile: what is not folded is added up."""
+async def rebuild(work: Work) -> None:
+    """Make the sales' roll-ups anew from the tickets themselves, in one transaction; forget those of stock, which `fold` makes again.
+
+    Not from the audit chain: entries that are old enough lie in an archive alone, their tickets still count. Tickets
+    posted meanwhile have entries after the head that was read first, and are the next fold's. Reports see all of it or
+    nothing, and are right throughout.
+    """
     session, values = work.session, {"tenant_id": work.tenant_id}
-    await session.execute(_PATIENCE)
+    await session.execute(_LONG_PATIENCE)
     await session.execute(_MARKED, values | {"now": clock.now()})
     await session.execute(_MARK, values)
-    for statement in _EMPTIES:
-        await session.execute(statement, values)
+    until = int(await session.scalar(_HEAD, values) or 0)
+    zone = await session.scalar(_ZONE, values)
+    for emptied, refilled in zip(_EMPTIES, _REFILLS, strict=True):
+        await session.execute(emptied, values)
+        await session.execute(refilled, values | {"until": until, "zone": zone})
     await empty_stock(session, values)
-    await session.execute(_MOVE, values | {"until": 0, "now": clock.now()})
+    await session.execute(_MOVE, values | {"until": until, "now": clock.now()})

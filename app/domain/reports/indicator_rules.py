@@ -165,6 +165,8 @@ async def reorder(look: Look) -> Finding | None:
     found = await look.forecasts()
     items = []
     for row in await look.shelves():
+        if row.retired_at is not None:
+            continue
         days = found[row.id].days if row.id in found else [0.0]
         week, cover = Decimal(f"{sum(days[:WEEK]):.3f}"), Decimal(f"{sum(days[:_COVER]):.3f}")
         short = row.min_stock is not None and row.quantity < row.min_stock
@@ -192,7 +194,7 @@ async def stockout_cost(look: Look) -> Finding | None:
     """Pesos of sales that empty shelves cost."""
     items = [
         Item(row["productId"], row["name"], format_pesos(row["lostSales"]), row["link"], row["lostSales"])
-        for row in await stockout_rows(look.work, look.asked)
+        for row in await stockout_rows(look.work, look.asked, await look.sold())
         if row["lostSales"] > 0
     ]
     if not items:

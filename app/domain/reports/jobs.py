@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from sqlalchemy import text
 
 from app.db.jobs import JobContext
 from app.domain.reports import mailing
-from app.domain.reports.folding import empty, fold
+from app.domain.reports.folding import fold, rebuild
 from app.domain.reports.reconcile import differences
 from app.domain.reports.writing import ExportWriter
 from app.lib.jobs import NoPayload, job
@@ -17,6 +18,8 @@ from app.lib.jobs import NoPayload, job
 _LOG = structlog.stdlib.get_logger("mostrador.reports")
 _LIMIT: Final = 3600
 _TRIES: Final = 3
+_PATIENCE: Final = (text("SET LOCAL statement_timeout = '600s'"), text("SET LOCAL enable_nestloop = off"))
+"""Comparing a year with all of its tickets takes a minute: much longer than a request may."""
 
 
 class Mailing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,10 +49,12 @@ async def fold_sales(context: JobContext, _payload: NoPayload) -> None:
 async def mend_nightly(context: JobContext, _payload: NoPayload) -> None:
     """Make roll-ups anew that are not the sums of their tickets. The proof of the books, at 3:00, has told the operator by then."""
     async with context.transaction() as work:
+        for setting in _PATIENCE:
+            await work.session.execute(setting)
         found = await differences(work)
         if found:
             _LOG.error("roll-ups differ", differences=len(found), checks=sorted({one.check for one in found}))
-            await empty(work)
+            await rebuild(work)
             fold_sales.ask(work, NoPayload())
 
 

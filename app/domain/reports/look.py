@@ -33,7 +33,11 @@ class Look:
 
     async def idle(self) -> list[Row]:
         """Stock that nobody bought for `IDLE_AFTER` days."""
-        return await self._once("idle", lambda: dead_rows(self.work, self.asked, IDLE_AFTER))
+
+        async def read() -> list[Row]:
+            return await dead_rows(self.work, self.asked, IDLE_AFTER, await self.shelves())
+
+        return await self._once("idle", read)
 
     async def histories(self) -> Mapping[UUID, list[float]]:
         """Units a day of the products that sell most."""

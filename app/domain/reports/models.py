@@ -206,7 +206,7 @@ class ReportSchedule(TenantRow, DefaultBase):
     branch_id: Mapped[UUID | None]
     """None: the whole company."""
     user_id: Mapped[UUID]
-    """Who asked for it, and whose permissions say what it shows."""
+    """Who asked for it. What it shows does not depend on them: never costs nor customers."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     next_on: Mapped[date]
     """The morning on which the next one goes: the day after its period."""

@@ -13,7 +13,7 @@ from app.db.session import Work
 from app.domain.reports.dashboard import DashboardOut, SummaryOut, dashboard, summary
 from app.domain.reports.exports import AskExport, ExportOut, ExportPage, Exports, pieces, read_link, ready_file
 from app.domain.reports.indicators import HiddenOut, HideIndicator, Indicators, IndicatorsOut, ShowIndicator
-from app.domain.reports.live import events
+from app.domain.reports.live import check_streams, events
 from app.domain.reports.sheets import MEDIA
 from app.domain.reports.tables import heading
 from app.lib.access import requires
@@ -40,7 +40,7 @@ class PanelController(Controller):
     @get("/live", operation_id="FollowDashboard", guards=[_MAY], media_type="text/event-stream")
     async def get_live(self, work: NamedDependency[Work]) -> Stream:
         """El tablero como eventos del servidor (SSE): uno al abrir y uno con cada cambio."""
-        await heading(work)
+        check_streams(work.actor)
         database = work.database
         return Stream(
             events(database, work.actor, database.settings.live_seconds),

@@ -227,10 +227,12 @@ async def dead(work: Work, asked: Asked, days: int = DEAD_AFTER) -> Table:
     return table
 
 
-async def dead_rows(work: Work, asked: Asked, days: int) -> list[Row]:
-    """The same as rows; a product younger than that is not dead yet."""
+async def dead_rows(work: Work, asked: Asked, days: int, lying: Sequence[Any] | None = None) -> list[Row]:
+    """The same as rows, of the goods `lying` there if they were read already; a product younger than that is not dead yet."""
     since = asked.last - timedelta(days=days - 1)
-    lying = [row for row in await shelves(work, asked, past(asked, asked.last)) if row.quantity > 0]
+    if lying is None:
+        lying = await shelves(work, asked, past(asked, asked.last))
+    lying = [row for row in lying if row.quantity > 0]
     values = asked.values() | {"tenant_id": work.tenant_id, "ids": [row.id for row in lying]}
     found = (await work.session.execute(text(_LAST_SOLD.format(wanted=condition(asked))), values)).all()
     last = {row.product_id: row.day for row in found}

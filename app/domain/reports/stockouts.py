@@ -1,8 +1,10 @@
 """What empty shelves cost: the sales that a product would have made while there was none of it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -53,8 +55,8 @@ async def stockouts(work: Work, asked: Asked) -> Table:
     )
 
 
-async def stockout_rows(work: Work, asked: Asked) -> list[Row]:
-    """The same as rows, the dearest first."""
+async def stockout_rows(work: Work, asked: Asked, sold: Mapping[UUID, Any] | None = None) -> list[Row]:
+    """The same as rows, the dearest first; `sold` if that was read already."""
     opens = clock.day_begun(asked.first, asked.zone)
     shuts = min(clock.day_begun(asked.last + timedelta(days=1), asked.zone), clock.now())
     if shuts <= opens:
@@ -62,7 +64,8 @@ async def stockout_rows(work: Work, asked: Asked) -> list[Row]:
     here = [asked.branch_id] if asked.branch_id else (None if asked.branches is None else list(asked.branches))
     values = {"tenant_id": work.tenant_id, "opens": opens, "shuts": shuts, "here": here}
     found = (await work.session.execute(_EMPTY, values)).all()
-    sold = await sold_by_product(work, asked)
+    if sold is None:
+        sold = await sold_by_product(work, asked)
     names = await names_of(work, [row.product_id for row in found])
     whole = Decimal((shuts - opens).total_seconds()) / _DAY
     made: list[Row] = []

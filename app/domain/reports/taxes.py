@@ -12,6 +12,7 @@ from app.domain.reports.facts import RAW_DOCUMENTS, RAW_LINES, TAXES, UNFOLDED
 from app.domain.reports.sources import condition
 from app.domain.reports.tables import Column, Row, Table, series, sums
 from app.lib import clock
+from app.lib.pesos import format_pesos
 
 _COLUMNS: Final = (
     Column("name", "Impuesto"),
@@ -117,14 +118,38 @@ _TIE_COLUMNS: Final = (
 )
 
 
+_TIED: Final = (
+    "SELECT CASE WHEN s.status = 'withdrawn' THEN 'none' ELSE coalesce(s.kind, 'none') END AS kind, "
+    "count(*) AS documents, sum(f.base) AS base, sum(f.tax) AS tax, sum(f.total) AS total FROM ({rows}) f "
+    "LEFT JOIN document d ON d.tenant_id = :tenant_id AND ((f.kind = 'sale' AND d.sale_id = f.document_id) "
+    "OR (f.kind <> 'sale' AND d.return_id = f.document_id)) "
+    "LEFT JOIN document_state s ON s.tenant_id = :tenant_id AND s.document_id = d.id WHERE {wanted} GROUP BY 1 ORDER BY 1"
+)
+"""By the kind that the document has now, as `document_states`: an invoice of a contingency is a 04."""
+_BY_HAND: Final = text(
+    "SELECT s.kind, count(*) AS documents, sum(d.payable) AS payable FROM document d "
+    "JOIN document_state s ON s.tenant_id = :tenant_id AND s.document_id = d.id "
+    "WHERE d.tenant_id = :tenant_id AND NOT d.is_test AND d.sale_id IS NULL AND d.return_id IS NULL "
+    "AND s.status NOT IN ('withdrawn', 'rejected') AND s.kind NOT IN ('05', '95') "
+    "AND d.issued_at >= CAST(:opens AS timestamptz) AND d.issued_at < CAST(:shuts AS timestamptz) "
+    "AND (CAST(:here AS uuid[]) IS NULL OR d.branch_id = ANY(:here)) GROUP BY 1 ORDER BY 1"
+)
+"""Documents of purchases aside."""
+
+
+def _issued(work: Work, asked: Asked) -> dict[str, Any]:
+    """What binds the documents of a period and of where the caller looks."""
+    return {
+        "tenant_id": work.tenant_id,
+        "opens": clock.day_begun(asked.first, asked.zone),
+        "shuts": clock.day_begun(asked.last + timedelta(days=1), asked.zone),
+        "here": [asked.branch_id] if asked.branch_id else (None if asked.branches is None else list(asked.branches)),
+    }
+
+
 async def tax_documents(work: Work, asked: Asked) -> Table:
     """The same taxes by the kind of electronic document that carries them; what has none is told apart."""
-    statement = text(
-        "SELECT coalesce(d.kind, 'none') AS kind, count(*) AS documents, sum(f.base) AS base, sum(f.tax) AS tax, "
-        f"sum(f.total) AS total FROM ({RAW_DOCUMENTS}) f "
-        "LEFT JOIN document d ON d.tenant_id = :tenant_id AND ((f.kind = 'sale' AND d.sale_id = f.document_id) "
-        f"OR (f.kind <> 'sale' AND d.return_id = f.document_id)) WHERE {condition(asked)} GROUP BY 1 ORDER BY 1"
-    )
+    statement = text(_TIED.format(rows=RAW_DOCUMENTS, wanted=condition(asked)))
     found = (await work.session.execute(statement, asked.values() | {"tenant_id": work.tenant_id})).all()
     made = [
         {
@@ -145,18 +170,22 @@ async def tax_documents(work: Work, asked: Asked) -> Table:
         rows=made,
         totals=sums(_TIE_COLUMNS, made),
         series=[series("Impuesto", made, "kindName", "tax")],
+        notes=await _by_hand(work, asked),
     )
+
+
+async def _by_hand(work: Work, asked: Asked) -> list[str]:
+    """What documents that no ticket made say to whoever declares taxes: their amounts are not in the reports of sales."""
+    rows = (await work.session.execute(_BY_HAND, _issued(work, asked))).all()
+    return [
+        f"Además, hechos a mano y fuera de estas cifras: {row.documents} de {DOCUMENT_NAMES[row.kind]} "
+        f"por {format_pesos(row.payable)}."
+        for row in rows
+    ]
 
 
 async def document_states(work: Work, asked: Asked) -> Table:
     """Electronic documents by kind and state at DIAN, as issued in the period."""
-    here = [asked.branch_id] if asked.branch_id else (None if asked.branches is None else list(asked.branches))
-    values = {
-        "tenant_id": work.tenant_id,
-        "opens": clock.day_begun(asked.first, asked.zone),
-        "shuts": clock.day_begun(asked.last + timedelta(days=1), asked.zone),
-        "here": here,
-    }
     made = [
         {
             "kind": row.kind,
@@ -167,7 +196,7 @@ async def document_states(work: Work, asked: Asked) -> Table:
             "payable": row.payable,
             "link": f"/v1/dian/documents?status={row.status}&kind={row.kind}",
         }
-        for row in (await work.session.execute(_STATES, values)).all()
+        for row in (await work.session.execute(_STATES, _issued(work, asked))).all()
     ]
     return Table(
         name="dian",

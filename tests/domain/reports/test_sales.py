@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from sqlalchemy import text
 
 from app.db.session import Database
-from app.domain.reports.folding import empty, fold
+from app.domain.reports.folding import fold, rebuild
 from app.domain.reports.reconcile import differences
 from app.lib import clock
 from tests.domain.reports.counter import GROUPINGS, added, ago, at, give_back, report
@@ -293,7 +293,7 @@ async def test_a_spoilt_roll_up_is_found_and_made_anew(shop: Shop, database: Dat
     told = (await shop.get("/v1/audit/reconciliation")).json()
     assert not told["isClean"]
     async with database.job_transaction(UUID(shop.tenant_id)) as work:
-        await empty(work)
+        await rebuild(work)
     assert await wrong(database, shop) == []
     await folded(database, shop)
     assert await wrong(database, shop) == []

@@ -11,7 +11,7 @@ import pytest
 
 from app.db.session import Database
 from app.domain.inventory import daily
-from app.domain.reports.folding import empty, fold
+from app.domain.reports.folding import fold, rebuild
 from app.domain.reports.reconcile import differences
 from app.lib import clock
 from tests.domain.inventory.places import add_warehouse, first_warehouse, send
@@ -126,7 +126,7 @@ async def test_two_runs_at_once_keep_everything_once(shop: Shop, database: Datab
     await asyncio.gather(*(folded(shop, database) for _ in range(4)))
     await proven(shop, database)
     async with database.job_transaction(UUID(shop.tenant_id)) as work:
-        await empty(work)
+        await rebuild(work)
     assert (await lay(shop, product, 0))[0] == 46
     await folded(shop, database)
     await proven(shop, database)
