@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 from uuid import UUID
 
@@ -41,7 +41,7 @@ def check_streams(actor: Actor) -> None:
         )
 
 
-async def events(database: Database, actor: Actor, seconds: float, every: float = EVERY) -> AsyncIterator[bytes]:
+async def events(database: Database, actor: Actor, seconds: float, every: float = EVERY) -> AsyncGenerator[bytes, None]:
     """One event at once, and one whenever a figure changed, for so many seconds; the browser then asks again.
 
     Ends at once for somebody who was put out meanwhile; shows no more than the person may see at each look.
@@ -57,7 +57,7 @@ async def events(database: Database, actor: Actor, seconds: float, every: float 
             del _open[mine]
 
 
-async def _looks(database: Database, actor: Actor, seconds: float, every: float) -> AsyncIterator[bytes]:
+async def _looks(database: Database, actor: Actor, seconds: float, every: float) -> AsyncGenerator[bytes, None]:
     yield _AGAIN
     until = time.monotonic() + seconds
     last = b""

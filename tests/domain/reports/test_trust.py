@@ -102,7 +102,7 @@ async def test_totals_of_cash_are_of_all_rows_also_of_those_left_out(
 
 
 async def test_a_file_is_out_of_sight_for_whoever_may_no_longer_see_what_it_holds(
-    shop: Shop, app: Litestar, database: Database, admin: "asyncpg.Connection[asyncpg.Record]"
+    shop: Shop, app: Litestar, database: Database, admin: asyncpg.Connection
 ) -> None:
     here = (await company(shop))["branches"][0]["id"]
     place, _, _ = await second_branch(shop)
@@ -125,7 +125,7 @@ async def test_a_file_is_out_of_sight_for_whoever_may_no_longer_see_what_it_hold
 
 
 async def test_live_figures_show_what_the_person_may_see_at_each_look(
-    shop: Shop, app: Litestar, database: Database, admin: "asyncpg.Connection[asyncpg.Record]"
+    shop: Shop, app: Litestar, database: Database, admin: asyncpg.Connection
 ) -> None:
     await sold(shop)
     place, _, _ = await second_branch(shop)
@@ -141,7 +141,7 @@ async def test_live_figures_show_what_the_person_may_see_at_each_look(
 
 
 async def test_one_person_keeps_a_few_streams_open_and_no_more(
-    shop: Shop, database: Database, admin: "asyncpg.Connection[asyncpg.Record]"
+    shop: Shop, database: Database, admin: asyncpg.Connection
 ) -> None:
     actor = await actor_of(shop, database, admin, "reports:read")
     streams = [live.events(database, actor, 60) for _ in range(live.MOST)]
