@@ -204,10 +204,10 @@ async def _sign_ups(house: House, found: Found, entries: Sequence[Acknowledged])
 
 
 async def _undone_jobs(house: House) -> list[str]:
-    # What is put off until later, as the next look at a company, is not late.
+    # The next look at a company is put off for minutes on purpose.
     query = (
         "SELECT kind || ' ' || status || ', ' || count(*) FROM outbox "
-        "WHERE status <> 'done' AND due_at <= now() GROUP BY kind, status"
+        "WHERE status <> 'done' AND NOT (kind = 'alerts.look' AND due_at > now()) GROUP BY kind, status"
     )
     waited = 0.0
     while (undone := [str(row[0]) for row in await house.rows(query)]) and waited < JOBS_SECONDS:

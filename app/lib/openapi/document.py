@@ -255,9 +255,10 @@ _OF_ITS_OWN: Final = {
     ("get", "/metrics"): ("401", "404"),
     ("get", "/v1/demo"): ("404",),
     ("delete", "/v1/demo"): ("404",),
+    ("post", "/v1/provider/backups/drills"): ("404",),
     ("post", "/billing/webhooks/stripe"): ("400",),
 }
-"""Refusals that the shape of a route does not tell: there may be no sample, no metrics, no valid signature."""
+"""Refusals that the shape of a route does not tell: there may be no sample, no metrics, no such backup, no valid signature."""
 
 
 def _refusals_of(path: str, method: str, operation: Node, *, guarded: bool, key_required: bool) -> Iterator[str]:

@@ -29,7 +29,7 @@ async def test_a_note_by_hand_is_told_beside_the_taxes_of_sales(company: Company
     after = await tied(company)
     assert after["totals"] == before["totals"]
     (told,) = after["notes"]
-    assert "1 de Nota débito de POS" in told
+    assert "1 de Nota de ajuste débito de POS" in told
     assert "10.000" in told
 
 
