@@ -209,7 +209,9 @@ async def _company(database: Database, arguments: argparse.Namespace) -> int:
         )
     except BaseException as error:
         async with database.platform_transaction() as session:
-            await session.execute(NOT_MADE, row | {"now": clock.now(), "error": f"{error}"[:1000]})
+            await session.execute(
+                NOT_MADE, row | {"now": clock.now(), "error": (str(error) or type(error).__name__)[:1000]}
+            )
         raise
     async with database.platform_transaction() as session:
         await session.execute(MADE, row | of_made(made))

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
 from app.db.session import Work
 from app.domain.invoicing.kinds import ANNULMENT, Kind
-from app.domain.invoicing.known import Known
+from app.domain.invoicing.known import STATE, VERSION, Known
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import Document, DocumentState, DocumentVersion
@@ -29,19 +29,8 @@ async def check_ceiling(work: Work, corrected: Known, note: Frozen) -> None:
     )
     rows = await work.session.execute(
         select(func.coalesce(DocumentVersion.content, Document.content))
-        .select_from(Document)
-        .join(
-            DocumentState,
-            and_(DocumentState.tenant_id == Document.tenant_id, DocumentState.document_id == Document.id),
-        )
-        .outerjoin(
-            DocumentVersion,
-            and_(
-                DocumentVersion.tenant_id == Document.tenant_id,
-                DocumentVersion.document_id == Document.id,
-                DocumentVersion.version == DocumentState.version,
-            ),
-        )
+        .join_from(*STATE)
+        .outerjoin(*VERSION)
         .where(
             Document.tenant_id == work.tenant_id,
             Document.corrects_id == corrected.row.id,

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -14,6 +14,7 @@ from app.db.session import Work
 from app.domain.invoicing.events import event
 from app.domain.invoicing.files import Kept
 from app.domain.invoicing.kinds import Kind
+from app.domain.invoicing.known import STATE, VERSION
 from app.domain.invoicing.model import Document as Frozen
 from app.domain.invoicing.model import thaw
 from app.domain.invoicing.models import FINAL, Document, DocumentFile, DocumentState, DocumentVersion
@@ -61,17 +62,8 @@ async def standing(work: Work, document_id: UUID) -> Standing | None:
                 DocumentState.decided_at,
                 func.coalesce(DocumentVersion.content, Document.content),
             )
-            .join(
-                DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id)
-            )
-            .outerjoin(
-                DocumentVersion,
-                and_(
-                    DocumentVersion.tenant_id == work.tenant_id,
-                    DocumentVersion.document_id == Document.id,
-                    DocumentVersion.version == DocumentState.version,
-                ),
-            )
+            .join_from(*STATE)
+            .outerjoin(*VERSION)
             .where(Document.tenant_id == work.tenant_id, Document.id == document_id)
         )
     ).one_or_none()

@@ -1,5 +1,7 @@
 """A document that is there, as it stands now."""
 
+from typing import Final
+
 import msgspec
 from sqlalchemy import and_, func, select
 
@@ -26,6 +28,23 @@ class Known(msgspec.Struct, frozen=True):
         )
 
 
+STATE: Final = (
+    Document,
+    DocumentState,
+    and_(DocumentState.tenant_id == Document.tenant_id, DocumentState.document_id == Document.id),
+)
+"""For `join_from`: a document with its state."""
+VERSION: Final = (
+    DocumentVersion,
+    and_(
+        DocumentVersion.tenant_id == DocumentState.tenant_id,
+        DocumentVersion.document_id == DocumentState.document_id,
+        DocumentVersion.version == DocumentState.version,
+    ),
+)
+"""For `outerjoin`: the version that counts now, where it is not the first."""
+
+
 async def find_document(work: Work, condition: object) -> Known | None:
     """The one document of a condition, as it stands now."""
     found = (
@@ -36,17 +55,8 @@ async def find_document(work: Work, condition: object) -> Known | None:
                 DocumentState.uuid,
                 func.coalesce(DocumentVersion.content, Document.content),
             )
-            .join(
-                DocumentState, and_(DocumentState.tenant_id == work.tenant_id, DocumentState.document_id == Document.id)
-            )
-            .outerjoin(
-                DocumentVersion,
-                and_(
-                    DocumentVersion.tenant_id == work.tenant_id,
-                    DocumentVersion.document_id == Document.id,
-                    DocumentVersion.version == DocumentState.version,
-                ),
-            )
+            .join_from(*STATE)
+            .outerjoin(*VERSION)
             .where(Document.tenant_id == work.tenant_id, condition)  # type: ignore[arg-type]
         )
     ).one_or_none()
